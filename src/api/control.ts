@@ -1,0 +1,56 @@
+import type { ClusterStatus, Done, HistoryEntry } from './schema.ts';
+
+/** One member as the load-balancer endpoints judge it. Synchronous and in memory: answering must not wait for the database. */
+export interface LocalMember {
+  readonly service: string;
+  readonly role: 'primary' | 'replica' | 'none';
+  /** It answers queries. */
+  readonly accepting: boolean;
+  /** This node holds the leadership and may take writes now. */
+  readonly leader: boolean;
+  readonly streaming: boolean;
+  /** Counts in commits of the leader. */
+  readonly sync: boolean;
+  readonly lagBytes: number | undefined;
+  readonly timeline: number | undefined;
+  readonly lsn: bigint | undefined;
+  readonly replayLsn: bigint | undefined;
+  readonly term: number;
+  readonly paused: boolean;
+  readonly pendingRestart: boolean;
+  readonly version: string | undefined;
+  /** The operator took it out of load balancing and failover (`nofailover`, `noloadbalance`). */
+  readonly noloadbalance: boolean;
+}
+
+export interface AgentEvent {
+  readonly id: number;
+  readonly at: string;
+  readonly node: string;
+  readonly service: string | undefined;
+  readonly kind: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What the agent offers to its HTTP API. Implemented by agent/, consumed by api/. Calls that change forward to the right node by themselves. */
+export interface AgentControl {
+  readonly cluster: string;
+  readonly node: string;
+  /** The agent's main loop turned within the last seconds. */
+  isLive(): boolean;
+  localMembers(): readonly LocalMember[];
+  status(): Promise<ClusterStatus>;
+  history(service: string): Promise<readonly HistoryEntry[]>;
+  /** @throws SERVICE_UNKNOWN, SWITCHOVER_REFUSED (why, and what to do) */
+  switchover(service: string, request: { to?: string | undefined }): Promise<Done>;
+  /** @throws SERVICE_UNKNOWN, FAILOVER_REFUSED */
+  failover(service: string, request: { to?: string | undefined }): Promise<Done>;
+  pause(service: string): Promise<Done>;
+  resume(service: string): Promise<Done>;
+  restart(service: string, request: { node?: string | undefined }): Promise<Done>;
+  reinit(service: string, request: { node?: string | undefined }): Promise<Done>;
+  /** Changes of state as they happen; begins after `afterId` where still remembered. Ends with `signal`. */
+  events(options: { afterId?: number; signal: AbortSignal }): AsyncIterable<AgentEvent>;
+  /** Samples for /metrics, in Prometheus terms: name without prefix `holdfast_`. */
+  metrics(): readonly { name: string; help: string; type: 'gauge' | 'counter'; labels: Readonly<Record<string, string>>; value: number }[];
+}
