@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+// Parses and runs under any Node from 18 on: under one that is too old, it finds the Node that came with the package and hands over.
+import { spawn } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import module from 'node:module';
+import { constants as osConstants, userInfo } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const nodeMajorNeeded = 24;
+
+if (Number.parseInt(process.versions.node, 10) >= nodeMajorNeeded) await run();
+else handOver(bundledNode());
+
+async function run() {
+  try {
+    // Not Node's default below /tmp: what is executed must not lie where others may write.
+    module.enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? join(userInfo().homedir, '.cache', 'holdfast', 'compile'));
+  } catch {
+    // No home directory: it starts slower, nothing else.
+  }
+  const source = new URL('../src/cli/main.ts', import.meta.url);
+  const { main } = await import(existsSync(source) ? source : new URL('../dist/cli/main.js', import.meta.url));
+  process.exitCode = await main(process.argv.slice(2));
+}
+
+/** The Node that npm installed beside this package as an optional dependency, if there is one for this machine. */
+function bundledNode() {
+  const name = `node-${process.platform}-${process.arch}`;
+  try {
+    const binary = join(dirname(module.createRequire(import.meta.url).resolve(`${name}/package.json`)), 'bin', 'node');
+    accessSync(binary, constants.X_OK);
+    return binary;
+  } catch {
+    process.stderr.write(
+      `error: Holdfast needs Node.js ${nodeMajorNeeded} or newer; this is ${process.versions.node} (CLI_NODE_TOO_OLD)\n` +
+        `hint: Install Node.js ${nodeMajorNeeded}, or install Holdfast with its optional dependencies (${name} is missing).\n`,
+    );
+    process.exit(2);
+  }
+}
+
+/** Runs this same file under `node`, which also comes first on PATH for whatever that starts, and ends as it ends. */
+function handOver(node) {
+  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}` };
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit', env });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    process.stderr.write(`error: can not run ${node}: ${error.message} (CLI_NODE_TOO_OLD)\n`);
+    process.exitCode = 2;
+  });
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + osConstants.signals[signal]));
+}

@@ -1,0 +1,47 @@
+import { CommanderError } from 'commander';
+import { HoldfastError, messageOf } from '../core/errors.ts';
+
+/** An error as people and machines get to see it. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly retryable: boolean;
+  /** 1: the answer is no, or it did not work; 2: wrong usage or configuration. */
+  readonly exitCode: 1 | 2;
+}
+
+/** Codes of these areas mean that the caller has to change what it asked for. */
+const usageAreas = ['CLI_', 'CONFIG_'];
+
+/** What to print for anything thrown; only the exit code when commander has printed all there is to say (help, version). */
+export function failureOf(error: unknown): Failure | 0 | 2 {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    return error.code === 'commander.help' ? 2 : usageFailure(error);
+  }
+  if (error instanceof HoldfastError) {
+    const { code, message, hint, retryable } = error;
+    return { code, message, hint, retryable, exitCode: usageAreas.some((area) => code.startsWith(area)) ? 2 : 1 };
+  }
+  const hint = process.env['HOLDFAST_DEBUG'] ? '' : 'This is a fault in Holdfast. Set HOLDFAST_DEBUG=1 to see where it happened, and report it.';
+  return { code: 'INTERNAL', message: messageOf(error), hint, retryable: false, exitCode: 1 };
+}
+
+/** Commander's texts are `error: what\n(Did you mean x?)`. */
+function usageFailure(error: CommanderError): Failure {
+  const [what = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const suggestion = rest.join(' ').trim().replace(/^\((.*)\)$/, '$1');
+  return { code: 'CLI_USAGE', message: what, hint: suggestion || 'See holdfast --help.', retryable: false, exitCode: 2 };
+}
+
+/** Text for people: the failure and what to do next. */
+export function describeFailure(failure: Failure): string {
+  return `error: ${failure.message} (${failure.code})\n${failure.hint ? `hint: ${failure.hint}\n` : ''}`;
+}
+
+/** One JSON document, in the shape of the API's errors. */
+export function failureJson(failure: Failure): string {
+  const { code, message, hint, retryable } = failure;
+  return `${JSON.stringify({ error: { code, message, hint, retryable } })}\n`;
+}
