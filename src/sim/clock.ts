@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../core/clock.ts';
+import { sleepBy } from '../core/sleep.ts';
 
 interface Pending {
   readonly clock: SimulatedClock;
@@ -177,17 +178,8 @@ export class SimulatedClock implements Clock {
     };
   }
 
-  async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    using _timer = this.after(delayMs, resolve);
-    const abort = (): void => reject(signal?.reason);
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      await promise;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return sleepBy((ms, callback) => this.after(ms, callback), delayMs, signal);
   }
 
   /** The process stops (SIGSTOP): time goes on, its timers do not fire. */

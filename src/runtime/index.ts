@@ -1,0 +1,27 @@
+import type { MachineRuntime } from '../core/runtime.ts';
+import { createClock } from './clock.ts';
+import { openLogger, type LoggerOptions } from './logger.ts';
+import { createProcesses } from './processes.ts';
+import { createRandom } from './random.ts';
+
+export { createClock } from './clock.ts';
+export { openDurableCell, type ParseCell } from './durable-cell.ts';
+export { openLogger, type LoggerOptions, type LogLevel, type OpenLogger } from './logger.ts';
+export { createProcesses } from './processes.ts';
+export { createRandom } from './random.ts';
+
+export interface RuntimeOptions {
+  readonly log?: LoggerOptions;
+}
+
+/** The ports on this machine. Disposing of it writes the rest of the log. @throws LOG_NOT_WRITABLE, PROCESS_UNSUPPORTED */
+export function createRuntime(options: RuntimeOptions = {}): MachineRuntime & AsyncDisposable {
+  const log = openLogger(options.log);
+  return {
+    clock: createClock(),
+    random: createRandom(),
+    logger: log.logger,
+    processes: createProcesses(),
+    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+
+/** What /proc/PID/stat says (proc_pid_stat(5)). */
+export interface ProcStat {
+  readonly pid: number;
+  /** One letter; Z and X are no longer alive. */
+  readonly state: string;
+  readonly sessionId: number;
+  readonly startTicks: number;
+}
+
+/** A process's present state, zombies included; undefined when there is none. */
+export function readStat(pid: number): ProcStat | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { pid, state: fields[0]!, sessionId: Number(fields[3]), startTicks: Number(fields[19]) };
+}
+
+/** Whether it runs, or could (stopped counts, a zombie does not). */
+export function isRunning(stat: ProcStat): boolean {
+  return stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** All processes that run now. */
+export function listProcesses(): ProcStat[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => readStat(Number(name)) ?? [])
+    .filter(isRunning);
+}
+
+/** Whether a process's working directory is `directory` (as `resolveDirectory` gives it) or below it. Of other users' processes only root can tell. */
+export function worksIn(pid: number, directory: string): boolean {
+  try {
+    const working = readlinkSync(`/proc/${pid}/cwd`).replace(/ \(deleted\)$/, '');
+    return working === directory || working.startsWith(`${directory}/`);
+  } catch {
+    return false;
+  }
+}
+
+/** The directory's path without symbolic links, as /proc shows it; the path itself when it no longer exists. */
+export function resolveDirectory(directory: string): string {
+  try {
+    return realpathSync(directory);
+  } catch {
+    return directory;
+  }
+}
