@@ -4,7 +4,7 @@ import { Secret } from './secret.ts';
 import { parseDurationMs, parsePercent, parseRate, parseSizeBytes } from './units.ts';
 
 // The kinds of value that holdfast.yaml is made of, for every adapter's `config.ts`. Each takes text as a person writes it and gives the
-// value as code wants it. An error's message says what is allowed; where it is and what was found is added when the file is loaded.
+// value as code wants it. An error's message says what it must be; where it is and what was found is added when the file is loaded.
 // Defaults are written as in the file: `duration().prefault('10s')`.
 
 // For editors, by way of JSON Schema; the parsers judge.
@@ -19,33 +19,33 @@ export interface Address {
 
 /** `'10s'` → 10000 milliseconds, within bounds that are durations themselves, inclusive. */
 export function duration(bounds: { min?: string; max?: string } = {}) {
-  return quantity(durationPattern, 'a duration such as 200ms, 10s, 5m or 1h30m', parseDurationMs, bounds);
+  return quantity(durationPattern, 'must be a duration such as 200ms, 10s, 5m or 1h30m', parseDurationMs, bounds);
 }
 
 /** `'16MiB'` → bytes. */
 export function size(bounds: { min?: string; max?: string } = {}) {
-  return quantity(`${sizePattern}$`, 'a size such as 512KiB or 16MiB', parseSizeBytes, bounds);
+  return quantity(`${sizePattern}$`, 'must be a size such as 512KiB or 16MiB', parseSizeBytes, bounds);
 }
 
 /** `'100MiB/s'` → bytes per second. */
 export function rate(bounds: { min?: string; max?: string } = {}) {
-  return quantity(`${sizePattern}/s$`, 'a rate such as 100MiB/s', parseRate, bounds);
+  return quantity(`${sizePattern}/s$`, 'must be a rate such as 100MiB/s', parseRate, bounds);
 }
 
 /** `'99.95%'` → 0.9995. */
 export function percent(bounds: { min?: string; max?: string } = {}) {
-  return quantity('^\\d+(\\.\\d+)?%$', 'a percentage such as 99.95%', parsePercent, bounds);
+  return quantity('^\\d+(\\.\\d+)?%$', 'must be a percentage such as 99.95%', parsePercent, bounds);
 }
 
 /** Name of a cluster, site, node, service or location: it becomes part of keys, paths and identifiers. */
 export function name() {
-  const allowed = 'a name of 1 to 40 characters a-z, 0-9 and -, that begins with a letter and does not end in -';
+  const allowed = 'must be a name of 1 to 40 characters a-z, 0-9 and -, that begins with a letter and does not end in -';
   return z.string(allowed).regex(/^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/, allowed);
 }
 
 /** `'10.0.0.1:7400'`, `'db1.example.net:7400'`, `'[fd00::1]:7400'`. */
 export function address() {
-  const allowed = 'HOST:PORT, with a port from 1 to 65535, such as 10.0.0.1:7400, db1:7400 or [fd00::1]:7400';
+  const allowed = 'must be HOST:PORT, with a port from 1 to 65535, such as 10.0.0.1:7400, db1:7400 or [fd00::1]:7400';
   return z
     .string(allowed)
     .meta({ kind: 'address', examples: ['10.0.0.1:7400'] })
@@ -54,13 +54,13 @@ export function address() {
 
 /** A path of a file or directory. A relative one counts from the directory of the configuration file and is absolute when loaded. */
 export function path() {
-  const allowed = 'a path';
-  return z.string(allowed).min(1, allowed).max(1024, 'a path of at most 1024 characters').refine((text) => !text.includes('\0'), allowed).meta({ kind: 'path' });
+  const allowed = 'must be a path';
+  return z.string(allowed).min(1, allowed).max(1024, 'must be a path of at most 1024 characters').refine((text) => !text.includes('\0'), allowed).meta({ kind: 'path' });
 }
 
 /** `${NAME}` or `file:PATH`, never the secret itself. */
 export function secret() {
-  const allowed = 'an environment variable, ${NAME}, or a file, file:PATH; a secret does not stand in the configuration itself';
+  const allowed = 'must be an environment variable, ${NAME}, or a file, file:PATH; a secret does not stand in the configuration itself';
   return z
     .string(allowed)
     .meta({ kind: 'secret', pattern: '^(\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}|file:.+)$', examples: ['${HOLDFAST_TOKEN}', 'file:token.secret'] })

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { address, duration, name, path, secret } from '../core/config-fields.ts';
+import { drillSchema, locationSchema } from './copies.ts';
+import { serviceSchema } from './service.ts';
+import { coordinationStores } from './slots.ts';
+
+const nodeSchema = z.strictObject({
+  name: name().describe('Unique in the cluster; the certificate proves it.'),
+  site: name().optional().describe('Where it stands: what fails together.'),
+  listen: address().describe('Where the agent serves peers, people and health checks.'),
+  advertise: address().optional().describe('Where the others reach it, when that is not `listen`.'),
+  state: path().default('/var/lib/holdfast/.state').describe("The agent's own directory."),
+});
+
+/** The roles of the API, least first. */
+const roles = ['viewer', 'operator', 'admin'] as const;
+
+const securitySchema = z.strictObject({
+  ca: path().describe("Certificates that sign the nodes', PEM."),
+  cert: path().describe("This node's certificate and what stands between it and the CA, PEM."),
+  key: path().describe('Its private key, PEM, readable by nobody else.'),
+  tokens: z
+    .array(z.strictObject({ name: name(), role: z.enum(roles), secret: secret() }))
+    .max(100)
+    .default([])
+    .describe('Who else may use the API.'),
+  readOpen: z.boolean().default(true).describe('Whether reading needs no token.'),
+});
+
+const storeKinds = Object.keys(coordinationStores) as (keyof typeof coordinationStores)[];
+
+const coordinationSchema = z
+  .strictObject({
+    ...coordinationStores,
+    ttl: duration({ min: '500ms', max: '5m' })
+      .prefault('10s')
+      .describe('How long a hold outlives its holder: in asynchronous mode the longest time without a leader.'),
+  })
+  .refine((config) => storeKinds.filter((kind) => config[kind] !== undefined).length === 1, `must have exactly one of ${storeKinds.join(', ')}`);
+
+const servicesMax = 100;
+const peersMax = 100;
+
+/** The whole of holdfast.yaml. */
+export const configSchema = z.strictObject({
+  cluster: name().describe('All its nodes have the same.'),
+  node: nodeSchema,
+  security: securitySchema.optional().describe('Mutual TLS between agents; needed as soon as there are peers.'),
+  coordination: coordinationSchema,
+  peers: z.array(address()).max(peersMax).default([]).describe("The other nodes' agents."),
+  services: z
+    .record(name(), serviceSchema)
+    .refine((services) => Object.keys(services).length <= servicesMax, `must be at most ${servicesMax} services`)
+    .default({}),
+  locations: z.record(name(), locationSchema).default({}),
+  drills: z.array(drillSchema).max(1000).default([]),
+});
+
+/**
+ * A loaded configuration. Durations are milliseconds, sizes bytes, rates bytes per second, percentages fractions; paths are absolute;
+ * addresses `{ host, port }`; secrets are read and give themselves away only to `reveal()`.
+ */
+export type HoldfastConfig = z.output<typeof configSchema>;
