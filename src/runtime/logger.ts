@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { openSync } from 'node:fs';
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -32,15 +32,17 @@ export function openLogger(options: LoggerOptions = {}): OpenLogger {
   const destination = pino.destination({ dest: file ?? 2, sync: false, maxLength: waitingBytesMax });
   // A full disk or a closed pipe: nowhere is left to report it.
   destination.on('error', () => {});
-  const sink = createPino(options.level ?? 'info', destination);
+  let closed = false;
+  // What is logged after the end has nowhere to go; it must not throw either.
+  const sink = createPino(options.level ?? 'info', { write: (line) => closed || destination.write(line) });
   return {
     logger: wrap(sink),
     [Symbol.asyncDispose]: async () => {
-      await Promise.race([
-        new Promise<void>((resolve) => destination.flush(() => resolve())),
-        new Promise<void>((resolve) => setTimeout(resolve, flushMsMax).unref()),
-      ]);
-      if (file !== undefined) closeSync(file);
+      if (closed) return;
+      closed = true;
+      const written = new Promise<void>((resolve) => destination.once('close', resolve));
+      destination.end();
+      await Promise.race([written, new Promise<void>((resolve) => setTimeout(resolve, flushMsMax).unref())]);
     },
   };
 }
