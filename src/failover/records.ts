@@ -14,7 +14,7 @@ import type { Acknowledgement } from '../engine/engine.ts';
 
 const term = z.number().int().nonnegative();
 
-export const acknowledgementSchema = z.object({ k: z.number().int().nonnegative(), voters: z.array(z.string()) });
+export const acknowledgementSchema = z.object({ k: z.number().int().nonnegative(), voters: z.array(z.string()).readonly() });
 
 /**
  * The configurations by which a commit may have been acknowledged and not yet be on the newest leader's quorum: one, or two while it
@@ -29,7 +29,7 @@ export const leadershipSchema = z.object({
   session: z.string(),
   /** ISO 8601, for people. */
   since: z.string(),
-  roster: z.array(acknowledgementSchema).min(1),
+  roster: z.array(acknowledgementSchema).min(1).readonly(),
   /** Identity of the data; null until the first leader has made it. */
   systemId: z.string().nullable(),
 });

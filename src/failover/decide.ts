@@ -1,0 +1,275 @@
+import { comparePositions, type Acknowledgement, type Position } from '../engine/engine.ts';
+import type { MemberState } from './messages.ts';
+import { fromWire } from './messages.ts';
+import type { Observation, PeerView } from './observation.ts';
+import { grantsNeeded, isLeaseFenced, rosterStep, wantedAcknowledgement, type RosterStep, type VoterView } from './quorum.ts';
+import type { LeadershipRecord } from './records.ts';
+
+/** What a member is to do next. `say` is its state in one word for people, `why` the reason in a sentence. */
+export type Decision = { readonly say: string; readonly why: string } & Action;
+
+export type Action =
+  | { readonly act: 'nothing' }
+  /** Claim the first leadership of an empty service and make its data. */
+  | { readonly act: 'bootstrap' }
+  /** The store knows nothing but members have data: the most advanced claims the leadership anew. */
+  | { readonly act: 'reestablish'; readonly term: number }
+  /** The leadership is mine: put my session (and a higher term, if one was promised away or the database starts anew) into it. */
+  | { readonly act: 'reclaim'; readonly term: number; readonly start: boolean }
+  /** The leadership is mine but my data are still a replica's: a take-over died half way. */
+  | { readonly act: 'finish-promotion' }
+  | { readonly act: 'roster'; readonly step: Exclude<RosterStep, { step: 'none' | 'wait' }> }
+  /** Stop the database at once: it must not acknowledge anything more. */
+  | { readonly act: 'stop' }
+  /** Give up the leadership: say so to the others, and stay down. */
+  | { readonly act: 'release'; readonly stop: boolean }
+  | { readonly act: 'follow'; readonly leader: string }
+  | { readonly act: 'rejoin'; readonly leader: string }
+  | { readonly act: 'provision'; readonly leader: string; readonly setAside: boolean }
+  | { readonly act: 'elect' };
+
+/** Between ranks of candidates: long enough for the better one to have asked for promises. */
+const RANK_DELAY_MS = 150;
+/** Starts in a row that failed, after which a leader rather lets another try. */
+const FAILED_STARTS_MAX = 3;
+/** Failures to follow, after which the data are brought back onto the leader's history, and after which they are copied anew. */
+const FOLLOW_FAILURES_REJOIN = 3;
+const FOLLOW_FAILURES_PROVISION = 6;
+
+/** The next step of one member. Pure. */
+export function decide(o: Observation): Decision {
+  if (o.engine.data === 'foreign') {
+    const failure = o.engine.failure;
+    return nothing('foreign', failure ? `${failure.message}. ${failure.hint}` : 'the data directory is not this cluster’s');
+  }
+  if (o.leadership === undefined) {
+    return nothing('waiting', 'the coordination store has not been reached yet: without it nobody knows who leads');
+  }
+  const claimed = highestClaim(o);
+  if (o.leadership === null) return decideWithoutLeadership(o, claimed);
+  const record = o.leadership.value;
+  if (record.term < o.seen && o.servingTerm !== o.seen) {
+    return nothing('out', `the store shows term ${record.term}, but term ${o.seen} was seen before: it was restored from the past. Find out which member leads, then reinit this one`);
+  }
+  if (claimed !== undefined && claimed.term > record.term && claimed.node !== o.self.node) {
+    if (o.engine.running && o.engine.role === 'primary') return { act: 'stop', say: 'demoting', why: `${claimed.node} leads at the higher term ${claimed.term}` };
+    return nothing('waiting', `${claimed.node} leads at term ${claimed.term}, which the store here does not show yet`);
+  }
+  return record.leader === o.self.node ? decideAsLeader(o, record) : decideAsFollower(o, record);
+}
+
+function nothing(say: string, why: string): Decision {
+  return { act: 'nothing', say, why };
+}
+
+/** Whoever says that it serves at the highest term. */
+function highestClaim(o: Observation): { node: string; term: number } | undefined {
+  let best: { node: string; term: number } | undefined;
+  for (const peer of o.peers) {
+    if (peer.state.serving > (best?.term ?? 0)) best = { node: peer.node, term: peer.state.serving };
+  }
+  return best;
+}
+
+// ---------------------------------------------------------------- no leadership in the store
+
+function decideWithoutLeadership(o: Observation, claimed: { node: string; term: number } | undefined): Decision {
+  if (!o.storeReachable) return nothing('waiting', 'the coordination store does not answer');
+  if (o.servingTerm > 0 && o.engine.running && o.engine.role === 'primary') {
+    return { act: 'reestablish', term: Math.max(o.servingTerm, highestPromise(o)) + 1, say: 'reestablishing', why: 'the store has lost its records; this member leads' };
+  }
+  if (claimed !== undefined) return nothing('waiting', `${claimed.node} serves at term ${claimed.term}, but the store does not know it`);
+  const waited = o.nowMs - o.startedMs >= o.policy.bootstrapWaitMs;
+  const everybody = o.peersUnheard === 0 && o.peers.every((peer) => peer.alive);
+  const heard = o.peers.filter((peer) => peer.alive).length;
+  const majority = heard + 1 > (o.peers.length + o.peersUnheard + 1) / 2;
+  const anyData = o.engine.data === 'present' || o.peers.some((peer) => peer.state.hasData);
+  if (anyData && o.seen + highestPromise(o) > 0) {
+    if (!everybody) return nothing('waiting', 'the store has lost its records: waiting for every member, to find the most advanced data');
+    const best = mostAdvanced(o);
+    if (best !== o.self.node) return nothing('waiting', `the store has lost its records; ${best} has the most advanced data`);
+    return { act: 'reestablish', term: Math.max(o.seen, highestPromise(o)) + 1, say: 'reestablishing', why: 'the store has lost its records, and this member has the most advanced data of all' };
+  }
+  if (o.self.nofailover) return nothing('waiting', 'no leader yet, and this member may not lead');
+  if (!everybody && !(waited && majority)) return nothing('waiting', `no leader yet: waiting for the other members (${o.peersUnheard} not heard of)`);
+  const first = [...o.peers.filter((peer) => peer.alive && !peer.state.nofailover).map(preference), preference({ node: o.self.node, state: o.self })].toSorted(
+    byDataThenPreference,
+  )[0]!;
+  if (first.node !== o.self.node) return nothing('waiting', `no leader yet: ${first.node} is to make the first`);
+  return { act: 'bootstrap', say: 'bootstrapping', why: 'nobody leads and there is no data: this member makes the first' };
+
+  function preference(peer: { node: string; state: { priority: number; hasData?: boolean } }): { node: string; priority: number; hasData: boolean } {
+    const hasData = peer.node === o.self.node ? o.engine.data === 'present' : peer.state.hasData === true;
+    return { node: peer.node, priority: peer.state.priority, hasData };
+  }
+}
+
+function byDataThenPreference(a: { node: string; priority: number; hasData: boolean }, b: { node: string; priority: number; hasData: boolean }): number {
+  return Number(b.hasData) - Number(a.hasData) || b.priority - a.priority || (a.node < b.node ? -1 : 1);
+}
+
+function highestPromise(o: Observation): number {
+  return Math.max(o.promised, ...o.peers.map((peer) => peer.state.promised));
+}
+
+function mostAdvanced(o: Observation): string {
+  const all: { node: string; position: Position | undefined }[] = o.peers.map((peer) => ({ node: peer.node, position: positionOf(peer) }));
+  all.push({ node: o.self.node, position: o.engine.position });
+  const ranked = all.filter((member) => member.position !== undefined).toSorted((a, b) => comparePositions(b.position!, a.position!) || (a.node < b.node ? -1 : 1));
+  return ranked[0]?.node ?? o.self.node;
+}
+
+function positionOf(peer: PeerView): Position | undefined {
+  return peer.state.position === undefined ? undefined : fromWire(peer.state.position);
+}
+
+// ---------------------------------------------------------------- the leadership is mine
+
+function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
+  const { engine } = o;
+  const promisedTo = Math.max(highestPromise(o), record.term);
+  if (engine.running && engine.role === 'primary') return decideAsServingLeader(o, record, promisedTo);
+  if (o.paused) return nothing('paused', 'the service is paused: its database is left as it is');
+  if (engine.data === 'absent') {
+    if (record.systemId === null && o.self.replicated) return { act: 'bootstrap', say: 'bootstrapping', why: 'the first data were not finished' };
+    if (o.self.replicated) return { act: 'release', stop: false, say: 'released', why: 'this member leads but its data are gone: another must take over' };
+  }
+  if (engine.running && engine.role === 'replica') {
+    return { act: 'finish-promotion', say: 'promoting', why: 'the leadership was claimed, the promotion not finished' };
+  }
+  if (!o.storeReachable) return nothing('stopped', 'the database is down and the store does not answer: nobody can confirm that this member still leads');
+  const down = o.downSinceMs === undefined ? Infinity : o.nowMs - o.downSinceMs;
+  if (o.failedStarts >= FAILED_STARTS_MAX && canHandOver(o, record, 'may lose')) {
+    return { act: 'release', stop: false, say: 'released', why: `the database did not start ${o.failedStarts} times in a row` };
+  }
+  if (o.self.replicated && o.servingTerm === record.term && down < o.policy.handOverMs && canHandOver(o, record, 'lossless')) {
+    return { act: 'release', stop: false, say: 'released', why: 'the database died: another member takes over' };
+  }
+  return { act: 'reclaim', term: promisedTo + 1, start: true, say: 'restarting', why: 'the database is down and nobody can take over faster than it starts' };
+}
+
+function decideAsServingLeader(o: Observation, record: LeadershipRecord, promisedTo: number): Decision {
+  const stuckMs = o.unresponsiveSinceMs === undefined ? 0 : o.nowMs - o.unresponsiveSinceMs;
+  if (!o.paused && stuckMs > o.policy.unresponsiveMs && canHandOver(o, record, 'may lose')) {
+    return { act: 'release', stop: true, say: 'released', why: 'the database runs but has not answered for too long' };
+  }
+  if (o.storeReachable && promisedTo > record.term) {
+    return { act: 'reclaim', term: promisedTo + 1, start: false, say: 'reclaiming', why: `a member has promised term ${promisedTo}, yet nobody took over` };
+  }
+  const mineByNow = o.sessionId !== undefined && record.session === o.sessionId && o.servingTerm === record.term;
+  if (!mineByNow) {
+    if (!o.storeReachable) return nothing(o.servingTerm === record.term ? 'running' : 'waiting', 'the store does not answer');
+    if (o.sessionId !== undefined) return { act: 'reclaim', term: record.term, start: false, say: 'running', why: 'the leadership names an earlier session of this agent' };
+  }
+  if (!engineReady(o)) return nothing('starting', 'the database does not answer yet');
+  if (!o.storeReachable || o.paused || !o.self.replicated) return nothing('running', o.paused ? 'paused' : 'serving');
+  const step = rosterStep(record.roster, o.engine.acknowledge ?? null, wantedRoster(o, record), o.caughtUp);
+  if (step.step === 'none') return nothing('running', 'serving');
+  if (step.step === 'wait') return nothing('running', 'serving; waiting for a new voter to catch up');
+  return { act: 'roster', step, say: 'running', why: `the acknowledging quorum changes (${step.step})` };
+}
+
+function engineReady(o: Observation): boolean {
+  return o.engine.accepting && o.engine.acknowledge !== undefined;
+}
+
+function wantedRoster(o: Observation, record: LeadershipRecord): Acknowledgement {
+  const current = record.roster.at(-1)!;
+  const leaderLsn = o.engine.position?.lsn ?? 0n;
+  const views: VoterView[] = [];
+  for (const replica of o.engine.replicas) {
+    const near = leaderLsn - replica.flushLsn <= BigInt(o.policy.voterLagBytesMax);
+    views.push({ node: replica.node, streaming: replica.state === 'streaming' && near, lost: false });
+  }
+  for (const voter of current.voters) {
+    if (views.some((view) => view.node === voter)) continue;
+    const since = o.notStreamingSinceMs.get(voter) ?? o.nowMs;
+    views.push({ node: voter, streaming: false, lost: o.nowMs - since >= o.policy.voterLossMs });
+  }
+  return wantedAcknowledgement(current, views, o.policy);
+}
+
+/**
+ * Whether those alive could fence this leader and at least one of them could lead. Where commits wait for nobody only this member is sure to
+ * have them all: handing over then may lose some.
+ */
+function canHandOver(o: Observation, record: LeadershipRecord, loss: 'lossless' | 'may lose'): boolean {
+  if (o.paused) return false;
+  const able = o.peers.filter((peer) => peer.alive && peer.state.promised <= record.term + 1);
+  if (!able.some((peer) => peer.state.eligible)) return false;
+  if (isLeaseFenced(record.roster) && o.self.replicated && loss === 'lossless') return false;
+  const names = new Set(able.map((peer) => peer.node));
+  return record.roster.every((configuration) => configuration.k === 0 || configuration.voters.filter((voter) => names.has(voter)).length >= grantsNeeded(configuration));
+}
+
+// ---------------------------------------------------------------- somebody else leads
+
+function decideAsFollower(o: Observation, record: LeadershipRecord): Decision {
+  const { engine } = o;
+  if (engine.running && engine.role === 'primary') {
+    return { act: 'stop', say: 'demoting', why: `${record.leader} leads at term ${record.term}` };
+  }
+  const election = decideElection(o, record);
+  if (election !== undefined) return election;
+  if (record.systemId === null) {
+    return nothing('waiting', `${record.leader} makes the first data`);
+  }
+  if (!o.self.replicated) return nothing('standby', `${record.leader} runs it`);
+  if (engine.systemId !== undefined && engine.systemId !== record.systemId) {
+    return nothing('foreign', `the data directory belongs to another cluster (system identifier ${engine.systemId}, this service has ${record.systemId}). Move it away, or use reinit to set it aside and copy anew`);
+  }
+  if (o.paused && !engine.running) return nothing('paused', 'the service is paused: its database is left as it is');
+  if (o.promised > record.term) {
+    return nothing('fenced', `term ${o.promised} was promised: waiting for a leader of at least that term`);
+  }
+  const leader = o.peers.find((peer) => peer.node === record.leader);
+  const serving = leader !== undefined && leader.alive && leader.state.serving === record.term;
+  return serving ? decideFollowing(o, record) : nothing(engine.running ? 'running' : 'waiting', `waiting until ${record.leader} serves at term ${record.term}`);
+}
+
+function decideFollowing(o: Observation, record: LeadershipRecord): Decision {
+  const { engine } = o;
+  const leader = record.leader;
+  if (engine.data === 'absent') return { act: 'provision', leader, setAside: false, say: 'cloning', why: `copying all data from ${leader}` };
+  if (o.followFailures >= FOLLOW_FAILURES_PROVISION) {
+    return { act: 'provision', leader, setAside: true, say: 'cloning', why: `these data can not follow ${leader}: they are set aside and copied anew` };
+  }
+  if (o.followFailures >= FOLLOW_FAILURES_REJOIN) return { act: 'rejoin', leader, say: 'rejoining', why: `brings its data back onto the history of ${leader}` };
+  if (engine.running && engine.upstream?.node === leader && engine.upstream.streaming) return nothing('streaming', `follows ${leader}`);
+  return { act: 'follow', leader, say: 'following', why: `is to follow ${leader}` };
+}
+
+// ---------------------------------------------------------------- elections
+
+function decideElection(o: Observation, record: LeadershipRecord): Decision | undefined {
+  if (o.leaderVerdict?.suspects !== true || o.paused || o.abstains || !o.storeReachable) return undefined;
+  const released = o.leaderVerdict.why === 'released';
+  const why = `${record.leader} is suspected: ${o.leaderVerdict.why}`;
+  if (isLeaseFenced(record.roster) && !released && o.leaseEnded !== true) {
+    return nothing(o.engine.running ? 'running' : 'waiting', `${why}; its lease has not ended yet`);
+  }
+  const able = o.self.replicated ? o.engine.running && o.engine.role === 'replica' : true;
+  if (!able || o.self.nofailover || record.systemId === null) return undefined;
+  if (o.nowMs < o.holdStillUntilMs) return nothing('voting', `${why}; leaves the next attempt to others`);
+  const waitMs = rankOf(o) * RANK_DELAY_MS;
+  if (o.nowMs - (o.suspectedSinceMs ?? o.nowMs) < waitMs) return nothing('voting', `${why}; a better candidate comes first`);
+  return { act: 'elect', say: 'electing', why };
+}
+
+/** 0 for the best of those alive that could lead, by what was last heard. */
+function rankOf(o: Observation): number {
+  let rank = 0;
+  for (const peer of o.peers) {
+    if (!peer.alive || !peer.state.eligible || peer.node === o.leadership?.value.leader) continue;
+    if (isBetter(peer.state, positionOf(peer), o)) rank++;
+  }
+  return rank;
+}
+
+function isBetter(peer: MemberState, position: Position | undefined, o: Observation): boolean {
+  const own = o.engine.position;
+  const order = position === undefined || own === undefined ? 0 : comparePositions(position, own);
+  if (order !== 0) return order > 0;
+  if (peer.priority !== o.self.priority) return peer.priority > o.self.priority;
+  return o.peers.some((other) => other.state === peer && other.node < o.self.node);
+}

@@ -1,0 +1,226 @@
+import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
+import type { EngineCredentials } from '../engine/engine.ts';
+import type { Decision } from './decide.ts';
+import { elect } from './election.ts';
+import { leaderDeadlineBootMs } from './lease.ts';
+import type { Member } from './member.ts';
+import type { LeadershipRecord, Versioned } from './records.ts';
+import { promoteAs } from './take-over.ts';
+
+const CREDENTIALS_TIMEOUT_MS = 3_000;
+const STOP_TIMEOUT_MS = 10_000;
+
+/** Performs one decision. Each step may be interrupted or crash anywhere: the next observation shows what is left to do. */
+export async function perform(member: Member, decision: Decision, signal: AbortSignal): Promise<void> {
+  switch (decision.act) {
+    case 'nothing':
+      return;
+    case 'bootstrap':
+      return bootstrap(member, signal);
+    case 'reestablish':
+      return reestablish(member, decision.term, signal);
+    case 'reclaim':
+      return reclaim(member, decision.term, decision.start, signal);
+    case 'finish-promotion':
+      await promoteAs(member, currentRecord(member).value, signal);
+      return;
+    case 'roster':
+      return changeRoster(member, decision, signal);
+    case 'stop':
+      return demote(member);
+    case 'release':
+      return release(member, decision.stop);
+    case 'follow':
+      return follow(member, decision.leader, signal);
+    case 'rejoin':
+      return rejoin(member, decision.leader, signal);
+    case 'provision':
+      return provision(member, decision.leader, decision.setAside, signal);
+    case 'elect':
+      await elect(member, { why: 'failover', forced: false }, signal);
+  }
+}
+
+function currentRecord(member: Member): Versioned<LeadershipRecord> {
+  const record = member.deps.store.leadership;
+  if (!record) throw new HoldfastError('FAILOVER_LOST_RACE', 'The leadership record is gone', { retryable: true });
+  return record;
+}
+
+function sessionOf(member: Member): string {
+  const session = member.deps.sessions.current;
+  if (session === undefined) throw new HoldfastError('COORD_UNREACHABLE', 'There is no session in the coordination store', { retryable: true });
+  return session.id;
+}
+
+function stamp(member: Member): string {
+  return new Date(member.deps.runtime.clock.wallMs()).toISOString();
+}
+
+/** Swaps the leadership to this member. @throws FAILOVER_LOST_RACE */
+async function assume(member: Member, next: LeadershipRecord, expect: bigint | 'absent', signal: AbortSignal): Promise<Versioned<LeadershipRecord>> {
+  const swapped = await member.deps.store.swap(next, expect, signal);
+  if (swapped === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'Another member was faster', { retryable: true });
+  await member.see(next.term);
+  return swapped;
+}
+
+async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
+  const { engine } = member.deps;
+  const existing = await member.deps.store.refresh(signal);
+  if (existing !== null && existing.value.leader !== member.node) return;
+  const term = Math.max(existing?.value.term ?? 0, member.promised, member.seen) + 1;
+  const first: LeadershipRecord = { term, leader: member.node, session: sessionOf(member), since: stamp(member), roster: [{ k: 0, voters: [] }], systemId: null };
+  const claimed = await assume(member, first, existing?.revision ?? 'absent', signal);
+  await member.promise(term);
+  const state = await engine.inspect({ signal });
+  if (state.data === 'absent') await engine.bootstrap({ signal });
+  await startAsLeader(member, signal);
+  const made = await engine.inspect({ signal });
+  await assume(member, { ...claimed.value, systemId: made.systemId ?? `${member.service}` }, claimed.revision, signal);
+  member.addHistory({ term, leader: member.node, at: first.since, why: 'bootstrap', ...(made.position ? { timeline: made.position.timeline } : {}) });
+  member.deps.announce();
+}
+
+async function reestablish(member: Member, term: number, signal: AbortSignal): Promise<void> {
+  const state = await member.deps.engine.inspect({ signal });
+  const next: LeadershipRecord = { term, leader: member.node, session: sessionOf(member), since: stamp(member), roster: [{ k: 0, voters: [] }], systemId: state.systemId ?? member.service };
+  await member.promise(term);
+  await assume(member, next, 'absent', signal);
+  member.addHistory({ term, leader: member.node, at: next.since, why: 'reclaim' });
+}
+
+/** Renews this member's own leadership: after an agent restart, a lost session, a promise that led nowhere, or to start its database again. */
+async function reclaim(member: Member, term: number, start: boolean, signal: AbortSignal): Promise<void> {
+  const beganMs = member.now();
+  const record = currentRecord(member);
+  await member.promise(term);
+  const next: LeadershipRecord = { ...record.value, term, session: sessionOf(member), ...(term === record.value.term ? {} : { since: stamp(member) }) };
+  await assume(member, next, record.revision, signal);
+  if (start) {
+    member.failedStarts++;
+    await startAsLeader(member, signal);
+  } else {
+    member.servingTerm = term;
+    member.releasedTerm = 0;
+    const deadline = leaderDeadlineBootMs(member);
+    if (deadline !== undefined) await member.deps.fence.arm(deadline);
+  }
+  if (term !== record.value.term) {
+    member.addHistory({ term, leader: member.node, at: next.since, why: 'reclaim', tookMs: Math.round(member.now() - beganMs) });
+  }
+  member.deps.announce();
+}
+
+/** Starts the database as the primary it was. The guard is armed before it can take a write. */
+async function startAsLeader(member: Member, signal: AbortSignal): Promise<void> {
+  const record = currentRecord(member).value;
+  const acknowledge = record.roster.at(-1)!;
+  member.servingTerm = record.term;
+  member.releasedTerm = 0;
+  try {
+    const deadline = leaderDeadlineBootMs(member);
+    if (deadline === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'The lease ended before the database was started', { retryable: true });
+    await member.deps.fence.arm(deadline);
+    await member.deps.engine.startPrimary({ acknowledge: acknowledge.k === 0 ? null : acknowledge, signal });
+    member.engineState = await member.deps.engine.inspect({ signal });
+    member.effective = { configuration: acknowledge, lsn: member.engineState.position?.lsn ?? 0n };
+  } catch (error) {
+    member.servingTerm = 0;
+    throw error;
+  }
+}
+
+async function changeRoster(member: Member, decision: Extract<Decision, { act: 'roster' }>, signal: AbortSignal): Promise<void> {
+  const { step } = decision;
+  if (step.step === 'apply') {
+    const lsn = await member.deps.engine.acknowledge(step.acknowledge.k === 0 ? null : step.acknowledge, { signal });
+    member.effective = { configuration: step.acknowledge, lsn };
+    member.deps.record('roster.applied', { k: step.acknowledge.k, voters: step.acknowledge.voters });
+    return;
+  }
+  const record = currentRecord(member);
+  await assume(member, { ...record.value, roster: [...step.roster] }, record.revision, signal);
+  member.deps.record('roster.changed', { step: step.step, roster: step.roster });
+}
+
+/** Stops the database at once, whatever its clients are waiting for: a clean stop could acknowledge them. */
+async function demote(member: Member): Promise<void> {
+  member.servingTerm = 0;
+  await member.deps.engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
+  await member.deps.fence.end();
+  member.deps.announce();
+}
+
+async function release(member: Member, stop: boolean): Promise<void> {
+  const record = currentRecord(member).value;
+  if (stop) await member.deps.engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
+  if (member.releasedTerm === record.term) return;
+  member.releasedTerm = record.term;
+  member.deps.record('leadership.released', { term: record.term, why: member.decision.why });
+  member.deps.announce();
+}
+
+// ---------------------------------------------------------------- replicas
+
+async function follow(member: Member, leader: string, signal: AbortSignal): Promise<void> {
+  await prepareToFollow(member, leader, signal);
+  try {
+    await member.deps.engine.follow(upstream(member, leader), { signal });
+  } catch (error) {
+    if (hasCode(error, 'ENGINE_DIVERGED')) {
+      member.followFailures = Math.max(member.followFailures, 3);
+      member.deps.record('member.diverged', { leader, why: messageOf(error) });
+      return;
+    }
+    member.followFailures++;
+    throw error;
+  }
+}
+
+async function rejoin(member: Member, leader: string, signal: AbortSignal): Promise<void> {
+  await prepareToFollow(member, leader, signal);
+  try {
+    await member.deps.engine.rejoin(upstream(member, leader), { signal });
+    member.followFailures = 0;
+    member.deps.record('member.rejoined', { leader });
+  } catch (error) {
+    if (hasCode(error, 'ENGINE_REJOIN_FAILED')) member.followFailures = 6;
+    else member.followFailures++;
+    throw error;
+  }
+}
+
+async function provision(member: Member, leader: string, setAside: boolean, signal: AbortSignal): Promise<void> {
+  const { engine } = member.deps;
+  await prepareToFollow(member, leader, signal);
+  if (setAside) {
+    await engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
+    const where = await engine.setAside('diverged');
+    member.deps.record('member.data.set-aside', { where });
+  }
+  member.followFailures = 0;
+  await engine.provision(upstream(member, leader), { signal });
+  member.deps.record('member.provisioned', { leader });
+}
+
+function upstream(member: Member, leader: string): { node: string; host: string; port: number } {
+  const address = member.addressOf(leader);
+  if (address === undefined) throw new HoldfastError('PEER_UNREACHABLE', `Nothing is known of ${leader}`, { retryable: true });
+  return address;
+}
+
+/** A replica is not guarded by a deadline, and needs the passwords that the first leader made. */
+async function prepareToFollow(member: Member, leader: string, signal: AbortSignal): Promise<void> {
+  member.servingTerm = 0;
+  await member.deps.fence.end();
+  if ((await member.deps.engine.credentials()) !== undefined) return;
+  const body = { service: member.service, command: 'credentials' };
+  const reply = await member.deps.peers.network.request(leader, 'command', body, { timeoutMs: CREDENTIALS_TIMEOUT_MS, signal });
+  if (!isCredentials(reply)) throw new HoldfastError('PEER_MALFORMED', `${leader} sent credentials of an unknown form`, { retryable: true });
+  await member.deps.engine.acceptCredentials(reply);
+}
+
+function isCredentials(value: unknown): value is EngineCredentials {
+  return typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string');
+}

@@ -1,0 +1,66 @@
+import type { Verdict } from '../detection/index.ts';
+import type { Acknowledgement, EngineObservation } from '../engine/engine.ts';
+import type { MemberState } from './messages.ts';
+import type { FailoverPolicy } from './policy.ts';
+import type { LeadershipRecord, Versioned } from './records.ts';
+
+/** Another member as last heard. */
+export interface PeerView {
+  readonly node: string;
+  /** Connected and not suspiciously silent. */
+  readonly alive: boolean;
+  readonly state: MemberState;
+  readonly ageMs: number;
+}
+
+/** Everything that a member's decision rests on, at one moment. Plain data: the same for the real thing and the simulator. */
+export interface Observation {
+  /** Monotonic. */
+  readonly nowMs: number;
+  readonly self: {
+    readonly node: string;
+    readonly nofailover: boolean;
+    readonly priority: number;
+    readonly replicated: boolean;
+  };
+  readonly policy: FailoverPolicy;
+  readonly paused: boolean;
+  /** This process itself was stalled just now: it must judge nobody by silence. */
+  readonly abstains: boolean;
+  /** Whether the store answers now. What was read from it stays valid as the last known. */
+  readonly storeReachable: boolean;
+  /** Undefined: the store was never read. Null: there is no leadership yet. */
+  readonly leadership: Versioned<LeadershipRecord> | null | undefined;
+  /** Whether the leader's session has ended; undefined: not asked. Only matters where a lease is the fence. */
+  readonly leaseEnded: boolean | undefined;
+  /** This agent's own session. */
+  readonly sessionId: string | undefined;
+  readonly promised: number;
+  readonly seen: number;
+  /** The term in which this member was last made, or confirmed as, the primary by this agent; 0: by none. */
+  readonly servingTerm: number;
+  readonly engine: EngineObservation;
+  /** Since when the database is down although it should run; undefined: it is not. */
+  readonly downSinceMs: number | undefined;
+  /** Since when it runs but does not answer. */
+  readonly unresponsiveSinceMs: number | undefined;
+  /** Whole starts since it last ran well for a while: a database that can not live here. */
+  readonly failedStarts: number;
+  readonly peers: readonly PeerView[];
+  /** Configured peers that were never heard of. */
+  readonly peersUnheard: number;
+  /** This observer's verdict on the leader, when that is somebody else. */
+  readonly leaderVerdict: Verdict | undefined;
+  /** Since when it suspects that leader. */
+  readonly suspectedSinceMs: number | undefined;
+  /** Monotonic time before which it must not stand for election: a promise was just given to another, an attempt just failed, a leader asked for calm. */
+  readonly holdStillUntilMs: number;
+  /** Since when this agent runs. */
+  readonly startedMs: number;
+  /** For the leader: which voters of a configuration have flushed all that was acknowledged before it took effect. */
+  readonly caughtUp: (configuration: Acknowledgement) => boolean;
+  /** For the leader: since when each replica does not stream, as far as it ever did. */
+  readonly notStreamingSinceMs: ReadonlyMap<string, number>;
+  /** How often following the present leader has failed, for escalation. */
+  readonly followFailures: number;
+}

@@ -1,0 +1,160 @@
+import { HoldfastError, messageOf } from '../core/errors.ts';
+import { takeOverReplySchema, toWire, type TakeOver } from './messages.ts';
+import { elect } from './election.ts';
+import type { Member } from './member.ts';
+import type { PeerView } from './observation.ts';
+import { formatLsn } from './take-over.ts';
+
+const CHECKPOINT_TIMEOUT_MS = 60_000;
+const CLEAN_STOP_MS = 5_000;
+const TAKE_OVER_TIMEOUT_MS = 5_000;
+const LAG_BYTES_MAX = 16n * 1024n * 1024n;
+
+export interface Outcome {
+  readonly leader: string;
+  readonly term: number;
+  readonly tookMs: number;
+}
+
+/** Why this member can not become leader in a planned hand-over right now; undefined: it can. */
+function unfit(member: Member, peer: PeerView): string | undefined {
+  if (!peer.alive) return 'it is not reachable';
+  if (peer.state.nofailover) return 'it is marked nofailover';
+  if (!member.deps.engine.capabilities.replicated) return undefined;
+  if (!peer.state.eligible) return `it is ${peer.state.state}`;
+  const replica = member.engineState.replicas.find((one) => one.node === peer.node);
+  if (replica?.state !== 'streaming') return 'it does not stream from the leader';
+  const lag = (member.engineState.position?.lsn ?? 0n) - replica.flushLsn;
+  return lag > LAG_BYTES_MAX ? `it is ${lag} bytes behind` : undefined;
+}
+
+/**
+ * Planned hand-over, run by the leader: checkpoint, hold the routers, stop cleanly (replicas get everything), let the successor claim and
+ * promote. If the successor does not, this member claims the leadership again.
+ * @throws SWITCHOVER_REFUSED, SWITCHOVER_FAILED
+ */
+export async function switchover(member: Member, to: string | undefined): Promise<Outcome> {
+  const record = member.deps.store.leadership?.value;
+  if (record === undefined || record.leader !== member.node || member.servingTerm !== record.term) {
+    throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} now`, { retryable: true, hint: 'See `holdfast status` for who leads.' });
+  }
+  const peers = member.peerViews();
+  const named = to === undefined ? undefined : peers.find((peer) => peer.node === to);
+  if (to === member.node) throw new HoldfastError('SWITCHOVER_REFUSED', `${to} leads already`);
+  if (to !== undefined && named === undefined) {
+    throw new HoldfastError('SWITCHOVER_REFUSED', `${to} is not a member of ${member.service}`, { hint: `Members are: ${[member.node, ...peers.map((peer) => peer.node)].join(', ')}.` });
+  }
+  const candidates = (named === undefined ? peers : [named]).toSorted((a, b) => b.state.priority - a.state.priority || (a.node < b.node ? -1 : 1));
+  const successor = candidates.find((peer) => unfit(member, peer) === undefined);
+  if (successor === undefined) {
+    const reasons = candidates.map((peer) => `${peer.node}: ${unfit(member, peer)}`).join('; ');
+    throw new HoldfastError('SWITCHOVER_REFUSED', `Nobody can take over ${member.service} without loss: ${reasons || 'there is no other member'}`, {
+      retryable: true,
+      hint: 'Wait until a replica streams and has caught up, then try again.',
+    });
+  }
+  return member.occupied('handing over', () => handOver(member, successor.node));
+}
+
+async function handOver(member: Member, successor: string): Promise<Outcome> {
+  const { engine, store, peers, fence } = member.deps;
+  return member.gate.run(async (signal) => {
+    await engine.checkpoint({ signal: AbortSignal.any([signal, timeout(member, CHECKPOINT_TIMEOUT_MS)]) });
+    const record = await store.refresh(signal);
+    if (record === null || record.value.leader !== member.node) throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} any more`);
+    const beganMs = member.now();
+    member.deps.holdRouters();
+    peers.network.broadcast('hold', { service: member.service });
+    const term = Math.max(record.value.term, member.promised, ...member.peerViews().map((peer) => peer.state.promised)) + 1;
+    await member.promise(term);
+    const position = engine.capabilities.replicated
+      ? await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS })
+      : await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS }).then(() => ({ timeline: 0, lsn: 0n }));
+    member.servingTerm = 0;
+    member.engineState = await engine.inspect({ signal });
+    await fence.end();
+    if (position === undefined) throw new HoldfastError('SWITCHOVER_FAILED', `The database on ${member.node} did not stop cleanly in time; it leads again`, { retryable: true });
+    const alive = member.peerViews().filter((peer) => peer.alive).map((peer) => peer.node);
+    const order: TakeOver = {
+      service: member.service,
+      term,
+      revision: record.revision.toString(),
+      why: 'switchover',
+      position: toWire(position),
+      from: member.node,
+      granted: [member.node, ...alive],
+      startedMsAgo: Math.max(0, member.now() - beganMs),
+    };
+    try {
+      takeOverReplySchema.parse(await peers.network.request(successor, 'take-over', order, { timeoutMs: TAKE_OVER_TIMEOUT_MS, signal }));
+    } catch (error) {
+      throw new HoldfastError('SWITCHOVER_FAILED', `${successor} did not take over from ${formatLsn(position.lsn)}: ${messageOf(error)}; ${member.node} leads again`, { retryable: true, cause: error });
+    }
+    return { leader: successor, term, tookMs: Math.round(member.now() - beganMs) };
+  });
+}
+
+/**
+ * Failover by an operator, run by any member that may vote: no suspicion needed, but the fence stays. With a leader in good health it is a
+ * switchover.
+ */
+export async function forceFailover(member: Member, to: string | undefined): Promise<Outcome> {
+  const beganMs = member.now();
+  const leader = member.deps.store.leadership?.value.leader;
+  if (to !== undefined && to === leader) throw new HoldfastError('FAILOVER_REFUSED', `${to} leads already`);
+  const { leader: now, term } = await member.occupied('electing', () =>
+    member.gate.run((signal) => elect(member, { why: 'operator', forced: true, wish: to }, signal), true),
+  );
+  return { leader: now, term, tookMs: Math.round(member.now() - beganMs) };
+}
+
+/** Restarts this member's database in place. A leader keeps its leadership. */
+export async function restart(member: Member): Promise<Outcome> {
+  const beganMs = member.now();
+  const record = member.deps.store.leadership?.value;
+  if (!member.engineState.running) throw new HoldfastError('RESTART_REFUSED', `The database of ${member.service} on ${member.node} does not run`);
+  await member.occupied('restarting', () =>
+    member.gate.run(async (signal) => {
+      const { engine } = member.deps;
+      if (record?.leader === member.node && member.engineState.role === 'primary') {
+        await engine.checkpoint({ signal });
+        const acknowledge = record.roster.at(-1)!;
+        await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS * 2 });
+        await engine.startPrimary({ acknowledge: acknowledge.k === 0 ? null : acknowledge, signal });
+      } else {
+        await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS * 2 });
+        const address = record === undefined ? undefined : member.addressOf(record.leader);
+        if (address !== undefined && member.promised <= record!.term) await engine.follow(address, { signal });
+      }
+      member.engineState = await engine.inspect({ signal });
+    }),
+  );
+  member.deps.announce();
+  return { leader: record?.leader ?? '', term: record?.term ?? 0, tookMs: Math.round(member.now() - beganMs) };
+}
+
+/** Sets this member's data aside; the loop then copies them anew from the leader. Never on the leader. */
+export async function reinit(member: Member): Promise<Outcome> {
+  const beganMs = member.now();
+  const record = member.deps.store.leadership?.value;
+  if (record === undefined || record.leader === member.node || member.servingTerm > 0) {
+    throw new HoldfastError('REINIT_REFUSED', `${member.node} leads ${member.service}: its data are the ones to keep`, { hint: 'Switch over to another member first.' });
+  }
+  await member.occupied('reinitialising', () =>
+    member.gate.run(async (signal) => {
+      const { engine } = member.deps;
+      await engine.stop('immediate', { timeoutMs: CLEAN_STOP_MS });
+      const state = await engine.inspect({ signal });
+      if (state.data !== 'absent') member.deps.record('member.data.set-aside', { where: await engine.setAside('reinit') });
+      member.engineState = await engine.inspect({ signal });
+      member.followFailures = 0;
+    }, true),
+  );
+  return { leader: record.leader, term: record.term, tookMs: Math.round(member.now() - beganMs) };
+}
+
+function timeout(member: Member, ms: number): AbortSignal {
+  const controller = new AbortController();
+  member.deps.runtime.clock.after(ms, () => controller.abort(new HoldfastError('SWITCHOVER_REFUSED', `The checkpoint took longer than ${ms} ms`, { retryable: true })));
+  return controller.signal;
+}

@@ -1,0 +1,111 @@
+import type { LinkStatus, PeerNetwork } from '../core/peer-network.ts';
+import type { Runtime } from '../core/runtime.ts';
+import { Arrivals, defaultArrivalOptions } from '../detection/index.ts';
+import { heartbeatSchema, type Heartbeat } from './messages.ts';
+
+/** Peers remembered after they are gone, for the status. */
+const PEERS_MAX = 256;
+
+interface Peer {
+  readonly node: string;
+  readonly arrivals: Arrivals;
+  status: LinkStatus;
+  heartbeat: Heartbeat;
+  heardMs: number;
+}
+
+/** One peer's evidence and last words. */
+export interface PeerReport {
+  readonly node: string;
+  readonly status: LinkStatus;
+  readonly phi: number;
+  readonly silentMs: number;
+  readonly refused: boolean;
+  readonly heartbeat: Heartbeat;
+}
+
+/** Hears the heartbeats of all peers and keeps what detection needs of them; shared by all services of an agent. */
+export class Peers implements Disposable {
+  readonly #network: PeerNetwork;
+  readonly #runtime: Runtime;
+  readonly #peers = new Map<string, Peer>();
+  readonly #listeners = new Set<(node: string) => void>();
+  readonly #links: Disposable;
+  readonly #intervalMs: number;
+
+  constructor(network: PeerNetwork, runtime: Runtime, options: { heartbeatMs: number }) {
+    this.#network = network;
+    this.#runtime = runtime;
+    this.#intervalMs = options.heartbeatMs;
+    network.handle('heartbeat', async (from, body) => this.#heard(from, body));
+    this.#links = network.onLinkChange((link) => {
+      const peer = link.node === undefined ? undefined : this.#peers.get(link.node);
+      if (peer === undefined) return;
+      peer.status = link.status;
+      if (link.status === 'connected') peer.arrivals.reconnected(this.#runtime.clock.monotonicMs());
+      this.#notify(peer.node);
+    });
+  }
+
+  get network(): PeerNetwork {
+    return this.#network;
+  }
+
+  /** Called when a peer spoke or its link changed. */
+  onChange(listener: (node: string) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** The observer itself stalled: nobody's silence in that time counts. */
+  observerStalled(): void {
+    const now = this.#runtime.clock.monotonicMs();
+    for (const peer of this.#peers.values()) peer.arrivals.observerStalled(now);
+  }
+
+  reports(): PeerReport[] {
+    const now = this.#runtime.clock.monotonicMs();
+    return [...this.#peers.values()].map((peer) => ({
+      node: peer.node,
+      status: peer.status,
+      phi: peer.arrivals.phi(now),
+      silentMs: now - peer.heardMs,
+      refused: peer.status === 'refused',
+      heartbeat: peer.heartbeat,
+    }));
+  }
+
+  report(node: string): PeerReport | undefined {
+    return this.reports().find((report) => report.node === node);
+  }
+
+  #heard(from: string, body: unknown): undefined {
+    const parsed = heartbeatSchema.safeParse(body);
+    if (!parsed.success) {
+      this.#runtime.logger.warn('peer.heartbeat.malformed', { from, error: parsed.error.message.slice(0, 500) });
+      return;
+    }
+    const now = this.#runtime.clock.monotonicMs();
+    let peer = this.#peers.get(from);
+    if (peer === undefined) {
+      if (this.#peers.size >= PEERS_MAX) return;
+      const arrivals = new Arrivals({ ...defaultArrivalOptions, expectedMs: this.#intervalMs });
+      peer = { node: from, arrivals, status: 'connected', heartbeat: parsed.data, heardMs: now };
+      this.#peers.set(from, peer);
+    }
+    peer.arrivals.arrived(now);
+    peer.status = 'connected';
+    peer.heartbeat = parsed.data;
+    peer.heardMs = now;
+    this.#notify(from);
+  }
+
+  #notify(node: string): void {
+    for (const listener of this.#listeners) listener(node);
+  }
+
+  [Symbol.dispose](): void {
+    this.#links[Symbol.dispose]();
+    this.#listeners.clear();
+  }
+}

@@ -1,0 +1,102 @@
+import { HoldfastError } from '../core/errors.ts';
+import type { Position } from '../engine/engine.ts';
+import { refuseGrant } from './grant.ts';
+import { commandSchema, confirmRequestSchema, fenceRequestSchema, takeOverSchema, toWire, type FenceReply, type FenceRequest } from './messages.ts';
+import type { Member } from './member.ts';
+import { reinit, restart, switchover } from './operate.ts';
+import type { Peers } from './peers.ts';
+import { takeOver } from './take-over.ts';
+
+/** After promising somebody else: so long it leaves the attempt to them. */
+const AFTER_GRANT_MS = 1_000;
+/** Members notice a death within milliseconds of each other; one that is asked first waits so long for its own evidence. */
+const SUSPECT_TOO_MS = 300;
+const STOP_TIMEOUT_MS = 5_000;
+
+/** What peers may ask of the members on this node. Callers are proven members of the cluster; forms are checked here. */
+export function answerRequests(peers: Peers, memberOf: (service: string) => Member | undefined): void {
+  const find = (service: string): Member => {
+    const member = memberOf(service);
+    if (member === undefined) throw new HoldfastError('SERVICE_UNKNOWN', `This node has no member of the service ${service}`);
+    return member;
+  };
+  const { network } = peers;
+  network.handle('fence', async (from, body) => {
+    const request = fenceRequestSchema.parse(body);
+    return grant(find(request.service), request, from);
+  });
+  network.handle('take-over', async (_from, body) => {
+    const order = takeOverSchema.parse(body);
+    const member = find(order.service);
+    if (!member.mayLead()) throw new HoldfastError('FAILOVER_NO_CANDIDATE', 'This member may not lead');
+    return member.occupied('promoting', () => member.gate.run((signal) => takeOver(member, order, signal), true));
+  });
+  network.handle('confirm', async (from, body) => {
+    const request = confirmRequestSchema.parse(body);
+    return { confirmed: confirm(find(request.service), request, from) };
+  });
+  network.handle('hold', async (_from, body) => {
+    const { service } = commandSchema.pick({ service: true }).parse(body);
+    memberOf(service)?.deps.holdRouters();
+  });
+  network.handle('command', async (_from, body) => {
+    const request = commandSchema.parse(body);
+    const member = find(request.service);
+    if (request.command === 'credentials') {
+      const credentials = await member.deps.engine.credentials();
+      if (credentials === undefined) throw new HoldfastError('ENGINE_NO_CREDENTIALS', 'This member has no credentials yet', { retryable: true });
+      return credentials;
+    }
+    if (request.command === 'switchover') return switchover(member, request.to);
+    if (request.command === 'restart') return restart(member);
+    if (request.command === 'reinit') return reinit(member);
+    throw new HoldfastError('SERVICE_UNKNOWN', `Unknown command ${request.command}`);
+  });
+}
+
+/** Promises durably, stops receiving, and says how far it got. Nothing of the old leader's is acknowledged by this member after that. */
+async function grant(member: Member, request: FenceRequest, from: string): Promise<FenceReply> {
+  if (!request.forced && !member.suspects && member.releasedTerm === 0) await member.untilSuspects(SUSPECT_TOO_MS);
+  const known = member.deps.store.leadership?.value;
+  const why = refuseGrant(request, {
+    promised: member.promised,
+    leadership: known,
+    self: member.node,
+    servingTerm: member.servingTerm > 0 && member.engineState.running ? member.servingTerm : 0,
+    releasedTerm: member.releasedTerm,
+    suspectsLeader: member.suspects || known === undefined,
+    paused: member.deps.store.paused,
+    confirmedUntilMs: member.confirmedUntilMs,
+    nowMs: member.now(),
+  });
+  if (why !== undefined) return { granted: false, promised: member.promised, why };
+  const eligible = member.mayLead() && member.engineState.running;
+  member.holdStillUntilMs = member.now() + AFTER_GRANT_MS;
+  await member.promise(request.term);
+  const position = await member.occupied('voting', () => member.gate.run((signal) => stopReceiving(member, signal), true));
+  member.deps.record('promise.given', { term: request.term, to: from });
+  return { granted: true, ...(position === undefined ? {} : { position: toWire(position) }), eligible, priority: member.options.priority };
+}
+
+async function stopReceiving(member: Member, signal: AbortSignal): Promise<Position | undefined> {
+  const { engine } = member.deps;
+  if (!engine.capabilities.replicated) return { timeline: 0, lsn: 0n };
+  const state = await engine.inspect({ signal });
+  if (state.data !== 'present') return undefined;
+  if (state.role === 'primary' || member.releasedTerm > 0) {
+    // A leader that gives way: it has stopped, but how far its crashed data reach is not known.
+    member.servingTerm = 0;
+    await engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
+    return undefined;
+  }
+  return engine.freeze({ signal });
+}
+
+/** A leader that is cut off from the store asks to be left alone: granted by everybody whom it still reaches as leader. */
+function confirm(member: Member, request: { term: number; leader: string; forMs: number }, from: string): boolean {
+  const known = member.deps.store.leadership?.value;
+  const stillLeads = known !== undefined && known.leader === request.leader && known.term === request.term && from === request.leader;
+  if (!stillLeads || member.promised > request.term) return false;
+  member.confirmedUntilMs = member.now() + request.forMs;
+  return true;
+}

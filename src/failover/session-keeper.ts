@@ -1,0 +1,77 @@
+import type { Session, CoordinationStore } from '../coordination/store.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Runtime } from '../core/runtime.ts';
+
+const REOPEN_DELAY_MS = 500;
+const OPEN_TIMEOUT_MS = 5_000;
+
+/**
+ * Keeps one coordination session open for this agent: all its leaderships hang on it. A lost session is replaced by a new one; what hung
+ * on the old must be claimed again (`failover/decide`: reclaim).
+ */
+export class SessionKeeper implements AsyncDisposable {
+  readonly #store: CoordinationStore;
+  readonly #runtime: Runtime;
+  readonly #options: { ttlMs: number; name: string };
+  readonly #stop = new AbortController();
+  readonly #done: Promise<void>;
+  #session: Session | undefined;
+  #problem = '';
+
+  constructor(store: CoordinationStore, runtime: Runtime, options: { ttlMs: number; name: string }) {
+    this.#store = store;
+    this.#runtime = runtime;
+    this.#options = options;
+    this.#done = this.#keep();
+  }
+
+  /** The live or suspended session; undefined while there is none. */
+  get current(): Session | undefined {
+    return this.#session?.state === 'lost' ? undefined : this.#session;
+  }
+
+  get reachable(): boolean {
+    return this.#session?.state === 'live';
+  }
+
+  /** Why the store can not be used, in a sentence; empty while it can. */
+  get problem(): string {
+    return this.reachable ? '' : this.#problem || 'the coordination store does not answer';
+  }
+
+  async #keep(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        const session = await this.#store.openSession({ ...this.#options, signal: AbortSignal.any([signal, this.#deadline()]) });
+        this.#session = session;
+        this.#problem = '';
+        this.#runtime.logger.info('coordination.session.opened', { session: session.id, ttlMs: session.ttlMs });
+        await new Promise<void>((resolve) => {
+          const end = (): void => resolve();
+          session.signal.addEventListener('abort', end, { once: true });
+          signal.addEventListener('abort', end, { once: true });
+          if (session.signal.aborted || signal.aborted) resolve();
+        });
+        if (!signal.aborted) this.#runtime.logger.warn('coordination.session.lost', { session: session.id });
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#problem = messageOf(error);
+        this.#runtime.logger.warn('coordination.session.not-opened', { error: this.#problem });
+        await this.#runtime.clock.sleep(REOPEN_DELAY_MS, signal).catch(() => {});
+      }
+    }
+    await this.#session?.close().catch(() => {});
+  }
+
+  #deadline(): AbortSignal {
+    const controller = new AbortController();
+    this.#runtime.clock.after(OPEN_TIMEOUT_MS, () => controller.abort(new Error(`the coordination store did not answer within ${OPEN_TIMEOUT_MS} ms`)));
+    return controller.signal;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#done;
+  }
+}
