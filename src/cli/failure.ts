@@ -9,6 +9,8 @@ export interface Failure {
   readonly retryable: boolean;
   /** 1: the answer is no, or it did not work; 2: wrong usage or configuration. */
   readonly exitCode: 1 | 2;
+  /** What exactly, for machines, where the error knows: each problem of a configuration file. */
+  readonly problems?: readonly unknown[];
 }
 
 /** Codes of these areas mean that the caller has to change what it asked for. */
@@ -22,7 +24,8 @@ export function failureOf(error: unknown): Failure | 0 | 2 {
   }
   if (error instanceof HoldfastError) {
     const { code, message, hint, retryable } = error;
-    return { code, message, hint, retryable, exitCode: usageAreas.some((area) => code.startsWith(area)) ? 2 : 1 };
+    const exitCode = usageAreas.some((area) => code.startsWith(area)) ? 2 : 1;
+    return { code, message, hint, retryable, exitCode, ...('problems' in error && Array.isArray(error.problems) ? { problems: error.problems } : {}) };
   }
   const hint = process.env['HOLDFAST_DEBUG'] ? '' : 'This is a fault in Holdfast. Set HOLDFAST_DEBUG=1 to see where it happened, and report it.';
   return { code: 'INTERNAL', message: messageOf(error), hint, retryable: false, exitCode: 1 };
@@ -37,11 +40,12 @@ function usageFailure(error: CommanderError): Failure {
 
 /** Text for people: the failure and what to do next. */
 export function describeFailure(failure: Failure): string {
-  return `error: ${failure.message} (${failure.code})\n${failure.hint ? `hint: ${failure.hint}\n` : ''}`;
+  const [what, ...details] = failure.message.split('\n');
+  return [`error: ${what} (${failure.code})`, ...details, ...(failure.hint ? [`hint: ${failure.hint}`] : []), ''].join('\n');
 }
 
 /** One JSON document, in the shape of the API's errors. */
 export function failureJson(failure: Failure): string {
-  const { code, message, hint, retryable } = failure;
-  return `${JSON.stringify({ error: { code, message, hint, retryable } })}\n`;
+  const { exitCode: _, ...error } = failure;
+  return `${JSON.stringify({ error })}\n`;
 }

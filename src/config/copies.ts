@@ -63,10 +63,12 @@ export const locationSchema = z
 
 const checkSchema = z.union([z.enum(['amcheck', 'checksums']), z.strictObject({ sql: z.string().min(1) })], "must be amcheck, checksums or { sql: 'select …' }");
 
+const atAllowed = 'must be latest, random or a time such as 2030-01-31T12:00:00Z';
+
 export const drillSchema = z.strictObject({
   restore: name().describe('The service whose copies are restored into a sandbox.'),
   at: z
-    .union([z.enum(['latest', 'random']), z.iso.datetime({ offset: true })], 'must be latest, random or a time such as 2030-01-31T12:00:00Z')
+    .union([z.enum(['latest', 'random'], atAllowed), z.iso.datetime({ offset: true, error: atAllowed })], atAllowed)
     .default('latest'),
   schedule,
   checks: z.array(checkSchema).min(1, 'must name at least one check: a restore that nobody checked proves nothing'),

@@ -1,0 +1,98 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { messageOf } from '../core/errors.ts';
+import type { Finding } from './problem.ts';
+import { readPrivateFile } from './secrets.ts';
+
+/** The three files of a node, PEM. */
+export interface CertificateFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What stands in the files, from this node's certificate up to the CA, and what is wrong with it. */
+export interface CertificateReport {
+  readonly chain: readonly X509Certificate[];
+  /** Paths are `ca`, `cert`, `key`. */
+  readonly findings: readonly Finding[];
+}
+
+/** More than any chain has. */
+const fileBytesMax = 256 * 1024;
+const chainLengthMax = 8;
+
+/** Whether these files let the node prove to its peers that it is `node`. Reads the files, connects nowhere. */
+export function inspectCertificates(files: CertificateFiles, node: string, nowMs: number): CertificateReport {
+  const authorities = readCertificates(files.ca);
+  const own = readCertificates(files.cert);
+  const findings: Finding[] = [];
+  if (!Array.isArray(authorities)) findings.push({ path: ['ca'], message: authorities.problem });
+  if (!Array.isArray(own)) findings.push({ path: ['cert'], message: own.problem });
+  const leaf = Array.isArray(own) ? own[0] : undefined;
+  findings.push(...keyFindings(files.key, leaf));
+  if (!leaf || !Array.isArray(own)) return { chain: [], findings };
+  if (!names(leaf).includes(node)) {
+    findings.push({ path: ['cert'], message: `${files.cert} is of ${names(leaf).join(', ') || 'nobody'}, not of ${node}: node.name must be among its names` });
+  }
+  if (!Array.isArray(authorities)) return { chain: [leaf], findings };
+  const { chain, trusted } = buildChain(leaf, own.slice(1), authorities);
+  if (!trusted) findings.push({ path: ['cert'], message: `${files.cert} was not signed by ${files.ca}` });
+  for (const certificate of chain) findings.push(...validityFindings(certificate, nowMs, authorities.includes(certificate) ? 'ca' : 'cert'));
+  return { chain, findings };
+}
+
+/** The names a certificate proves: its DNS names, and its common name. */
+export function names(certificate: X509Certificate): readonly string[] {
+  const alternative = [...(certificate.subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^,]+)/g)].map((match) => match[1]!);
+  const common = /(?:^|\n)CN=(.+)/.exec(certificate.subject)?.[1];
+  return [...new Set(common === undefined ? alternative : [common, ...alternative])];
+}
+
+function readCertificates(file: string): X509Certificate[] | { readonly problem: string } {
+  try {
+    const { size } = statSync(file);
+    if (size > fileBytesMax) return { problem: `${file} has ${size} bytes; certificates have at most ${fileBytesMax}` };
+    const blocks = readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+    return blocks ? blocks.map((block) => new X509Certificate(block)) : { problem: `${file} holds no certificate in PEM` };
+  } catch (error) {
+    return { problem: `${file} can not be read: ${messageOf(error)}` };
+  }
+}
+
+function keyFindings(file: string, leaf: X509Certificate | undefined): readonly Finding[] {
+  const text = readPrivateFile(file);
+  if (typeof text !== 'string') return [{ path: ['key'], message: text.problem }];
+  try {
+    const fits = !leaf || leaf.checkPrivateKey(createPrivateKey(text));
+    return fits ? [] : [{ path: ['key'], message: `${file} is not the key of the certificate` }];
+  } catch (error) {
+    return [{ path: ['key'], message: `${file} is no private key in PEM without a passphrase: ${messageOf(error)}` }];
+  }
+}
+
+function buildChain(leaf: X509Certificate, between: readonly X509Certificate[], authorities: readonly X509Certificate[]) {
+  const chain = [leaf];
+  for (let top = leaf; chain.length <= chainLengthMax; ) {
+    const authority = authorities.find((candidate) => isIssuer(candidate, top));
+    if (authority) return { chain: authority.raw.equals(top.raw) ? chain : [...chain, authority], trusted: true };
+    const issuer = between.find((candidate) => !chain.includes(candidate) && isIssuer(candidate, top));
+    if (!issuer) break;
+    chain.push(issuer);
+    top = issuer;
+  }
+  return { chain, trusted: false };
+}
+
+function isIssuer(candidate: X509Certificate, certificate: X509Certificate): boolean {
+  return certificate.checkIssued(candidate) && certificate.verify(candidate.publicKey);
+}
+
+function validityFindings(certificate: X509Certificate, nowMs: number, file: 'ca' | 'cert'): readonly Finding[] {
+  const who = names(certificate)[0] ?? certificate.subject;
+  if (certificate.validToDate.getTime() < nowMs) return [{ path: [file], message: `the certificate of ${who} ran out on ${certificate.validTo}` }];
+  if (certificate.validFromDate.getTime() > nowMs) {
+    return [{ path: [file], message: `the certificate of ${who} is valid only from ${certificate.validFrom}: is the clock of this machine right?` }];
+  }
+  return [];
+}

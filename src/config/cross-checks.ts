@@ -1,0 +1,163 @@
+import { formatAddress } from '../core/config-fields.ts';
+import type { Address } from '../core/config-fields.ts';
+import { nearest } from '../core/nearest.ts';
+import type { Finding, Path } from './problem.ts';
+import { formatPath } from './problem.ts';
+import type { HoldfastConfig } from './schema.ts';
+
+/** What is wrong between parts that are each right: references, ports, directories, numbers that do not fit together. Pure. */
+export function crossCheck(config: HoldfastConfig): readonly Finding[] {
+  return [
+    ...references(config),
+    ...circles(config),
+    ...listenConflicts(config),
+    ...reachability(config),
+    ...directoryConflicts(config),
+    ...quorums(config),
+    ...duplicates(config),
+  ];
+}
+
+function* references(config: HoldfastConfig): Iterable<Finding> {
+  const services = Object.keys(config.services);
+  const locations = Object.keys(config.locations);
+  for (const [service, { after, backup }] of Object.entries(config.services)) {
+    for (const [index, other] of after.entries()) yield* unknown(['services', service, 'after', index], other, 'service', services);
+    if (backup) yield* unknown(['services', service, 'backup', 'to'], backup.to, 'location', locations);
+  }
+  for (const [location, { mirror, parity }] of Object.entries(config.locations)) {
+    for (const [index, other] of (mirror ?? []).entries()) yield* unknown(['locations', location, 'mirror', index], other, 'location', locations);
+    for (const [index, other] of (parity?.over ?? []).entries()) yield* unknown(['locations', location, 'parity', 'over', index], other, 'location', locations);
+    if (parity && parity.over.length !== parity.data + parity.parity) {
+      const message = `must name data + parity = ${parity.data + parity.parity} locations, not ${parity.over.length}`;
+      yield { path: ['locations', location, 'parity', 'over'], message };
+    }
+  }
+  for (const [index, { restore }] of config.drills.entries()) {
+    const path = ['drills', index, 'restore'];
+    yield* unknown(path, restore, 'service', services);
+    if (config.services[restore] && !config.services[restore].backup) yield { path, message: `${restore} has no backup that could be restored` };
+  }
+}
+
+function* unknown(path: Path, name: string, what: string, known: readonly string[]): Iterable<Finding> {
+  if (known.includes(name)) return;
+  const meant = nearest(name, known);
+  const ending = meant !== undefined ? `; did you mean '${meant}'?` : known.length > 0 ? `; there are: ${known.join(', ')}` : '; there is none';
+  yield { path, message: `there is no ${what} '${name}'${ending}` };
+}
+
+function* circles(config: HoldfastConfig): Iterable<Finding> {
+  const after = (service: string): readonly string[] => config.services[service]?.after ?? [];
+  const over = (location: string): readonly string[] => config.locations[location]?.mirror ?? config.locations[location]?.parity?.over ?? [];
+  for (const service of Object.keys(config.services)) {
+    if (reaches(service, after)) yield { path: ['services', service, 'after'], message: `${service} would have to be up before itself` };
+  }
+  for (const location of Object.keys(config.locations)) {
+    if (reaches(location, over)) yield { path: ['locations', location], atKey: true, message: `${location} would contain itself` };
+  }
+}
+
+/** Whether one gets from `start` back to `start`. */
+function reaches(start: string, next: (name: string) => readonly string[]): boolean {
+  const seen = new Set<string>();
+  const open = [...next(start)];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (name === start) return true;
+    if (!seen.has(name)) open.push(...next(name));
+    seen.add(name);
+  }
+  return false;
+}
+
+/** Everything of this file that listens on this machine. */
+export function listeners(config: HoldfastConfig): readonly { path: Path; address: Address }[] {
+  const found: { path: Path; address: Address }[] = [{ path: ['node', 'listen'], address: config.node.listen }];
+  for (const [service, { postgres, router }] of Object.entries(config.services)) {
+    if (postgres) found.push({ path: ['services', service, 'postgres', 'listen'], address: postgres.listen });
+    for (const side of ['write', 'read'] as const) {
+      const address = router?.[side];
+      if (address) found.push({ path: ['services', service, 'router', side], address });
+    }
+  }
+  return found;
+}
+
+const wildcards = ['0.0.0.0', '::', '*'];
+
+export function isWildcard(host: string): boolean {
+  return wildcards.includes(host);
+}
+
+function* listenConflicts(config: HoldfastConfig): Iterable<Finding> {
+  const all = listeners(config).filter(({ address }) => address.port !== 0);
+  for (const [index, { path, address }] of all.entries()) {
+    const other = all.slice(0, index).find((one) => one.address.port === address.port && sameHost(one.address.host, address.host));
+    if (other) yield { path, message: `${formatAddress(address)} is taken already by ${formatPath(other.path)}` };
+  }
+}
+
+function sameHost(a: string, b: string): boolean {
+  return a === b || isWildcard(a) || isWildcard(b);
+}
+
+function* reachability(config: HoldfastConfig): Iterable<Finding> {
+  const { node, peers, security, coordination } = config;
+  const own = node.advertise ?? node.listen;
+  if (node.advertise && isWildcard(node.advertise.host)) yield { path: ['node', 'advertise'], message: `${node.advertise.host} is no address that others could connect to` };
+  if (peers.length > 0 && isWildcard(own.host)) {
+    yield { path: ['node', 'listen'], message: `others can not connect to ${own.host}: add node.advertise with the address at which they reach this node` };
+  }
+  if (peers.length > 0 && !security) yield { path: ['security'], message: 'is missing; agents speak to their peers over mutual TLS only: add ca, cert and key (holdfast certificates makes them)' };
+  for (const [index, peer] of peers.entries()) {
+    const path = ['peers', index];
+    if (formatAddress(peer) === formatAddress(own) || formatAddress(peer) === formatAddress(node.listen)) yield { path, message: 'is this node itself; peers are the others' };
+    if (coordination.embedded !== undefined && !isThisMachine(peer.host, own.host)) {
+      yield { path, message: 'is another machine, and the embedded store is one of a single machine: use etcd or zookeeper' };
+    }
+  }
+}
+
+function isThisMachine(host: string, own: string): boolean {
+  return host === own || host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function* directoryConflicts(config: HoldfastConfig): Iterable<Finding> {
+  const all: { path: Path; directory: string }[] = [{ path: ['node', 'state'], directory: config.node.state }];
+  for (const [service, { postgres }] of Object.entries(config.services)) {
+    if (postgres) all.push({ path: ['services', service, 'postgres', 'data'], directory: postgres.data });
+  }
+  for (const [index, { path, directory }] of all.entries()) {
+    const other = all.slice(0, index).find((one) => within(one.directory, directory) || within(directory, one.directory));
+    if (other) yield { path, message: `${directory} and ${other.directory} of ${formatPath(other.path)} lie within each other` };
+  }
+}
+
+function within(outer: string, inner: string): boolean {
+  return inner === outer || inner.startsWith(outer.endsWith('/') ? outer : `${outer}/`);
+}
+
+function* quorums(config: HoldfastConfig): Iterable<Finding> {
+  const replicas = config.peers.length;
+  for (const [service, { postgres, failover }] of Object.entries(config.services)) {
+    const acknowledge = postgres?.replication.acknowledge ?? 0;
+    if (acknowledge > replicas) {
+      const message = `each commit would wait for ${acknowledge} ${acknowledge === 1 ? 'replica' : 'replicas'}, but there can be only ${replicas}: name more peers, or lower it`;
+      yield { path: ['services', service, 'postgres', 'replication', 'acknowledge'], message };
+    }
+    if (acknowledge > 0 && failover.minimum > replicas) {
+      yield { path: ['services', service, 'failover', 'minimum'], message: `must be at most ${replicas}, the number of peers, not ${failover.minimum}` };
+    }
+  }
+}
+
+function* duplicates(config: HoldfastConfig): Iterable<Finding> {
+  yield* twice(config.peers.map(formatAddress), (index) => ['peers', index]);
+  yield* twice((config.security?.tokens ?? []).map(({ name }) => name), (index) => ['security', 'tokens', index, 'name']);
+}
+
+function* twice(values: readonly string[], path: (index: number) => Path): Iterable<Finding> {
+  for (const [index, value] of values.entries()) {
+    if (values.indexOf(value) < index) yield { path: path(index), message: `'${value}' stands here a second time` };
+  }
+}

@@ -1,0 +1,88 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Clock } from '../core/clock.ts';
+import { HoldfastError, messageOf } from '../core/errors.ts';
+import { inspectCertificates } from './certificates.ts';
+import { crossCheck } from './cross-checks.ts';
+import { readDocument } from './document.ts';
+import { explain } from './explain.ts';
+import type { ConfigDocument } from './document.ts';
+import type { Finding } from './problem.ts';
+import { ConfigError } from './problem.ts';
+import type { HoldfastConfig } from './schema.ts';
+import { configSchema } from './schema.ts';
+import { mapKinds } from './schema-walk.ts';
+import type { Environment } from './secrets.ts';
+import { resolveSecrets } from './secrets.ts';
+
+const fileBytesMax = 1024 * 1024;
+
+/** Where a configuration is looked for when nobody names one. */
+const usualFiles = ['holdfast.yaml', '/etc/holdfast/holdfast.yaml'] as const;
+
+export interface LoadOptions {
+  readonly clock: Clock;
+  readonly environment?: Environment;
+}
+
+/**
+ * Reads and judges a whole configuration: the text, what its parts mean together, secrets and certificates. All that is wrong is told at
+ * once, with its line.
+ * @throws CONFIG_UNREADABLE, CONFIG_INVALID (a ConfigError)
+ */
+export function loadConfig(file: string, { clock, environment = process.env }: LoadOptions): HoldfastConfig {
+  const { config, document, findings } = parseFile(file);
+  const all = [...findings, ...resolveSecrets(config, environment, dirname(resolve(file))), ...certificateFindings(config, clock)];
+  if (all.length > 0) throw new ConfigError(file, all.map(document.place));
+  return config;
+}
+
+/**
+ * Reads and judges the text alone: no environment, secret or certificate is looked at. For a file that is meant for another machine.
+ * @throws CONFIG_UNREADABLE, CONFIG_INVALID
+ */
+export function checkText(file: string): { readonly config: HoldfastConfig; readonly written: unknown } {
+  const { config, document, findings } = parseFile(file);
+  if (findings.length > 0) throw new ConfigError(file, findings.map(document.place));
+  return { config, written: document.value };
+}
+
+/** The file to read: the one that was named, that of HOLDFAST_CONFIG, or the first usual one that exists. @throws CONFIG_UNREADABLE */
+export function findConfig(named: string | undefined, environment: Environment = process.env): string {
+  const wanted = named ?? environment['HOLDFAST_CONFIG'];
+  if (wanted) return wanted;
+  const found = usualFiles.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
+  if (found) return found;
+  throw new HoldfastError('CONFIG_UNREADABLE', `there is neither ${usualFiles.join(' nor ')}`, { hint: 'Name the configuration file, or set HOLDFAST_CONFIG.' });
+}
+
+function parseFile(file: string): { config: HoldfastConfig; document: ConfigDocument; findings: readonly Finding[] } {
+  const document = readDocument(readText(file));
+  if (!('place' in document)) throw new ConfigError(file, document);
+  const directory = dirname(resolve(file));
+  const input = mapKinds(configSchema, document.value, (kind, value) => (kind === 'path' ? resolve(directory, value) : value));
+  const { data, error } = configSchema.safeParse(input);
+  if (error) {
+    const findings = error.issues.flatMap((issue) => explain(issue, configSchema, document.value));
+    throw new ConfigError(file, findings.map(document.place));
+  }
+  return { config: data, document, findings: crossCheck(data) };
+}
+
+function readText(file: string): string {
+  try {
+    const { size, mode } = statSync(file);
+    if (size > fileBytesMax) throw new Error(`it has ${size} bytes; a configuration has at most ${fileBytesMax}`);
+    // It names programs that run as the agent.
+    if ((mode & 0o002) !== 0) throw new Error(`everybody may change it: chmod o-w ${file}`);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new HoldfastError('CONFIG_UNREADABLE', `${file} can not be used: ${messageOf(error)}`, { hint: 'Name a readable file that only its owner may change.', cause: error });
+  }
+}
+
+function certificateFindings({ security, node }: HoldfastConfig, clock: Clock): readonly Finding[] {
+  if (!security) return [];
+  const { findings } = inspectCertificates(security, node.name, clock.wallMs());
+  return findings.map((finding) => ({ ...finding, path: ['security', ...finding.path] }));
+}

@@ -1,0 +1,44 @@
+import { HoldfastError } from '../core/errors.ts';
+
+/** Keys and indexes from the top of the document to a value. */
+export type Path = readonly (string | number)[];
+
+/** Something wrong with a value, before it is known where in the file that stands. */
+export interface Finding {
+  readonly path: Path;
+  /** The key is meant, not its value. */
+  readonly atKey?: boolean;
+  readonly message: string;
+}
+
+/** One thing to correct in a configuration file. */
+export interface ConfigProblem {
+  /** From 1. */
+  readonly line: number;
+  readonly column: number;
+  /** `services.orders.router.write`; empty for the whole file. */
+  readonly path: string;
+  /** What was found, what is allowed. */
+  readonly message: string;
+}
+
+/** All that is wrong with a configuration, at once. */
+export class ConfigError extends HoldfastError {
+  readonly file: string;
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(file: string, found: readonly ConfigProblem[]) {
+    const problems = found.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    const lines = problems.map(({ line, column, path, message }) => `  ${file}:${line}:${column}  ${path ? `${path}: ` : ''}${message}`);
+    super('CONFIG_INVALID', `${file} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}\n${lines.join('\n')}`, {
+      hint: 'Correct the lines above; holdfast config schema describes every key.',
+    });
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+/** `['services', 'orders', 'after', 0]` → `services.orders.after[0]`. */
+export function formatPath(path: Path): string {
+  return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');
+}
