@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import { HoldfastError } from '../../core/errors.ts';
+import { makeAuthority, makeNodeCertificate } from '../certificates.ts';
+
+export const DEMO_SERVICE = 'orders';
+const ROUTER = 'router';
+const HOST = '127.0.0.1';
+
+export interface DemoOptions {
+  readonly directory: string;
+  readonly nodes: number;
+  /** embedded | etcd:URL[,URL…] | zookeeper:HOST:PORT[,…] */
+  readonly coordination: string;
+  readonly acknowledge: number;
+}
+
+export interface DemoNode {
+  readonly name: string;
+  readonly configFile: string;
+  readonly agentPort: number;
+  /** Undefined on the node that only routes. */
+  readonly databasePort: number | undefined;
+}
+
+export interface DemoLayout {
+  readonly directory: string;
+  readonly nodes: readonly DemoNode[];
+  readonly caFile: string;
+  readonly token: string;
+  readonly password: string;
+  readonly writePort: number;
+  readonly readPort: number;
+}
+
+/** Makes, or completes, the directory of a demo: certificates, secrets, ports, one configuration per node. What is there already stays. */
+export async function layOut(options: DemoOptions): Promise<DemoLayout> {
+  const directory = resolve(options.directory);
+  await mkdir(directory, { recursive: true });
+  await requireTraversable(directory);
+  const members = Array.from({ length: options.nodes }, (_, index) => `node${index + 1}`);
+  const names = [...members, ROUTER];
+  const token = await secret(join(directory, 'token'));
+  const password = await secret(join(directory, 'password'));
+  await certificates(directory, names);
+  const ports = await choosePorts(join(directory, 'ports.json'), [
+    ...names.map((name) => `${name}.agent`),
+    ...members.map((name) => `${name}.database`),
+    'write',
+    'read',
+  ]);
+  const nodes: DemoNode[] = [];
+  for (const name of names) {
+    const databasePort = members.includes(name) ? ports[`${name}.database`]! : undefined;
+    const node: DemoNode = { name, configFile: join(directory, name, 'holdfast.yaml'), agentPort: ports[`${name}.agent`]!, databasePort };
+    await mkdir(dirname(node.configFile), { recursive: true });
+    await writeFile(node.configFile, configOf(directory, node, members, ports, options), { mode: 0o600 });
+    nodes.push(node);
+  }
+  return { directory, nodes, caFile: join(directory, 'tls', 'ca.pem'), token, password, writePort: ports['write']!, readPort: ports['read']! };
+}
+
+function configOf(directory: string, node: DemoNode, members: readonly string[], ports: Readonly<Record<string, number>>, options: DemoOptions): string {
+  const service =
+    node.databasePort === undefined
+      ? { router: { write: `${HOST}:${ports['write']}`, read: `${HOST}:${ports['read']}` } }
+      : {
+          postgres: {
+            data: join(directory, node.name, 'data'),
+            listen: `${HOST}:${node.databasePort}`,
+            superuser: { password: `file:${join(directory, 'password')}` },
+            replication: { acknowledge: options.acknowledge },
+          },
+        };
+  return stringify({
+    cluster: 'demo',
+    node: { name: node.name, site: 'here', listen: `${HOST}:${node.agentPort}`, state: join(directory, node.name, 'state') },
+    security: {
+      ca: join(directory, 'tls', 'ca.pem'),
+      cert: join(directory, 'tls', `${node.name}.pem`),
+      key: join(directory, 'tls', `${node.name}.key`),
+      tokens: [{ name: 'demo', role: 'admin', secret: `file:${join(directory, 'token')}` }],
+    },
+    coordination: coordinationOf(directory, options.coordination),
+    peers: members.filter((name) => name !== node.name).map((name) => `${HOST}:${ports[`${name}.agent`]}`),
+    services: { [DEMO_SERVICE]: service },
+  });
+}
+
+/** @throws CLI_BAD_COORDINATION */
+function coordinationOf(directory: string, text: string): object {
+  const [, kind, rest = ''] = /^(embedded|etcd|zookeeper)(?::(.*))?$/.exec(text) ?? [];
+  const list = rest.split(',').filter((one) => one !== '');
+  if (kind === 'embedded') return { embedded: rest === '' ? join(directory, 'coordination.sqlite') : resolve(rest), ttl: '5s' };
+  if (kind === 'etcd' && list.length > 0) return { etcd: { endpoints: list.map((one) => (one.includes('://') ? one : `http://${one}`)) }, ttl: '5s' };
+  if (kind === 'zookeeper' && list.length > 0) return { zookeeper: { servers: list }, ttl: '5s' };
+  throw new HoldfastError('CLI_BAD_COORDINATION', `'${text}' names no coordination store`, { hint: 'Write embedded, etcd:http://HOST:PORT or zookeeper:HOST:PORT.' });
+}
+
+async function secret(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch {
+    const value = randomBytes(24).toString('hex');
+    await writeFile(file, `${value}\n`, { mode: 0o600 });
+    return value;
+  }
+}
+
+async function certificates(directory: string, names: readonly string[]): Promise<void> {
+  const folder = join(directory, 'tls');
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o700);
+  const exists = async (file: string): Promise<boolean> => stat(join(folder, file)).then(() => true, () => false);
+  if (!(await exists('ca.pem'))) await makeAuthority(folder, { cluster: 'demo' });
+  for (const name of names) {
+    if (!(await exists(`${name}.pem`))) await makeNodeCertificate(folder, { node: name, hosts: [HOST, 'localhost'] });
+  }
+}
+
+/** The ports of the last run as far as they are still free, so that connection strings stay; others anew. */
+async function choosePorts(file: string, names: readonly string[]): Promise<Record<string, number>> {
+  const before = await readFile(file, 'utf8').then((text) => JSON.parse(text) as Record<string, number>, () => ({}) as Record<string, number>);
+  const ports: Record<string, number> = {};
+  for (const name of names) {
+    const wanted = before[name];
+    const used = new Set(Object.values(ports));
+    let port = wanted !== undefined && !used.has(wanted) ? await freePort(wanted) : undefined;
+    while (port === undefined || used.has(port)) port = await freePort(0);
+    ports[name] = port;
+  }
+  await writeFile(file, `${JSON.stringify(ports)}\n`, { mode: 0o600 });
+  return ports;
+}
+
+async function freePort(port: number): Promise<number | undefined> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once('error', () => done(undefined));
+    server.listen(port, HOST, () => {
+      const address = server.address();
+      const found = typeof address === 'object' && address !== null ? address.port : undefined;
+      server.close(() => done(found));
+    });
+  });
+}
+
+/** PostgreSQL runs as an unprivileged user when we are root: that user must be able to reach the directory. */
+async function requireTraversable(directory: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  for (let at = directory; ; at = dirname(at)) {
+    const { mode } = await stat(at);
+    if ((mode & 0o001) === 0) {
+      if (at === directory) {
+        await chmod(at, mode | 0o011);
+        continue;
+      }
+      throw new HoldfastError('CLI_DIRECTORY_CLOSED', `${at} can not be entered by the unprivileged user that PostgreSQL runs as`, {
+        hint: 'Choose another --dir, for example one below /var/tmp.',
+      });
+    }
+    if (at === dirname(at)) return;
+  }
+}

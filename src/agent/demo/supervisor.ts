@@ -1,0 +1,100 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HoldfastError } from '../../core/errors.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import type { DemoNode } from './layout.ts';
+
+/** As a service manager would: an agent that ends is started again after this. */
+const RESTART_MS = 500;
+const RESTARTS_MAX = 100;
+const STOP_MS = 20_000;
+
+interface Agent {
+  readonly node: DemoNode;
+  child: ChildProcess | undefined;
+  restarts: number;
+}
+
+/**
+ * Keeps the agents of a demo running, as a service manager keeps one on each machine. Agents hold their standard input open to this process and
+ * stop when it ends: a demo leaves nothing behind, even when it is killed.
+ */
+export class Supervisor implements AsyncDisposable {
+  readonly #runtime: Runtime;
+  readonly #program: readonly string[];
+  readonly #agents: Agent[];
+  #stopping = false;
+
+  /** @param program how to run this program: interpreter and script */
+  constructor(nodes: readonly DemoNode[], program: readonly string[], runtime: Runtime) {
+    this.#runtime = runtime;
+    this.#program = program;
+    this.#agents = nodes.map((node) => ({ node, child: undefined, restarts: 0 }));
+  }
+
+  async start(): Promise<void> {
+    for (const agent of this.#agents) {
+      await mkdir(dirname(agent.node.configFile), { recursive: true });
+      this.#spawn(agent);
+    }
+  }
+
+  pidOf(name: string): number | undefined {
+    return this.#agents.find((agent) => agent.node.name === name)?.child?.pid;
+  }
+
+  /** @throws DEMO_AGENT_FAILED when an agent can not be kept running */
+  assertRunning(): void {
+    const failed = this.#agents.find((agent) => agent.restarts >= RESTARTS_MAX);
+    if (failed === undefined) return;
+    throw new HoldfastError('DEMO_AGENT_FAILED', `The agent of ${failed.node.name} does not stay up`, { hint: `See ${logOf(failed.node)}.` });
+  }
+
+  #spawn(agent: Agent): void {
+    const [interpreter, ...script] = this.#program;
+    const child = spawn(interpreter!, [...script, 'agent', '--config', agent.node.configFile, '--stop-with-stdin'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // Its own group: Ctrl-C on the terminal reaches the demo alone, which then stops the agents in order.
+      detached: true,
+    });
+    agent.child = child;
+    const log = createWriteStream(logOf(agent.node), { flags: 'a', mode: 0o600 });
+    child.stdout.pipe(log, { end: false });
+    child.stderr.pipe(log, { end: false });
+    child.stdin.on('error', () => {});
+    child.once('error', () => {});
+    child.once('close', () => {
+      log.end();
+      agent.child = undefined;
+      if (this.#stopping || agent.restarts >= RESTARTS_MAX) return;
+      agent.restarts++;
+      this.#runtime.clock.after(RESTART_MS, () => {
+        if (!this.#stopping) this.#spawn(agent);
+      });
+    });
+  }
+
+  /** Stops all agents and, through them, all that they started; returns when they are gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#agents.map((agent) => this.#stop(agent)));
+  }
+
+  async #stop(agent: Agent): Promise<void> {
+    const { child } = agent;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    // A stopped process (a fault of the demo) takes signals only once it goes on.
+    child.kill('SIGCONT');
+    child.kill('SIGINT');
+    const late = this.#runtime.clock.after(STOP_MS, () => child.kill('SIGKILL'));
+    await gone;
+    late[Symbol.dispose]();
+  }
+}
+
+export function logOf(node: DemoNode): string {
+  return join(dirname(node.configFile), 'agent.log');
+}

@@ -1,0 +1,51 @@
+import type { AgentControl } from '../api/control.ts';
+import type { NodeReport } from './status.ts';
+
+type Sample = ReturnType<AgentControl['metrics']>[number];
+
+/** What Prometheus gets of this agent. Names end in their unit. */
+export function agentMetrics(
+  own: NodeReport,
+  services: readonly { service: string; term: number; paused: boolean }[],
+  storeReachable: boolean,
+  peersConnected: number,
+): Sample[] {
+  const samples: Sample[] = [
+    gauge('coordination_reachable', 'Whether the coordination store answers', {}, Number(storeReachable)),
+    gauge('peers_connected', 'Agents to which a connection is open', {}, peersConnected),
+    gauge('process_resident_memory_bytes', 'Memory of the agent', {}, process.memoryUsage.rss()),
+  ];
+  for (const { service, term, paused } of services) {
+    samples.push(gauge('term', 'Highest leadership term known', { service }, term), gauge('paused', 'Whether automatic failover is paused', { service }, Number(paused)));
+  }
+  for (const member of own.heartbeat.members) {
+    const labels = { service: member.service };
+    samples.push(
+      gauge('leader', 'Whether this member leads and takes writes', labels, Number(member.serving > 0)),
+      gauge('database_running', 'Whether the database process runs', labels, Number(member.running)),
+      gauge('database_accepting', 'Whether the database answers queries', labels, Number(member.accepting)),
+      gauge('streaming', 'Whether this replica receives WAL', labels, Number(member.streamingFrom !== undefined)),
+      gauge('promised_term', 'Highest term promised', labels, member.promised),
+    );
+    if (member.position !== undefined) {
+      samples.push(
+        gauge('timeline', 'Timeline of the data', labels, member.position.timeline),
+        gauge('wal_position_bytes', 'Flushed WAL position', labels, Number(member.position.lsn)),
+      );
+    }
+  }
+  for (const router of own.heartbeat.routers) {
+    const labels = { service: router.service };
+    for (const [kind, value] of Object.entries(router.connections)) samples.push(gauge('router_connections', 'Client connections of the router', { ...labels, kind }, value));
+    samples.push(counter('router_cut_total', 'Connections cut at a new term', labels, router.cutTotal), counter('router_refused_total', 'Connections refused', labels, router.refusedTotal));
+  }
+  return samples;
+}
+
+function gauge(name: string, help: string, labels: Record<string, string>, value: number): Sample {
+  return { name, help, type: 'gauge', labels, value };
+}
+
+function counter(name: string, help: string, labels: Record<string, string>, value: number): Sample {
+  return { name, help, type: 'counter', labels, value };
+}
