@@ -8,6 +8,7 @@ import { describeSessions } from './contract/sessions.ts';
 import { describeWatches } from './contract/watches.ts';
 
 export { blockThread, type StoreHarness } from './contract/harness.ts';
+export { describeRecipesContract } from './contract/recipes.ts';
 
 /** What every store must do, whatever it is made of. Run by each adapter's tests on its real thing. */
 export function describeStoreContract(name: string, harness: StoreHarness): void {

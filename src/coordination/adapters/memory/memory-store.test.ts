@@ -1,7 +1,7 @@
 import { silentLogger } from '../../../core/logger.ts';
 import { SimulatedTime } from '../../../sim/clock.ts';
 import { seededRandom } from '../../../sim/random.ts';
-import { describeStoreContract, type StoreHarness } from '../../contract.ts';
+import { describeRecipesContract, describeStoreContract, type StoreHarness } from '../../contract.ts';
 import type { CoordinationStore } from '../../store.ts';
 import { connectMemory, type MemoryLink, MemoryServer } from './index.ts';
 
@@ -59,3 +59,4 @@ function memoryHarness(): Required<StoreHarness> {
 }
 
 describeStoreContract('memory', memoryHarness());
+describeRecipesContract('memory', memoryHarness());
