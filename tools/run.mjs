@@ -31,7 +31,11 @@ async function main(task, rest) {
   if (!Object.hasOwn(tasks, task ?? '')) return fail(`'${task ?? ''}' is no task; there are: ${Object.keys(tasks).join(', ')}`);
   const installed = await install();
   if (installed !== 0) return installed;
-  const path = [...(existsSync(join(nodeFolder, 'node')) ? [nodeFolder] : []), join(root, 'node_modules', '.bin'), process.env['PATH'] ?? ''];
+  const path = [
+    ...(existsSync(join(nodeFolder, 'node')) ? [nodeFolder] : []),
+    join(root, 'node_modules', '.bin'),
+    process.env['PATH'] ?? '',
+  ];
   const env = { ...process.env, PATH: path.join(delimiter) };
   for (const [program, ...args] of tasks[task]) {
     const code = await run(program === 'node' ? node() : join(root, 'node_modules', '.bin', program), [...args, ...rest], env);
@@ -45,19 +49,30 @@ function node() {
   const packaged = join(nodeFolder, 'node');
   if (isExecutable(packaged)) return packaged;
   if (Number.parseInt(process.versions.node, 10) >= nodeMajorNeeded) return process.execPath;
-  throw new Error(`Node.js ${nodeMajorNeeded} is needed, this is ${process.versions.node}, and there is no package of it for ${process.platform}-${process.arch}.`);
+  throw new Error(
+    `Node.js ${nodeMajorNeeded} is needed, this is ${process.versions.node}, and there is no package of it for ${process.platform}-${process.arch}.`,
+  );
 }
 
 /** Runs `npm ci` when what is installed is not what the lockfile names. */
 async function install() {
   if (missing().length === 0) return 0;
   process.stderr.write('Installing what package-lock.json names …\n');
-  const flags = ['--ignore-scripts', '--include=dev', '--include=optional', '--engine-strict=false', '--no-audit', '--no-fund', '--loglevel=error'];
+  const flags = [
+    '--ignore-scripts',
+    '--include=dev',
+    '--include=optional',
+    '--engine-strict=false',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
   const npm = process.env['npm_execpath']?.endsWith('npm-cli.js') ? [process.execPath, process.env['npm_execpath']] : ['npm'];
   const code = await run(npm[0], [...npm.slice(1), 'ci', ...flags], process.env, ['ignore', 2, 2]);
   if (code !== 0) return fail(`npm ci failed (${code}); what it says above tells why.`);
   // npm leaves out optional packages that refuse the Node it runs under, native parts among them: once more under the right one.
-  if (missing().length > 0 && npm.length > 1 && isExecutable(join(nodeFolder, 'node'))) await run(node(), [npm[1], 'ci', ...flags], process.env, ['ignore', 2, 2]);
+  if (missing().length > 0 && npm.length > 1 && isExecutable(join(nodeFolder, 'node')))
+    await run(node(), [npm[1], 'ci', ...flags], process.env, ['ignore', 2, 2]);
   const still = missing();
   return still.length === 0 ? 0 : fail(`npm ci did not install ${still.slice(0, 5).join(', ')}.`);
 }

@@ -27,7 +27,9 @@ export function addCounts(a: Counts, b: Counts): Counts {
 export function countReport(json: string | undefined, exitCode: number): Counts {
   const report = json === undefined ? undefined : parse(json);
   if (!report) return { ...nothing, failed: 1 };
-  const broken = report.testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'));
+  const broken = report.testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  );
   const failed = report.numFailedTests + broken.length;
   return {
     passed: report.numPassedTests,

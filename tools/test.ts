@@ -14,7 +14,12 @@ async function main(args: readonly string[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
   try {
     let total = nothing;
-    for (const project of chosen ? [[]] : [['--project', 'unit'], ['--project', 'scenario']]) {
+    for (const project of chosen
+      ? [[]]
+      : [
+          ['--project', 'unit'],
+          ['--project', 'scenario'],
+        ]) {
       total = addCounts(total, await runVitest([...project, ...args], join(folder, `${project[1] ?? 'chosen'}.json`)));
     }
     if (total.passed + total.failed + total.skipped === 0) {

@@ -25,16 +25,28 @@ export function failureOf(error: unknown): Failure | 0 | 2 {
   if (error instanceof HoldfastError) {
     const { code, message, hint, retryable } = error;
     const exitCode = usageAreas.some((area) => code.startsWith(area)) ? 2 : 1;
-    return { code, message, hint, retryable, exitCode, ...('problems' in error && Array.isArray(error.problems) ? { problems: error.problems } : {}) };
+    return {
+      code,
+      message,
+      hint,
+      retryable,
+      exitCode,
+      ...('problems' in error && Array.isArray(error.problems) ? { problems: error.problems } : {}),
+    };
   }
-  const hint = process.env['HOLDFAST_DEBUG'] ? '' : 'This is a fault in Holdfast. Set HOLDFAST_DEBUG=1 to see where it happened, and report it.';
+  const hint = process.env['HOLDFAST_DEBUG']
+    ? ''
+    : 'This is a fault in Holdfast. Set HOLDFAST_DEBUG=1 to see where it happened, and report it.';
   return { code: 'INTERNAL', message: messageOf(error), hint, retryable: false, exitCode: 1 };
 }
 
 /** Commander's texts are `error: what\n(Did you mean x?)`. */
 function usageFailure(error: CommanderError): Failure {
   const [what = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const suggestion = rest.join(' ').trim().replace(/^\((.*)\)$/, '$1');
+  const suggestion = rest
+    .join(' ')
+    .trim()
+    .replace(/^\((.*)\)$/, '$1');
   return { code: 'CLI_USAGE', message: what, hint: suggestion || 'See holdfast --help.', retryable: false, exitCode: 2 };
 }
 

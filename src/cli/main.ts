@@ -37,7 +37,10 @@ async function buildProgram(argv: readonly string[], table: Readonly<Record<stri
     .version(packageVersion(), '-V, --version')
     .helpCommand('help [command]', 'show the help of a command')
     .showHelpAfterError(false)
-    .addHelpText('after', '\nEvery command takes --json and --help. Exit code 0: done; 1: the answer is no; 2: wrong usage or configuration.');
+    .addHelpText(
+      'after',
+      '\nEvery command takes --json and --help. Exit code 0: done; 1: the answer is no; 2: wrong usage or configuration.',
+    );
   const wanted = wantedCommand(argv);
   for (const [name, entry] of Object.entries(table)) {
     const command = program.command(name).description(entry.summary);

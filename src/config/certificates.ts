@@ -33,12 +33,16 @@ export function inspectCertificates(files: CertificateFiles, node: string, nowMs
   findings.push(...keyFindings(files.key, leaf));
   if (!leaf || !Array.isArray(own)) return { chain: [], findings };
   if (!names(leaf).includes(node)) {
-    findings.push({ path: ['cert'], message: `${files.cert} is of ${names(leaf).join(', ') || 'nobody'}, not of ${node}: node.name must be among its names` });
+    findings.push({
+      path: ['cert'],
+      message: `${files.cert} is of ${names(leaf).join(', ') || 'nobody'}, not of ${node}: node.name must be among its names`,
+    });
   }
   if (!Array.isArray(authorities)) return { chain: [leaf], findings };
   const { chain, trusted } = buildChain(leaf, own.slice(1), authorities);
   if (!trusted) findings.push({ path: ['cert'], message: `${files.cert} was not signed by ${files.ca}` });
-  for (const certificate of chain) findings.push(...validityFindings(certificate, nowMs, authorities.includes(certificate) ? 'ca' : 'cert'));
+  for (const certificate of chain)
+    findings.push(...validityFindings(certificate, nowMs, authorities.includes(certificate) ? 'ca' : 'cert'));
   return { chain, findings };
 }
 
@@ -73,7 +77,7 @@ function keyFindings(file: string, leaf: X509Certificate | undefined): readonly 
 
 function buildChain(leaf: X509Certificate, between: readonly X509Certificate[], authorities: readonly X509Certificate[]) {
   const chain = [leaf];
-  for (let top = leaf; chain.length <= chainLengthMax; ) {
+  for (let top = leaf; chain.length <= chainLengthMax;) {
     const authority = authorities.find((candidate) => isIssuer(candidate, top));
     if (authority) return { chain: authority.raw.equals(top.raw) ? chain : [...chain, authority], trusted: true };
     const issuer = between.find((candidate) => !chain.includes(candidate) && isIssuer(candidate, top));
@@ -90,9 +94,15 @@ function isIssuer(candidate: X509Certificate, certificate: X509Certificate): boo
 
 function validityFindings(certificate: X509Certificate, nowMs: number, file: 'ca' | 'cert'): readonly Finding[] {
   const who = names(certificate)[0] ?? certificate.subject;
-  if (certificate.validToDate.getTime() < nowMs) return [{ path: [file], message: `the certificate of ${who} ran out on ${certificate.validTo}` }];
+  if (certificate.validToDate.getTime() < nowMs)
+    return [{ path: [file], message: `the certificate of ${who} ran out on ${certificate.validTo}` }];
   if (certificate.validFromDate.getTime() > nowMs) {
-    return [{ path: [file], message: `the certificate of ${who} is valid only from ${certificate.validFrom}: is the clock of this machine right?` }];
+    return [
+      {
+        path: [file],
+        message: `the certificate of ${who} is valid only from ${certificate.validFrom}: is the clock of this machine right?`,
+      },
+    ];
   }
   return [];
 }

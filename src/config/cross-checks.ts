@@ -26,8 +26,10 @@ function* references(config: HoldfastConfig): Iterable<Finding> {
     if (backup) yield* unknown(['services', service, 'backup', 'to'], backup.to, 'location', locations);
   }
   for (const [location, { mirror, parity }] of Object.entries(config.locations)) {
-    for (const [index, other] of (mirror ?? []).entries()) yield* unknown(['locations', location, 'mirror', index], other, 'location', locations);
-    for (const [index, other] of (parity?.over ?? []).entries()) yield* unknown(['locations', location, 'parity', 'over', index], other, 'location', locations);
+    for (const [index, other] of (mirror ?? []).entries())
+      yield* unknown(['locations', location, 'mirror', index], other, 'location', locations);
+    for (const [index, other] of (parity?.over ?? []).entries())
+      yield* unknown(['locations', location, 'parity', 'over', index], other, 'location', locations);
     if (parity && parity.over.length !== parity.data + parity.parity) {
       const message = `must name data + parity = ${parity.data + parity.parity} locations, not ${parity.over.length}`;
       yield { path: ['locations', location, 'parity', 'over'], message };
@@ -36,20 +38,23 @@ function* references(config: HoldfastConfig): Iterable<Finding> {
   for (const [index, { restore }] of config.drills.entries()) {
     const path = ['drills', index, 'restore'];
     yield* unknown(path, restore, 'service', services);
-    if (config.services[restore] && !config.services[restore].backup) yield { path, message: `${restore} has no backup that could be restored` };
+    if (config.services[restore] && !config.services[restore].backup)
+      yield { path, message: `${restore} has no backup that could be restored` };
   }
 }
 
 function* unknown(path: Path, name: string, what: string, known: readonly string[]): Iterable<Finding> {
   if (known.includes(name)) return;
   const meant = nearest(name, known);
-  const ending = meant !== undefined ? `; did you mean '${meant}'?` : known.length > 0 ? `; there are: ${known.join(', ')}` : '; there is none';
+  const ending =
+    meant !== undefined ? `; did you mean '${meant}'?` : known.length > 0 ? `; there are: ${known.join(', ')}` : '; there is none';
   yield { path, message: `there is no ${what} '${name}'${ending}` };
 }
 
 function* circles(config: HoldfastConfig): Iterable<Finding> {
   const after = (service: string): readonly string[] => config.services[service]?.after ?? [];
-  const over = (location: string): readonly string[] => config.locations[location]?.mirror ?? config.locations[location]?.parity?.over ?? [];
+  const over = (location: string): readonly string[] =>
+    config.locations[location]?.mirror ?? config.locations[location]?.parity?.over ?? [];
   for (const service of Object.keys(config.services)) {
     if (reaches(service, after)) yield { path: ['services', service, 'after'], message: `${service} would have to be up before itself` };
   }
@@ -73,7 +78,8 @@ function reaches(start: string, next: (name: string) => readonly string[]): bool
 /** Everything of this file that listens on this machine. */
 export function listeners(config: HoldfastConfig): readonly { path: Path; address: Address }[] {
   const found: { path: Path; address: Address }[] = [{ path: ['node', 'listen'], address: config.node.listen }];
-  for (const [service, { postgres, router }] of Object.entries(config.services)) {
+  for (const [service, { postgres, process, router }] of Object.entries(config.services)) {
+    if (process?.listen) found.push({ path: ['services', service, 'process', 'listen'], address: process.listen });
     if (postgres) found.push({ path: ['services', service, 'postgres', 'listen'], address: postgres.listen });
     for (const side of ['write', 'read'] as const) {
       const address = router?.[side];
@@ -104,14 +110,23 @@ function sameHost(a: string, b: string): boolean {
 function* reachability(config: HoldfastConfig): Iterable<Finding> {
   const { node, peers, security, coordination } = config;
   const own = node.advertise ?? node.listen;
-  if (node.advertise && isWildcard(node.advertise.host)) yield { path: ['node', 'advertise'], message: `${node.advertise.host} is no address that others could connect to` };
+  if (node.advertise && isWildcard(node.advertise.host))
+    yield { path: ['node', 'advertise'], message: `${node.advertise.host} is no address that others could connect to` };
   if (peers.length > 0 && isWildcard(own.host)) {
-    yield { path: ['node', 'listen'], message: `others can not connect to ${own.host}: add node.advertise with the address at which they reach this node` };
+    yield {
+      path: ['node', 'listen'],
+      message: `others can not connect to ${own.host}: add node.advertise with the address at which they reach this node`,
+    };
   }
-  if (peers.length > 0 && !security) yield { path: ['security'], message: 'is missing; agents speak to their peers over mutual TLS only: add ca, cert and key (holdfast certificates makes them)' };
+  if (peers.length > 0 && !security)
+    yield {
+      path: ['security'],
+      message: 'is missing; agents speak to their peers over mutual TLS only: add ca, cert and key (holdfast certificates makes them)',
+    };
   for (const [index, peer] of peers.entries()) {
     const path = ['peers', index];
-    if (formatAddress(peer) === formatAddress(own) || formatAddress(peer) === formatAddress(node.listen)) yield { path, message: 'is this node itself; peers are the others' };
+    if (formatAddress(peer) === formatAddress(own) || formatAddress(peer) === formatAddress(node.listen))
+      yield { path, message: 'is this node itself; peers are the others' };
     if (coordination.embedded !== undefined && !isThisMachine(peer.host, own.host)) {
       yield { path, message: 'is another machine, and the embedded store is one of a single machine: use etcd or zookeeper' };
     }
@@ -137,23 +152,35 @@ function within(outer: string, inner: string): boolean {
   return inner === outer || inner.startsWith(outer.endsWith('/') ? outer : `${outer}/`);
 }
 
+/** How many replicas each commit of a service waits for: as configured, else 1 from three members on, and none with fewer. */
+export function acknowledgeOf(config: HoldfastConfig, service: string): number {
+  const postgres = config.services[service]?.postgres;
+  return postgres ? (postgres.replication.acknowledge ?? (config.peers.length >= 2 ? 1 : 0)) : 0;
+}
+
 function* quorums(config: HoldfastConfig): Iterable<Finding> {
   const replicas = config.peers.length;
-  for (const [service, { postgres, failover }] of Object.entries(config.services)) {
-    const acknowledge = postgres?.replication.acknowledge ?? 0;
+  for (const [service, { failover }] of Object.entries(config.services)) {
+    const acknowledge = acknowledgeOf(config, service);
     if (acknowledge > replicas) {
       const message = `each commit would wait for ${acknowledge} ${acknowledge === 1 ? 'replica' : 'replicas'}, but there can be only ${replicas}: name more peers, or lower it`;
       yield { path: ['services', service, 'postgres', 'replication', 'acknowledge'], message };
     }
     if (acknowledge > 0 && failover.minimum > replicas) {
-      yield { path: ['services', service, 'failover', 'minimum'], message: `must be at most ${replicas}, the number of peers, not ${failover.minimum}` };
+      yield {
+        path: ['services', service, 'failover', 'minimum'],
+        message: `must be at most ${replicas}, the number of peers, not ${failover.minimum}`,
+      };
     }
   }
 }
 
 function* duplicates(config: HoldfastConfig): Iterable<Finding> {
   yield* twice(config.peers.map(formatAddress), (index) => ['peers', index]);
-  yield* twice((config.security?.tokens ?? []).map(({ name }) => name), (index) => ['security', 'tokens', index, 'name']);
+  yield* twice(
+    (config.security?.tokens ?? []).map(({ name }) => name),
+    (index) => ['security', 'tokens', index, 'name'],
+  );
 }
 
 function* twice(values: readonly string[], path: (index: number) => Path): Iterable<Finding> {

@@ -16,7 +16,11 @@ export interface ConfigDocument {
 export function readDocument(text: string): ConfigDocument | readonly ConfigProblem[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, stringKeys: true });
-  const problems = [...document.errors, ...document.warnings].map(({ pos, message }) => ({ ...at(lines, pos[0]), path: '', message: `not valid YAML: ${message}` }));
+  const problems = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+    ...at(lines, pos[0]),
+    path: '',
+    message: `not valid YAML: ${message}`,
+  }));
   if (problems.length > 0) return problems;
   try {
     return { value: document.toJS({ maxAliasCount: aliasesMax }), place: (finding) => place(document, lines, finding) };

@@ -27,7 +27,8 @@ function unknownKey(schema: z.core.$ZodType, path: Path, key: string): Finding {
 
 /** `must be …`: the schema's own words when it has any, else made from what zod says. */
 function requirement(issue: Issue): string {
-  if (!/^(?:Invalid|Too |Unrecognized)/.test(issue.message)) return issue.message;
+  // Schemas say either a whole sentence or only what is allowed.
+  if (!/^(?:Invalid|Too |Unrecognized)/.test(issue.message)) return issue.message.replace(/^(?=an? )/, 'must be ');
   switch (issue.code) {
     case 'invalid_type':
       return `must be ${typeNames[issue.expected] ?? issue.expected}`;

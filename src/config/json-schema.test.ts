@@ -7,12 +7,17 @@ import { defaultPolicy } from '../failover/policy.ts';
 test('the JSON Schema describes the file as it is written, and closes every object', () => {
   const text = JSON.stringify(configJsonSchema());
   expect(text).not.toContain('"kind"');
-  for (const object of objects(configJsonSchema())) expect(object['additionalProperties']).toBeDefined();
+  for (const object of objects(configJsonSchema())) expect(object).toHaveProperty('additionalProperties');
   expect(configJsonSchema()).toMatchObject({ properties: { coordination: { properties: { ttl: { type: 'string', default: '10s' } } } } });
 });
 
 test('defaults are written out in the notation of the file', () => {
-  const filled = withDefaults(configSchema, { cluster: 'shop', node: { name: 'db1', listen: '127.0.0.1:7400' }, coordination: { embedded: 'store' }, services: { web: {} } });
+  const filled = withDefaults(configSchema, {
+    cluster: 'shop',
+    node: { name: 'db1', listen: '127.0.0.1:7400' },
+    coordination: { embedded: 'store' },
+    services: { web: {} },
+  });
   expect(filled).toMatchObject({
     node: { name: 'db1', listen: '127.0.0.1:7400', state: '/var/lib/holdfast/.state' },
     coordination: { ttl: '10s' },
@@ -36,8 +41,8 @@ test("failover's defaults are those of its policy", () => {
   });
 });
 
-function* objects(schema: unknown): Iterable<Record<string, unknown>> {
+function* objects(schema: unknown): Iterable<object> {
   if (typeof schema !== 'object' || schema === null) return;
-  if ('type' in schema && schema.type === 'object') yield schema as Record<string, unknown>;
+  if ('type' in schema && schema.type === 'object') yield schema;
   for (const member of Object.values(schema)) yield* objects(member);
 }

@@ -87,8 +87,20 @@ describe('a mistake is told with its place, what was found and what is allowed',
   // What is changed into what; the text at which the problem must point; the problem.
   test.each<[string, string | RegExp, string, string, string]>([
     ['misspelt key', 'tier: 1', 'teir: 1', 'teir', "services.orders.teir: there is no such key; did you mean 'tier'?"],
-    ['key of no likeness', 'site: paris', 'colour: red', 'colour', 'node.colour: there is no such key; there are: name, site, listen, advertise, state'],
-    ['number without a unit', 'ttl: 10s', 'ttl: 10', '10 }', 'coordination.ttl: must be a duration such as 200ms, 10s, 5m or 1h30m, at least 500ms and at most 5m, not 10'],
+    [
+      'key of no likeness',
+      'site: paris',
+      'colour: red',
+      'colour',
+      'node.colour: there is no such key; there are: name, site, listen, advertise, state',
+    ],
+    [
+      'number without a unit',
+      'ttl: 10s',
+      'ttl: 10',
+      '10 }',
+      'coordination.ttl: must be a duration such as 200ms, 10s, 5m or 1h30m, at least 500ms and at most 5m, not 10',
+    ],
     ['missing value', 'name: db1, ', '', 'node', 'node.name: is missing; it must be a name'],
     ['no port', '10.0.0.3:7400', '10.0.0.3', '10.0.0.3', 'peers[1]: must be HOST:PORT'],
     ['port out of range', '10.0.0.3:7400', '10.0.0.3:74000', '10.0.0.3', 'peers[1]: must be HOST:PORT'],
@@ -99,22 +111,100 @@ describe('a mistake is told with its place, what was found and what is allowed',
     ['two engines', 'files:', 'process: { command: [a] }\n    files:', 'tier: 2', 'services.uploads: must have at most one of'],
     ['no engine and no router', 'files: { path: uploads }', '', 'tier: 2', 'services.uploads: must have one of'],
     ['nothing', 'cluster: shop', 'cluster:', '\nnode: {', 'cluster: must be a name'],
-    ['unknown location', 'to: offsite, schedule: "0', 'to: offsit, schedule: "0', 'offsit,', "services.orders.backup.to: there is no location 'offsit'; did you mean 'offsite'?"],
-    ['unknown service', 'after: [orders]', 'after: [order]', 'order]', "services.uploads.after[0]: there is no service 'order'; did you mean 'orders'?"],
-    ['itself before itself', 'after: [orders]', 'after: [uploads]', '[uploads]', 'services.uploads.after: uploads would have to be up before itself'],
-    ['a location within itself', 'mirror: [cloud, disk]', 'mirror: [cloud, offsite]', 'offsite: { mirror', 'locations.offsite: offsite would contain itself'],
-    ['parity over too few', 'mirror: [cloud, disk]', 'parity: { data: 2, parity: 1, over: [cloud, disk] }', '[cloud, disk]', 'locations.offsite.parity.over: must name data + parity = 3 locations, not 2'],
-    ['two listeners on one port', 'read: 0.0.0.0:6433', 'read: 127.0.0.1:6432', '127.0.0.1:6432', 'services.orders.router.read: 127.0.0.1:6432 is taken already by services.orders.router.write'],
-    ['agent and database on one port', 'listen: 10.0.0.1:5432', 'listen:  10.0.0.1:7400', ' 10.0.0.1:7400\n', 'services.orders.postgres.listen: 10.0.0.1:7400 is taken already by node.listen'],
-    ['more replicas than peers', 'acknowledge: 1', 'acknowledge: 3', '3 }\n    router', 'services.orders.postgres.replication.acknowledge: each commit would wait for 3 replicas, but there can be only 2'],
+    [
+      'unknown location',
+      'to: offsite, schedule: "0',
+      'to: offsit, schedule: "0',
+      'offsit,',
+      "services.orders.backup.to: there is no location 'offsit'; did you mean 'offsite'?",
+    ],
+    [
+      'unknown service',
+      'after: [orders]',
+      'after: [order]',
+      'order]',
+      "services.uploads.after[0]: there is no service 'order'; did you mean 'orders'?",
+    ],
+    [
+      'itself before itself',
+      'after: [orders]',
+      'after: [uploads]',
+      '[uploads]',
+      'services.uploads.after: uploads would have to be up before itself',
+    ],
+    [
+      'a location within itself',
+      'mirror: [cloud, disk]',
+      'mirror: [cloud, offsite]',
+      'offsite: { mirror',
+      'locations.offsite: offsite would contain itself',
+    ],
+    [
+      'parity over too few',
+      'mirror: [cloud, disk]',
+      'parity: { data: 2, parity: 1, over: [cloud, disk] }',
+      '[cloud, disk]',
+      'locations.offsite.parity.over: must name data + parity = 3 locations, not 2',
+    ],
+    [
+      'two listeners on one port',
+      'read: 0.0.0.0:6433',
+      'read: 127.0.0.1:6432',
+      '127.0.0.1:6432',
+      'services.orders.router.read: 127.0.0.1:6432 is taken already by services.orders.router.write',
+    ],
+    [
+      'agent and database on one port',
+      'listen: 10.0.0.1:5432',
+      'listen:  10.0.0.1:7400',
+      ' 10.0.0.1:7400\n',
+      'services.orders.postgres.listen: 10.0.0.1:7400 is taken already by node.listen',
+    ],
+    [
+      'more replicas than peers',
+      'acknowledge: 1',
+      'acknowledge: 3',
+      '3 }\n    router',
+      'services.orders.postgres.replication.acknowledge: each commit would wait for 3 replicas, but there can be only 2',
+    ],
     ['peers without certificates', /security:\n(?: {2}.*\n){4}/, '', 'cluster', 'security: is missing'],
     ['itself as a peer', '10.0.0.3:7400]', '10.0.0.1:7400]', '10.0.0.1:7400]', 'peers[1]: is this node itself'],
     ['a peer twice', '10.0.0.3:7400]', '10.0.0.2:7400]', '10.0.0.2:7400]', "peers[1]: '10.0.0.2:7400' stands here a second time"],
-    ['an address that nobody can reach', 'listen: 10.0.0.1:7400', 'listen: 0.0.0.0:7400', '0.0.0.0:7400', 'node.listen: others can not connect to 0.0.0.0'],
-    ['data in the state directory', 'data: /var/lib/holdfast/orders', 'data: /var/lib/holdfast/.state/orders', '/var', 'services.orders.postgres.data: /var/lib/holdfast/.state/orders and /var/lib/holdfast/.state of node.state lie within'],
-    ['data around the state directory', 'data: /var/lib/holdfast/orders', 'data: /var/lib/holdfast', '/var', 'services.orders.postgres.data: '],
-    ['a drill of an unknown service', 'restore: orders', 'restore: order', 'order,', "drills[0].restore: there is no service 'order'; did you mean 'orders'?"],
-    ['a drill that checks nothing', 'checks: [amcheck, { sql: "select 1" }]', 'checks: []', '[] }', 'drills[0].checks: must name at least one check'],
+    [
+      'an address that nobody can reach',
+      'listen: 10.0.0.1:7400',
+      'listen: 0.0.0.0:7400',
+      '0.0.0.0:7400',
+      'node.listen: others can not connect to 0.0.0.0',
+    ],
+    [
+      'data in the state directory',
+      'data: /var/lib/holdfast/orders',
+      'data: /var/lib/holdfast/.state/orders',
+      '/var',
+      'services.orders.postgres.data: /var/lib/holdfast/.state/orders and /var/lib/holdfast/.state of node.state lie within',
+    ],
+    [
+      'data around the state directory',
+      'data: /var/lib/holdfast/orders',
+      'data: /var/lib/holdfast',
+      '/var',
+      'services.orders.postgres.data: ',
+    ],
+    [
+      'a drill of an unknown service',
+      'restore: orders',
+      'restore: order',
+      'order,',
+      "drills[0].restore: there is no service 'order'; did you mean 'orders'?",
+    ],
+    [
+      'a drill that checks nothing',
+      'checks: [amcheck, { sql: "select 1" }]',
+      'checks: []',
+      '[] }',
+      'drills[0].checks: must name at least one check',
+    ],
     ['a time that is none', 'at: random', 'at: sometimes', 'sometimes', 'drills[0].at: must be latest, random or a time'],
     ['broken YAML', 'peers: [', 'peers: [[', 'services', ': not valid YAML'],
     ['a key twice', 'cluster: shop', 'clus: shop\nclus: shop', 'clus: shop\nnode', ': not valid YAML: Map keys must be unique'],
@@ -130,7 +220,7 @@ describe('a mistake is told with its place, what was found and what is allowed',
   });
 
   test('a secret that stands in the file is refused and not repeated', () => {
-    const lines = problemsOf(changed('"\${ANN}"', 'hunter2hunter2'));
+    const lines = problemsOf(changed('"${ANN}"', 'hunter2hunter2'));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toContain('${NAME}');
     expect(lines[0]).not.toContain('hunter2');
@@ -138,7 +228,8 @@ describe('a mistake is told with its place, what was found and what is allowed',
 });
 
 describe('secrets', () => {
-  const single = 'cluster: shop\nnode: { name: db1, listen: 127.0.0.1:7400 }\ncoordination: { etcd: { endpoints: ["http://127.0.0.1:2379"], password: SECRET, user: x } }\n';
+  const single =
+    'cluster: shop\nnode: { name: db1, listen: 127.0.0.1:7400 }\ncoordination: { etcd: { endpoints: ["http://127.0.0.1:2379"], password: SECRET, user: x } }\n';
   const load = (source: string, environment: Record<string, string> = {}) =>
     loadConfig(write(single.replace('SECRET', source)), { clock: createClock(), environment }).coordination.etcd;
 
@@ -179,7 +270,10 @@ test('the file is the named one, else that of the environment', () => {
 });
 
 test('aliases that multiply are refused, not expanded', () => {
-  const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]', ...'bcdefgh'.split('').map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[index]}`).join(',')}]`)].join('\n');
+  const bomb = [
+    'a: &a [x,x,x,x,x,x,x,x,x]',
+    ...'bcdefgh'.split('').map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[index]}`).join(',')}]`),
+  ].join('\n');
   expect(problemsOf(bomb).join()).toContain('not valid YAML');
 });
 

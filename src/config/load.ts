@@ -33,7 +33,11 @@ export interface LoadOptions {
 export function loadConfig(file: string, { clock, environment = process.env }: LoadOptions): HoldfastConfig {
   const { config, document, findings } = parseFile(file);
   const all = [...findings, ...resolveSecrets(config, environment, dirname(resolve(file))), ...certificateFindings(config, clock)];
-  if (all.length > 0) throw new ConfigError(file, all.map(document.place));
+  if (all.length > 0)
+    throw new ConfigError(
+      file,
+      all.map((finding) => document.place(finding)),
+    );
   return config;
 }
 
@@ -43,7 +47,11 @@ export function loadConfig(file: string, { clock, environment = process.env }: L
  */
 export function checkText(file: string): { readonly config: HoldfastConfig; readonly written: unknown } {
   const { config, document, findings } = parseFile(file);
-  if (findings.length > 0) throw new ConfigError(file, findings.map(document.place));
+  if (findings.length > 0)
+    throw new ConfigError(
+      file,
+      findings.map((finding) => document.place(finding)),
+    );
   return { config, written: document.value };
 }
 
@@ -53,7 +61,9 @@ export function findConfig(named: string | undefined, environment: Environment =
   if (wanted) return wanted;
   const found = usualFiles.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
   if (found) return found;
-  throw new HoldfastError('CONFIG_UNREADABLE', `there is neither ${usualFiles.join(' nor ')}`, { hint: 'Name the configuration file, or set HOLDFAST_CONFIG.' });
+  throw new HoldfastError('CONFIG_UNREADABLE', `there is neither ${usualFiles.join(' nor ')}`, {
+    hint: 'Name the configuration file, or set HOLDFAST_CONFIG.',
+  });
 }
 
 function parseFile(file: string): { config: HoldfastConfig; document: ConfigDocument; findings: readonly Finding[] } {
@@ -64,7 +74,10 @@ function parseFile(file: string): { config: HoldfastConfig; document: ConfigDocu
   const { data, error } = configSchema.safeParse(input);
   if (error) {
     const findings = error.issues.flatMap((issue) => explain(issue, configSchema, document.value));
-    throw new ConfigError(file, findings.map(document.place));
+    throw new ConfigError(
+      file,
+      findings.map((finding) => document.place(finding)),
+    );
   }
   return { config: data, document, findings: crossCheck(data) };
 }
@@ -77,7 +90,10 @@ function readText(file: string): string {
     if ((mode & 0o002) !== 0) throw new Error(`everybody may change it: chmod o-w ${file}`);
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new HoldfastError('CONFIG_UNREADABLE', `${file} can not be used: ${messageOf(error)}`, { hint: 'Name a readable file that only its owner may change.', cause: error });
+    throw new HoldfastError('CONFIG_UNREADABLE', `${file} can not be used: ${messageOf(error)}`, {
+      hint: 'Name a readable file that only its owner may change.',
+      cause: error,
+    });
   }
 }
 

@@ -36,7 +36,10 @@ const coordinationSchema = z
       .prefault('10s')
       .describe('How long a hold outlives its holder: in asynchronous mode the longest time without a leader.'),
   })
-  .refine((config) => storeKinds.filter((kind) => config[kind] !== undefined).length === 1, `must have exactly one of ${storeKinds.join(', ')}`);
+  .refine(
+    (config) => storeKinds.filter((kind) => config[kind] !== undefined).length === 1,
+    `must have exactly one of ${storeKinds.join(', ')}`,
+  );
 
 const servicesMax = 100;
 const peersMax = 100;

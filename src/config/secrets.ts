@@ -47,5 +47,6 @@ export function readPrivateFile(file: string): string | Unreadable {
 function* secretsIn(value: unknown, path: Path): Iterable<{ path: Path; secret: Secret }> {
   if (value instanceof Secret) yield { path, secret: value };
   else if (Array.isArray(value)) for (const [index, member] of value.entries()) yield* secretsIn(member, [...path, index]);
-  else if (typeof value === 'object' && value !== null) for (const [key, member] of Object.entries(value)) yield* secretsIn(member, [...path, key]);
+  else if (typeof value === 'object' && value !== null)
+    for (const [key, member] of Object.entries(value)) yield* secretsIn(member, [...path, key]);
 }

@@ -55,7 +55,12 @@ export function address() {
 /** A path of a file or directory. A relative one counts from the directory of the configuration file and is absolute when loaded. */
 export function path() {
   const allowed = 'must be a path';
-  return z.string(allowed).min(1, allowed).max(1024, 'must be a path of at most 1024 characters').refine((text) => !text.includes('\0'), allowed).meta({ kind: 'path' });
+  return z
+    .string(allowed)
+    .min(1, allowed)
+    .max(1024, 'must be a path of at most 1024 characters')
+    .refine((text) => !text.includes('\0'), allowed)
+    .meta({ kind: 'path' });
 }
 
 /** `${NAME}` or `file:PATH`, never the secret itself. */

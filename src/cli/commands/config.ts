@@ -17,8 +17,15 @@ export function register(command: Command): void {
     .argument('[file]', fileHelp)
     .option('--text-only', 'look at the text alone, not at the environment, secrets and certificates: for the file of another machine')
     .action(check);
-  command.command('show').description('print a configuration with all defaults filled in; secrets stay references').argument('[file]', fileHelp).action(show);
-  command.command('schema').description('print its JSON Schema, for editors').action(() => printJson(configJsonSchema()));
+  command
+    .command('show')
+    .description('print a configuration with all defaults filled in; secrets stay references')
+    .argument('[file]', fileHelp)
+    .action(show);
+  command
+    .command('schema')
+    .description('print its JSON Schema, for editors')
+    .action(() => printJson(configJsonSchema()));
 }
 
 function check(named: string | undefined, options: CommonOptions & { textOnly?: boolean }): void {
