@@ -14,11 +14,11 @@ export function routeView(members: readonly RoutedMember[]): RouteView {
   let leader: RoutedMember | undefined;
   let term = 0;
   for (const member of members) {
-    term = Math.max(term, member.state.serving);
+    term = Math.max(term, member.state.term, member.state.serving);
     if (member.state.serving > 0 && member.state.serving > (leader?.state.serving ?? 0)) leader = member;
   }
-  // While nobody serves, the highest leadership known keeps views of earlier ones out.
-  if (leader === undefined) term = Math.max(0, ...members.map((member) => member.state.term - 1));
+  // Whoever serves at less than the highest term known is not the leader any more, whether it has heard so or not.
+  if (leader !== undefined && leader.state.serving < term) leader = undefined;
   const end = leader?.state.position === undefined ? undefined : BigInt(leader.state.position.lsn);
   const replicas = members.flatMap((member) => {
     const { state } = member;

@@ -110,9 +110,13 @@ export const confirmRequestSchema = z.object({ service: z.string(), term, leader
 /** `command`: an operator's request passed on to the node that can do it. */
 export const commandSchema = z.object({
   service: z.string(),
-  command: z.enum(['switchover', 'restart', 'reinit', 'credentials', 'release']),
+  command: z.enum(['switchover', 'failover', 'restart', 'reinit', 'credentials']),
   to: node.optional(),
 });
+
+/** What a command that changed something answers. */
+export const outcomeSchema = z.object({ leader: z.string(), term, tookMs: z.number() });
+export type Outcome = z.infer<typeof outcomeSchema>;
 
 export function toWire(position: Position): WirePosition {
   return { timeline: position.timeline, lsn: position.lsn.toString() };

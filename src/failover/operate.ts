@@ -1,5 +1,5 @@
 import { HoldfastError, messageOf } from '../core/errors.ts';
-import { takeOverReplySchema, toWire, type TakeOver } from './messages.ts';
+import { takeOverReplySchema, toWire, type Outcome, type TakeOver } from './messages.ts';
 import { elect } from './election.ts';
 import type { Member } from './member.ts';
 import type { PeerView } from './observation.ts';
@@ -9,12 +9,6 @@ const CHECKPOINT_TIMEOUT_MS = 60_000;
 const CLEAN_STOP_MS = 5_000;
 const TAKE_OVER_TIMEOUT_MS = 5_000;
 const LAG_BYTES_MAX = 16n * 1024n * 1024n;
-
-export interface Outcome {
-  readonly leader: string;
-  readonly term: number;
-  readonly tookMs: number;
-}
 
 /** Why this member can not become leader in a planned hand-over right now; undefined: it can. */
 function unfit(member: Member, peer: PeerView): string | undefined {

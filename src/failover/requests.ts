@@ -3,7 +3,7 @@ import type { Position } from '../engine/engine.ts';
 import { refuseGrant } from './grant.ts';
 import { commandSchema, confirmRequestSchema, fenceRequestSchema, takeOverSchema, toWire, type FenceReply, type FenceRequest } from './messages.ts';
 import type { Member } from './member.ts';
-import { reinit, restart, switchover } from './operate.ts';
+import { forceFailover, reinit, restart, switchover } from './operate.ts';
 import type { Peers } from './peers.ts';
 import { takeOver } from './take-over.ts';
 
@@ -14,7 +14,7 @@ const SUSPECT_TOO_MS = 300;
 const STOP_TIMEOUT_MS = 5_000;
 
 /** What peers may ask of the members on this node. Callers are proven members of the cluster; forms are checked here. */
-export function answerRequests(peers: Peers, memberOf: (service: string) => Member | undefined): void {
+export function answerRequests(peers: Peers, memberOf: (service: string) => Member | undefined, hold: (service: string) => void): void {
   const find = (service: string): Member => {
     const member = memberOf(service);
     if (member === undefined) throw new HoldfastError('SERVICE_UNKNOWN', `This node has no member of the service ${service}`);
@@ -37,7 +37,7 @@ export function answerRequests(peers: Peers, memberOf: (service: string) => Memb
   });
   network.handle('hold', async (_from, body) => {
     const { service } = commandSchema.pick({ service: true }).parse(body);
-    memberOf(service)?.deps.holdRouters();
+    hold(service);
   });
   network.handle('command', async (_from, body) => {
     const request = commandSchema.parse(body);
@@ -49,8 +49,8 @@ export function answerRequests(peers: Peers, memberOf: (service: string) => Memb
     }
     if (request.command === 'switchover') return switchover(member, request.to);
     if (request.command === 'restart') return restart(member);
-    if (request.command === 'reinit') return reinit(member);
-    throw new HoldfastError('SERVICE_UNKNOWN', `Unknown command ${request.command}`);
+    if (request.command === 'failover') return forceFailover(member, request.to);
+    return reinit(member);
   });
 }
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { HoldfastError } from '../../core/errors.ts';
-import { makeAuthority, makeNodeCertificate } from '../certificates.ts';
+import { createAuthorityFiles, createNodeFiles } from '../certificates.ts';
 
 export const DEMO_SERVICE = 'orders';
 const ROUTER = 'router';
@@ -115,9 +115,9 @@ async function certificates(directory: string, names: readonly string[]): Promis
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o700);
   const exists = async (file: string): Promise<boolean> => stat(join(folder, file)).then(() => true, () => false);
-  if (!(await exists('ca.pem'))) await makeAuthority(folder, { cluster: 'demo' });
-  for (const name of names) {
-    if (!(await exists(`${name}.pem`))) await makeNodeCertificate(folder, { node: name, hosts: [HOST, 'localhost'] });
+  if (!(await exists('ca.pem'))) await createAuthorityFiles(folder, { cluster: 'demo' });
+  for (const node of names) {
+    if (!(await exists(`${node}.pem`))) await createNodeFiles(folder, { authorityDirectory: folder, node, hosts: [HOST, 'localhost'] });
   }
 }
 

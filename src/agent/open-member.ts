@@ -1,0 +1,90 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { HoldfastConfig } from '../config/schema.ts';
+import type { ServiceConfig } from '../config/service.ts';
+import type { MachineRuntime } from '../core/runtime.ts';
+import type { Engine, EngineContext } from '../engine/engine.ts';
+import { openEngine } from '../engine/registry.ts';
+import { openGuard } from '../failover/guard/guard.ts';
+import { Member, type MemberDependencies } from '../failover/member.ts';
+import type { LeadershipStore } from '../failover/leadership-store.ts';
+import type { Peers } from '../failover/peers.ts';
+import type { FailoverPolicy } from '../failover/policy.ts';
+import type { SessionKeeper } from '../failover/session-keeper.ts';
+import { openDurableCell } from '../runtime/index.ts';
+import { serviceAccount } from './account.ts';
+
+const promiseSchema = z.object({ promised: z.number().int().nonnegative(), seen: z.number().int().nonnegative() });
+
+export interface MemberParts {
+  readonly config: HoldfastConfig;
+  readonly name: string;
+  readonly service: ServiceConfig;
+  readonly leaderships: LeadershipStore;
+  readonly sessions: SessionKeeper;
+  readonly peers: Peers;
+  readonly runtime: MachineRuntime;
+  readonly announce: () => void;
+  readonly holdRouters: () => void;
+  readonly record: MemberDependencies['record'];
+}
+
+/** Wires one member: its engine, its guard, its promises, on this machine. Touches no data. */
+export async function openMember(parts: MemberParts): Promise<Member> {
+  const { config, name, service, runtime } = parts;
+  const stateDir = join(config.node.state, name);
+  await mkdir(stateDir, { recursive: true, mode: 0o711 });
+  const account = await serviceAccount(service.postgres?.data, service.postgres?.bin !== undefined);
+  const context: EngineContext = { cluster: config.cluster, service: name, node: config.node.name, stateDir, account };
+  const member = { runtime: { ...runtime, logger: runtime.logger.child({ service: name }) } };
+  const engine = await openServiceEngine(service, context, member.runtime);
+  const fence = await openGuard({ stateDir, target: engine.guardTarget() }, member.runtime);
+  return new Member(
+    {
+      service: name,
+      node: config.node.name,
+      nofailover: service.failover.nofailover,
+      priority: service.failover.priority,
+      policy: policyOf(config, service),
+      peersExpected: config.peers.length,
+      agentPid: process.pid,
+    },
+    {
+      engine,
+      store: parts.leaderships,
+      sessions: parts.sessions,
+      peers: parts.peers,
+      promise: openDurableCell(join(stateDir, 'promise'), (value) => promiseSchema.parse(value)),
+      fence,
+      runtime: member.runtime,
+      announce: parts.announce,
+      holdRouters: parts.holdRouters,
+      record: parts.record,
+    },
+  );
+}
+
+async function openServiceEngine(service: ServiceConfig, context: EngineContext, runtime: MachineRuntime): Promise<Engine> {
+  return service.process === undefined ? openEngine({ postgres: service.postgres! }, context, runtime) : openEngine({ process: service.process }, context, runtime);
+}
+
+function policyOf(config: HoldfastConfig, service: ServiceConfig): FailoverPolicy {
+  const { failover } = service;
+  const members = config.peers.length + 1;
+  // Two members can not both be the leader's only quorum and survive its loss: there, and for plain processes, the lease is the fence.
+  const acknowledge = service.process === undefined ? (service.postgres?.replication.acknowledge ?? (members >= 3 ? 1 : 0)) : 0;
+  return {
+    acknowledge,
+    minimum: failover.minimum,
+    ttlMs: config.coordination.ttl,
+    heartbeatMs: failover.heartbeat,
+    phi: failover.phi,
+    agentGraceMs: failover.agentGrace,
+    voterLossMs: failover.voterLoss,
+    voterLagBytesMax: failover.voterLagMax,
+    handOverMs: failover.handOver,
+    unresponsiveMs: failover.unresponsive,
+    bootstrapWaitMs: failover.bootstrapWait,
+  };
+}

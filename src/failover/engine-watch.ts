@@ -1,0 +1,80 @@
+import type { Member } from './member.ts';
+
+/** A database that ran for so long has started well. */
+const WELL_AFTER_MS = 30_000;
+/** Following without streaming for so long counts as a failure. */
+const FOLLOW_STALLED_MS = 5_000;
+
+/** Since when this member's own database is in which condition: what one look at it can not tell. */
+export class EngineWatch {
+  readonly #member: Member;
+  readonly #notStreamingSinceMs = new Map<string, number>();
+  #downSinceMs: number | undefined;
+  #unresponsiveSinceMs: number | undefined;
+  #runningSinceMs: number | undefined;
+  #notFollowingSinceMs: number | undefined;
+
+  constructor(member: Member) {
+    this.#member = member;
+  }
+
+  get downSinceMs(): number | undefined {
+    return this.#downSinceMs;
+  }
+
+  get unresponsiveSinceMs(): number | undefined {
+    return this.#unresponsiveSinceMs;
+  }
+
+  /** Of a primary: since when each voter does not stream. */
+  get notStreamingSinceMs(): ReadonlyMap<string, number> {
+    return this.#notStreamingSinceMs;
+  }
+
+  /** Takes note of `member.engineState`. */
+  notice(): void {
+    const member = this.#member;
+    const now = member.now();
+    const engine = member.engineState;
+    this.#downSinceMs = engine.running ? undefined : (this.#downSinceMs ?? now);
+    this.#unresponsiveSinceMs = engine.running && !engine.accepting ? (this.#unresponsiveSinceMs ?? now) : undefined;
+    this.#runningSinceMs = engine.running && engine.accepting ? (this.#runningSinceMs ?? now) : undefined;
+    if (this.#runningSinceMs !== undefined && now - this.#runningSinceMs > WELL_AFTER_MS) member.failedStarts = 0;
+    if (engine.role === 'primary') {
+      this.#noticeReplicas(now);
+    } else {
+      if (member.servingTerm !== 0 && !engine.running) member.deps.announce();
+      this.#notStreamingSinceMs.clear();
+    }
+    this.#noticeFollowing(now);
+  }
+
+  #noticeReplicas(now: number): void {
+    const member = this.#member;
+    const streaming = new Set(member.engineState.replicas.filter((replica) => replica.state === 'streaming').map((replica) => replica.node));
+    const voters = member.deps.store.leadership?.value.roster.flatMap((configuration) => [...configuration.voters]) ?? [];
+    for (const voter of voters) {
+      if (streaming.has(voter)) this.#notStreamingSinceMs.delete(voter);
+      else if (!this.#notStreamingSinceMs.has(voter)) this.#notStreamingSinceMs.set(voter, now);
+    }
+  }
+
+  #noticeFollowing(now: number): void {
+    const member = this.#member;
+    const record = member.deps.store.leadership?.value;
+    const upstream = member.engineState.upstream;
+    const follows = upstream !== undefined && upstream.node === record?.leader && upstream.streaming;
+    const leader = record === undefined ? undefined : member.deps.peers.report(record.leader);
+    const leaderServes = leader?.heartbeat.members.some((one) => one.service === member.service && one.serving === record?.term);
+    if (follows || leaderServes !== true || !member.engineState.running) {
+      this.#notFollowingSinceMs = undefined;
+      if (follows) member.followFailures = 0;
+      return;
+    }
+    this.#notFollowingSinceMs ??= now;
+    if (now - this.#notFollowingSinceMs > FOLLOW_STALLED_MS) {
+      this.#notFollowingSinceMs = now;
+      member.followFailures++;
+    }
+  }
+}
