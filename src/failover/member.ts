@@ -82,6 +82,7 @@ export class Member implements AsyncDisposable {
 
   /** Why the last action failed, in a sentence; empty once one succeeded. */
   fault = '';
+  /** Monotonic time since which this agent runs. */
   startedMs = 0;
 
   readonly #promises: Promises;
