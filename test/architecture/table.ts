@@ -1,0 +1,60 @@
+// Who may use what. docs/architecture.md says why.
+
+/** Folders of src/ that a folder may import from, besides itself. Arrows go down, never sideways between siblings. */
+export const layers: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  runtime: ['core'],
+  sim: ['core'],
+  coordination: ['core'],
+  detection: ['core'],
+  engine: ['core'],
+  routing: ['core'],
+  failover: ['core', 'coordination', 'detection', 'engine', 'routing'],
+  config: ['core'],
+  api: ['core', 'coordination', 'detection', 'engine', 'routing', 'failover'],
+  client: ['core'],
+  agent: ['core', 'runtime', 'coordination', 'detection', 'engine', 'routing', 'failover', 'config', 'api', 'client'],
+  cli: ['core', 'runtime', 'coordination', 'config', 'api', 'client', 'agent'],
+};
+
+/** Single files that a folder may use beyond its layers. */
+export const exceptions: readonly { readonly from: string; readonly to: RegExp; readonly why: string }[] = [
+  { from: 'config', to: /^src\/[a-z/-]+\/config\.ts$/, why: "it joins every part's own schema" },
+  { from: 'client', to: /^src\/api\/schema\.ts$/, why: 'client and server speak the same shapes' },
+];
+
+/** Where each third-party package may be imported. Any number of folders is one too many: give it a home, and let others ask there. */
+export const homes: Readonly<Record<string, readonly string[]>> = {
+  zod: ['src/'],
+  commander: ['src/cli/'],
+  yaml: ['src/config/'],
+  pino: ['src/runtime/'],
+  // The second is the demo's own client, which must not be the code that it judges.
+  pg: ['src/engine/adapters/postgres/', 'src/agent/demo/'],
+  fastify: ['src/api/'],
+  '@fastify/swagger': ['src/api/'],
+  'fastify-type-provider-zod': ['src/api/'],
+  '@peculiar/x509': ['src/agent/certificates/'],
+};
+
+/** May be imported by tests anywhere. */
+export const testPackages: readonly string[] = ['vitest', 'fast-check', '@grpc/grpc-js', 'pg', 'yaml'];
+
+/** Parts of src/ that reach the machine only through ports: everything in them runs in the simulator. */
+export const portsOnly: readonly string[] = ['core', 'sim', 'coordination', 'detection', 'engine', 'routing', 'failover'];
+
+/** Modules of Node that touch neither files, network, processes nor time. */
+export const pureNodeModules: readonly string[] = [
+  'node:assert',
+  'node:assert/strict',
+  'node:buffer',
+  'node:crypto',
+  'node:events',
+  'node:path',
+  'node:string_decoder',
+  'node:url',
+  'node:util',
+];
+
+/** Lines that a file may have before it tells two stories. */
+export const linesMax = 400;
