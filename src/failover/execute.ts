@@ -103,6 +103,9 @@ async function reclaim(member: Member, term: number, start: boolean, signal: Abo
   } else {
     member.servingTerm = term;
     member.releasedTerm = 0;
+    const { acknowledge, position } = member.engineState;
+    // What an earlier agent put in force took effect before now: up to here is a safe answer to "acknowledged before".
+    if (acknowledge !== undefined && position !== undefined) member.effective ??= { configuration: acknowledge ?? { k: 0, voters: [] }, lsn: position.lsn };
     const deadline = leaderDeadlineBootMs(member);
     if (deadline !== undefined) await member.deps.fence.arm(deadline);
   }
@@ -159,6 +162,8 @@ async function release(member: Member, stop: boolean): Promise<void> {
   member.releasedTerm = record.term;
   member.deps.record('leadership.released', { term: record.term, why: member.decision.why });
   member.deps.announce();
+  // A database whose main process was killed may have backends left that still work.
+  if (!stop) await member.deps.engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
 }
 
 // ---------------------------------------------------------------- replicas

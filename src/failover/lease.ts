@@ -39,7 +39,7 @@ export function confirmWithAll(member: Member): void {
   if (sentMs < member.confirmAskedMs + CONFIRM_EVERY_MS) return;
   member.confirmAskedMs = sentMs;
   const peers = member.peerViews();
-  if (peers.length < member.options.peersExpected) return;
+  if (member.deps.peers.unheard(member.options.peersExpected) > 0) return;
   const request = { service: member.service, term: record.term, leader: member.node, forMs: CONFIRM_FOR_MS };
   const asked = peers.map(async (peer) => {
     const reply = await member.deps.peers.network.request(peer.node, 'confirm', request, { timeoutMs: CONFIRM_TIMEOUT_MS, signal: member.signal });

@@ -269,7 +269,7 @@ export class Member implements AsyncDisposable {
       unresponsiveSinceMs: this.#watch.unresponsiveSinceMs,
       failedStarts: this.failedStarts,
       peers: this.peerViews(),
-      peersUnheard: Math.max(0, this.options.peersExpected - this.deps.peers.reports().length),
+      peersUnheard: this.deps.peers.unheard(this.options.peersExpected),
       leaderVerdict: this.#leader.verdict,
       suspectedSinceMs: this.suspectedSinceMs,
       holdStillUntilMs: Math.max(this.holdStillUntilMs, this.confirmedUntilMs),

@@ -79,6 +79,17 @@ export class Peers implements Disposable {
     return this.reports().find((report) => report.node === node);
   }
 
+  /**
+   * How many of the `configured` peers have not said anything yet. Nodes that dial in without being configured (routers) do not count; a
+   * configured one is known by its link, which has no name before it was once connected.
+   */
+  unheard(configured: number): number {
+    const links = this.#network.links();
+    const nameless = links.filter((link) => link.node === undefined).length;
+    const silent = links.filter((link) => link.node !== undefined && !this.#peers.has(link.node)).length;
+    return Math.min(configured, nameless + silent);
+  }
+
   #heard(from: string, body: unknown): undefined {
     const parsed = heartbeatSchema.safeParse(body);
     if (!parsed.success) {
