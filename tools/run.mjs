@@ -17,9 +17,14 @@ const tasks = {
   test: [['node', 'tools/test.ts']],
   lint: [['oxlint', '--type-aware', '--deny-warnings']],
   format: [['oxfmt']],
+  'format:check': [['oxfmt', '--check']],
   typecheck: [['tsc', '-p', '.']],
   unused: [['knip']],
   build: [['node', 'tools/build.ts']],
+  'package:check': [
+    ['publint', '--strict'],
+    ['attw', '--profile', 'esm-only'],
+  ],
 };
 
 /** The child that runs now; signals go to it. */
