@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import { serviceStatusSchema } from '../api/schema.ts';
+import type { MemberState } from '../failover/messages.ts';
+import { serviceStatus, type NodeReport, type ServiceFacts } from './status.ts';
+
+function node(name: string, over: Partial<MemberState>, report: Partial<NodeReport> = {}): NodeReport {
+  const state: MemberState = {
+    service: 'orders',
+    address: { host: '10.0.0.1', port: 5432 },
+    replicated: true,
+    term: 2,
+    leader: 'a',
+    promised: 0,
+    serving: 0,
+    released: 0,
+    suspects: 0,
+    role: 'replica',
+    state: 'streaming',
+    running: true,
+    accepting: true,
+    hasData: true,
+    eligible: true,
+    nofailover: false,
+    priority: 100,
+    paused: false,
+    pendingRestart: false,
+    pids: { agent: 1, guard: 2, database: 3 },
+    position: { timeline: 1, lsn: String(0x3000000) },
+    ...over,
+  };
+  return { node: name, alive: true, ageMs: 10, heartbeat: { wallMs: 1_000_000, agentAddress: '10.0.0.1:7400', members: [state], routers: [] }, ...report };
+}
+
+function facts(nodes: readonly NodeReport[], over: Partial<ServiceFacts> = {}): ServiceFacts {
+  return {
+    service: 'orders',
+    engine: 'postgres',
+    record: { term: 2, leader: 'a', session: 's', since: '2026-11-22T00:00:00.000Z', roster: [{ k: 1, voters: ['b', 'c'] }], systemId: '1' },
+    paused: false,
+    acknowledge: 1,
+    storeProblem: '',
+    nodes,
+    ...over,
+  };
+}
+
+const leader = node('a', { role: 'primary', serving: 2, state: 'running', position: { timeline: 1, lsn: String(0x3000100) }, sync: { b: 'quorum', c: 'quorum' } });
+
+describe('serviceStatus', () => {
+  test('a healthy service: leader, lag, sync, pids, no warnings, in the shape of the API', () => {
+    const status = serviceStatus(facts([leader, node('b', {}), node('c', {})]), 1_000_010);
+    expect(status.leader).toBe('a');
+    expect(status.mode).toBe('quorum');
+    expect(status.warnings).toEqual([]);
+    expect(status.members.map((member) => [member.node, member.sync, member.lagBytes])).toEqual([
+      ['a', 'leader', 0],
+      ['b', 'quorum', 256],
+      ['c', 'quorum', 256],
+    ]);
+    expect(status.members[0]!.lsn).toBe('0/3000100');
+    expect(status.members[0]!.pids).toEqual({ agent: 1, guard: 2, database: 3 });
+    expect(serviceStatusSchema.parse(status)).toEqual(status);
+  });
+
+  test('a silent leader is nobody, and says so', () => {
+    const status = serviceStatus(facts([{ ...leader, alive: false, ageMs: 4_000 }, node('b', {})]), 1_000_010);
+    expect(status.leader).toBeNull();
+    expect(status.warnings).toContain('Nobody leads: writes are not possible.');
+    expect(status.members[0]).toMatchObject({ state: 'unreachable', role: 'unknown', detail: 'not heard of for 4 s', pids: {} });
+  });
+
+  test('a leader that serves at an older term than the record is not shown as one', () => {
+    const record = { ...facts([]).record!, term: 3, leader: 'b' };
+    expect(serviceStatus(facts([leader, node('b', {})], { record }), 1_000_010).leader).toBeNull();
+  });
+
+  test('says what is degraded: no quorum yet, too few voters, clocks apart, the store away, paused', () => {
+    const none = { ...facts([]).record!, roster: [{ k: 0, voters: [] }] };
+    expect(serviceStatus(facts([leader, node('b', {})], { record: none }), 1_000_010).warnings.join()).toMatch(/No replica acknowledges/);
+    const warned = serviceStatus(facts([leader, node('b', {})], { acknowledge: 2, paused: true, storeProblem: 'the store is away' }), 1_010_000).warnings.join('\n');
+    expect(warned).toMatch(/Commits wait for 1 instead of 2/);
+    expect(warned).toMatch(/clock of b/);
+    expect(warned).toMatch(/the store is away/);
+    expect(warned).toMatch(/Paused/);
+  });
+});
