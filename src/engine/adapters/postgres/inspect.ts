@@ -1,0 +1,110 @@
+import type { EngineObservation, ReplicaObservation } from '../../engine.ts';
+import { messageOf, type HoldfastError } from '../../../core/errors.ts';
+import { parseConninfo } from './configuration.ts';
+import { examineData, isReplicaData } from './data-directory.ts';
+import type { ControlFile } from './control-file.ts';
+import { accepts } from './freeze.ts';
+import type { Member } from './member.ts';
+import { furthest, lsnOf, timelineAt } from './position.ts';
+import { parseRule } from './rule.ts';
+import type { Row } from './session.ts';
+
+/** Of the second that an inspection may take, what is the server's. */
+const answerMs = 900;
+/** Settings change rarely, and looking through all of them is not free. */
+const pendingRestartMs = 2_000;
+
+/** Everything in one statement, for both roles. */
+const statement = `
+  select recovering,
+         case when not recovering then pg_current_wal_flush_lsn()::text end as flushed,
+         case when not recovering then pg_walfile_name(pg_current_wal_flush_lsn()) end as file,
+         pg_last_wal_receive_lsn()::text as received,
+         pg_last_wal_replay_lsn()::text as replayed,
+         current_setting('synchronous_standby_names') as rule,
+         current_setting('primary_conninfo') as conninfo,
+         (select status = 'streaming' from pg_stat_wal_receiver) as streaming,
+         (select json_agg(json_build_object('node', application_name, 'state', state, 'flush', flush_lsn::text, 'replay', replay_lsn::text, 'sync', sync_state))
+            from pg_stat_replication where state in ('streaming', 'catchup')) as replicas
+    from pg_is_in_recovery() as recovering`;
+
+/** What is so right now. Remembers nothing but what is slow to ask. */
+export class Inspector {
+  readonly #member: Member;
+  #pending = { asked: Number.NEGATIVE_INFINITY, value: false };
+  /** While a rule is being changed none is in force everywhere. */
+  ruleInMotion = false;
+
+  constructor(member: Member) {
+    this.#member = member;
+  }
+
+  async inspect(signal: AbortSignal): Promise<EngineObservation> {
+    const { places, context, binaries, server } = this.#member;
+    const none = { running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false } as const;
+    const found = await examineData(places.data, context, binaries.version);
+    if (found.state === 'absent') return { ...none, data: 'absent' };
+    if (found.state === 'foreign') return { ...none, data: 'foreign', failure: failureOf(found.failure) };
+    const known = { data: 'present', systemId: found.control.systemId, version: binaries.version.text } as const;
+    const main = server.main;
+    const resting = { timeline: found.control.timeline, lsn: furthest(found.control.checkpointLsn, found.control.minRecoveryLsn) };
+    if (main === undefined) return { ...none, ...known, position: resting };
+    const running = { ...none, ...known, running: true, pid: main.pid, role: isReplicaData(places.data) ? 'replica' : 'primary' } as const;
+    if (!accepts(this.#member)) return { ...running, position: resting };
+    try {
+      return { ...running, accepting: true, ...(await this.#ask(found.control, signal)) };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { ...running, position: resting, failure: failureOf(error) };
+    }
+  }
+
+  async #ask(control: ControlFile, signal: AbortSignal): Promise<Partial<EngineObservation>> {
+    const { sessions, runtime } = this.#member;
+    const deadline = runtime.clock.monotonicMs() + answerMs;
+    const limits = () => ({ timeoutMs: Math.max(1, deadline - runtime.clock.monotonicMs()), signal });
+    const session = await sessions.shared(limits());
+    const [row] = await session.query(statement, limits());
+    const now = runtime.clock.monotonicMs();
+    if (now - this.#pending.asked > pendingRestartMs) {
+      const [asked] = await session.query('select exists (select from pg_settings where pending_restart) as pending', limits());
+      this.#pending = { asked: now, value: asked?.['pending'] === true };
+    }
+    const role = row!['recovering'] === true ? await this.#replica(row!, control) : this.#primary(row!);
+    return { ...role, replicas: parseReplicas(row!['replicas']), pendingRestart: this.#pending.value };
+  }
+
+  #primary(row: Row): Partial<EngineObservation> {
+    const acknowledge = this.ruleInMotion ? undefined : parseRule(String(row['rule']));
+    return {
+      role: 'primary',
+      position: { timeline: Number.parseInt(String(row['file']).slice(0, 8), 16), lsn: lsnOf(row['flushed']) },
+      ...(acknowledge === undefined ? {} : { acknowledge }),
+    };
+  }
+
+  async #replica(row: Row, control: ControlFile): Promise<Partial<EngineObservation>> {
+    const replayLsn = lsnOf(row['replayed']);
+    const lsn = furthest(lsnOf(row['received']), replayLsn);
+    const timeline = (await timelineAt(this.#member.places.data, lsn, control.segmentBytes)) ?? control.timeline;
+    const upstream = parseConninfo(String(row['conninfo']));
+    return {
+      role: 'replica',
+      position: { timeline, lsn },
+      replayLsn,
+      ...(upstream === undefined ? {} : { upstream: { node: upstream.node, streaming: row['streaming'] === true } }),
+    };
+  }
+}
+
+function parseReplicas(value: unknown): ReplicaObservation[] {
+  const rows = (value ?? []) as { node: string; state: string; flush: string | null; replay: string | null; sync: ReplicaObservation['sync'] }[];
+  return rows.map((row) => ({ node: row.node, state: row.state, flushLsn: lsnOf(row.flush), replayLsn: lsnOf(row.replay), sync: row.sync }));
+}
+
+function failureOf(error: unknown): NonNullable<EngineObservation['failure']> {
+  const known = error as Partial<HoldfastError>;
+  const code = typeof known.code === 'string' && /^[A-Z]+_/.test(known.code) ? known.code : 'ENGINE_NOT_ANSWERING';
+  return { code, message: messageOf(error), hint: typeof known.hint === 'string' ? known.hint : '' };
+}
+

@@ -1,0 +1,156 @@
+import { rm } from 'node:fs/promises';
+import type { Acknowledgement, Engine, EngineCapabilities, EngineContext, EngineCredentials, EngineObservation, GuardTarget, MemberAddress, Position } from '../../engine.ts';
+import { HoldfastError, hasCode } from '../../../core/errors.ts';
+import type { MachineRuntime } from '../../../core/runtime.ts';
+import { join } from 'node:path';
+import { changeAcknowledgement } from './acknowledge.ts';
+import { openBinaries } from './binaries.ts';
+import { bootstrap } from './bootstrap.ts';
+import type { PostgresConfig } from './config.ts';
+import { CredentialVault } from './credentials.ts';
+import { moveAside } from './data-directory.ts';
+import { follow } from './follow.ts';
+import { freeze } from './freeze.ts';
+import { Inspector } from './inspect.ts';
+import { requireData, Sessions, type Member } from './member.ts';
+import { openPlaces } from './places.ts';
+import { promote, startPrimary } from './promote.ts';
+import { provision } from './provision.ts';
+import { probe } from './reachable.ts';
+import { rejoin } from './rejoin.ts';
+import { retain } from './retain.ts';
+import { Server } from './server.ts';
+import { endOfWal } from './wal-end.ts';
+
+/** A checkpoint of all memory may take a slow disk long. */
+const checkpointMsMax = 300_000;
+
+/** PostgreSQL as an engine: what it promises is said in engine.ts, how it keeps it in the modules that this one joins. */
+export class PostgresEngine implements Engine {
+  readonly capabilities: EngineCapabilities = { kind: 'postgres', replicated: true };
+  readonly address: MemberAddress;
+  readonly #member: Member;
+  readonly #inspector: Inspector;
+
+  private constructor(member: Member) {
+    this.#member = member;
+    this.#inspector = new Inspector(member);
+    this.address = { node: member.context.node, ...(member.config.advertise ?? member.config.listen) };
+  }
+
+  static async open(config: PostgresConfig, context: EngineContext, runtime: MachineRuntime): Promise<PostgresEngine> {
+    const places = await openPlaces(config.data, context);
+    const binaries = await openBinaries(config.bin, context.account, runtime.processes);
+    const vault = new CredentialVault(places.credentials);
+    const { host, port } = config.listen;
+    const server = new Server({ context, places, binaries, runtime, port, listen: `${host}:${port}` });
+    const sessions = new Sessions({ places, vault, port, clock: runtime.clock, onEnd: () => server.check() });
+    return new PostgresEngine({ config, context, runtime, binaries, places, vault, server, sessions });
+  }
+
+  async adopt(): Promise<void> {
+    const adopted = this.#member.server.adopt();
+    // Opened now, so that its end can tell of the server's.
+    if (adopted !== undefined) await this.#member.sessions.shared().catch(() => undefined);
+  }
+
+  async inspect({ signal }: { signal: AbortSignal }): Promise<EngineObservation> {
+    return await this.#inspector.inspect(signal);
+  }
+
+  onDeath(listener: () => void): Disposable {
+    return this.#member.server.onDeath(listener);
+  }
+
+  async bootstrap({ signal }: { signal: AbortSignal }): Promise<void> {
+    await bootstrap(this.#member, signal);
+  }
+
+  async provision(from: MemberAddress, { signal }: { signal: AbortSignal }): Promise<void> {
+    await provision(this.#member, from, signal);
+  }
+
+  async follow(upstream: MemberAddress, { signal }: { signal: AbortSignal }): Promise<void> {
+    await follow(this.#member, upstream, signal);
+  }
+
+  async rejoin(upstream: MemberAddress, { signal }: { signal: AbortSignal }): Promise<void> {
+    await rejoin(this.#member, upstream, signal);
+  }
+
+  async freeze({ signal }: { signal: AbortSignal }): Promise<Position> {
+    return await freeze(this.#member, signal);
+  }
+
+  async promote({ acknowledge, signal }: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<Position> {
+    return await promote(this.#member, acknowledge, signal);
+  }
+
+  async startPrimary({ acknowledge, signal }: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<void> {
+    await startPrimary(this.#member, acknowledge, signal);
+  }
+
+  async acknowledge(value: Acknowledgement | null, { signal }: { signal: AbortSignal }): Promise<bigint> {
+    this.#inspector.ruleInMotion = true;
+    const bound = await changeAcknowledgement(this.#member, value, signal);
+    this.#inspector.ruleInMotion = false;
+    return bound;
+  }
+
+  async checkpoint({ signal }: { signal: AbortSignal }): Promise<void> {
+    await using session = await this.#member.sessions.open({ signal });
+    await session.query('checkpoint', { timeoutMs: checkpointMsMax, signal });
+  }
+
+  async stop(mode: 'clean' | 'immediate', { timeoutMs }: { timeoutMs: number }): Promise<Position | undefined> {
+    const { server, places } = this.#member;
+    if (mode === 'immediate' || !(await server.stopFast(timeoutMs))) {
+      await server.killAll();
+      return undefined;
+    }
+    // Whatever the main process left behind.
+    await server.killAll();
+    const control = await requireData(this.#member).catch((error: unknown) => {
+      if (hasCode(error, 'ENGINE_DATA_ABSENT')) return undefined;
+      throw error;
+    });
+    return control === undefined ? undefined : await endOfWal(places.data, control);
+  }
+
+  async setAside(reason: string): Promise<string> {
+    const { server, places, runtime } = this.#member;
+    if (server.adopt() !== undefined) throw new HoldfastError('ENGINE_RUNNING', `'${places.data}' is in use by a running server`, { hint: 'Stop it first.' });
+    await requireData(this.#member);
+    return await moveAside(places.data, reason, runtime.clock.wallMs());
+  }
+
+  async retain(members: readonly { node: string; lsn?: bigint }[], { signal }: { signal: AbortSignal }): Promise<void> {
+    await retain(this.#member, members, signal);
+  }
+
+  async reachable(member: MemberAddress, { timeoutMs }: { timeoutMs: number }): Promise<'answers' | 'refused' | 'silent'> {
+    return await probe(member, this.#member.runtime.clock, timeoutMs);
+  }
+
+  async credentials(): Promise<EngineCredentials | undefined> {
+    return await this.#member.vault.read();
+  }
+
+  async acceptCredentials(credentials: EngineCredentials): Promise<void> {
+    await this.#member.vault.write(credentials);
+  }
+
+  guardTarget(): GuardTarget {
+    const { data } = this.#member.places;
+    return { by: 'directory', directory: data, mainPidFile: join(data, 'postmaster.pid') };
+  }
+
+  /** A running server goes on, for the next agent to adopt. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { server, sessions, places } = this.#member;
+    const running = server.main !== undefined;
+    server.release();
+    await sessions[Symbol.asyncDispose]();
+    if (!running) await rm(places.run, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,84 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../../core/errors.ts';
+import type { Acknowledgement, Position } from '../../engine.ts';
+import { changeAcknowledgement, untilRuleIsRead } from './acknowledge.ts';
+import { prepareConfiguration } from './configuration.ts';
+import { isFreshCopy, isReplicaData } from './data-directory.ts';
+import { runsAsPrimary } from './freeze.ts';
+import { assumeRole, configurationInput, queryTimeoutMs, requireData, type Member } from './member.ts';
+import { lsnOf } from './position.ts';
+import { renderRule } from './rule.ts';
+import type { Session } from './session.ts';
+import { readHistory } from './timeline.ts';
+
+const reloadMs = 10;
+
+/** Starts data that was a primary's as the primary. @throws ENGINE_NOT_PRIMARY */
+export async function startPrimary(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<void> {
+  const control = await requireData(member);
+  if (member.server.adopt() !== undefined) {
+    if (!(await runsAsPrimary(member))) throw notPrimary('it runs as a replica');
+    await changeAcknowledgement(member, acknowledge, signal);
+    return;
+  }
+  if (isFreshCopy(member.places.data)) throw notPrimary('it is a copy of another member that was never started');
+  if (control.state === 'in archive recovery' || control.state === 'shut down in recovery') throw notPrimary('it was a replica when it last ran');
+  await dropReplicaMark(member);
+  await prepareConfiguration(configurationInput(member), member.places.data);
+  await assumeRole(member, { kind: 'primary', rule: renderRule(acknowledge) });
+  await member.server.start({ signal, waitMsMax: Number.POSITIVE_INFINITY });
+}
+
+/**
+ * Makes a replica the primary. Its rule has never been empty, so the flag in shared memory that makes commits wait is set already
+ * (SyncRepWaitForLSN of syncrep.c looks at that flag, not at the setting); the new rule is read before the promotion is asked for, and
+ * no walsender can release a commit by an older one, as those of a replica have no priority until they start to stream anew.
+ */
+export async function promote(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<Position> {
+  await requireData(member);
+  if (member.server.adopt() === undefined) await startFrozen(member, signal);
+  const session = await member.sessions.shared({ signal });
+  if (!(await inRecovery(session, signal))) {
+    await changeAcknowledgement(member, acknowledge, signal);
+    return await beginOfTimeline(member, session, signal);
+  }
+  const rule = renderRule(acknowledge);
+  await assumeRole(member, { kind: 'primary', rule });
+  await untilRuleIsRead(member, session, rule, signal);
+  await session.query('select pg_promote(false)', { timeoutMs: queryTimeoutMs, signal });
+  // The startup process may sleep out its retry interval before it looks for the request: a reload wakes it.
+  while (await inRecovery(session, signal)) {
+    await session.query('select pg_reload_conf()', { timeoutMs: queryTimeoutMs, signal });
+    await member.runtime.clock.sleep(reloadMs, signal);
+  }
+  return await beginOfTimeline(member, session, signal);
+}
+
+async function startFrozen(member: Member, signal: AbortSignal): Promise<void> {
+  if (!isReplicaData(member.places.data)) throw new HoldfastError('ENGINE_NOT_REPLICA', 'this member was the primary when it stopped', { hint: 'It is started as the primary again, not promoted.' });
+  await prepareConfiguration(configurationInput(member), member.places.data);
+  await assumeRole(member, { kind: 'replica', upstream: undefined });
+  await member.server.start({ signal, waitMsMax: Number.POSITIVE_INFINITY });
+}
+
+async function inRecovery(session: Session, signal: AbortSignal): Promise<boolean> {
+  const [row] = await session.query('select pg_is_in_recovery() as recovering', { timeoutMs: queryTimeoutMs, signal });
+  return row?.['recovering'] === true;
+}
+
+/** Where the timeline that the primary writes left its parent. */
+async function beginOfTimeline(member: Member, session: Session, signal: AbortSignal): Promise<Position> {
+  const [row] = await session.query('select pg_walfile_name(lsn) as file, lsn::text from pg_current_wal_flush_lsn() as lsn', { timeoutMs: queryTimeoutMs, signal });
+  const timeline = Number.parseInt(String(row!['file']).slice(0, 8), 16);
+  const history = await readHistory(member.places.data, timeline);
+  return { timeline, lsn: history?.ancestors.at(-1)?.end ?? lsnOf(row!['lsn']) };
+}
+
+async function dropReplicaMark(member: Member): Promise<void> {
+  for (const name of ['standby.signal', 'recovery.signal']) await rm(join(member.places.data, name), { force: true });
+}
+
+function notPrimary(reason: string): HoldfastError {
+  return new HoldfastError('ENGINE_NOT_PRIMARY', `this member can not be started as the primary that it was: ${reason}`, { hint: 'It must be promoted, so that it begins a timeline of its own.' });
+}

@@ -1,0 +1,76 @@
+import { HoldfastError, messageOf } from '../../../core/errors.ts';
+import type { MemberAddress } from '../../engine.ts';
+import { manifestProblem } from './backup-manifest.ts';
+import { receiveBackup, type Tablespace } from './base-backup.ts';
+import { buildData } from './bootstrap.ts';
+import { prepareConfiguration, writeConfiguration } from './configuration.ts';
+import { readControlFile } from './control-file.ts';
+import { readMarker, requireAbsent, writeMarker } from './data-directory.ts';
+import { ensureSlot } from './follow.ts';
+import { formatLsn } from './lsn.ts';
+import { configurationInput, connectUpstream, markReplica, type Member } from './member.ts';
+import { ServerError } from './replication-connection.ts';
+import { endOfWal } from './wal-end.ts';
+
+const progressMs = 5_000;
+
+/** Copies all data of another member; see `Engine.provision`. */
+export async function provision(member: Member, from: MemberAddress, signal: AbortSignal): Promise<void> {
+  const { places, context, binaries } = member;
+  await requireAbsent(places.data, context, binaries.version);
+  await using connection = await connectUpstream(member, from, 'provision', { signal });
+  await buildData(member, signal, async (directory) => {
+    // First, so that the WAL after the copy is kept until this member follows.
+    await ensureSlot(connection, context.node, signal);
+    await copyTo(member, from, connection, directory, signal);
+    await markReplica(member, directory);
+    await prepareConfiguration(configurationInput(member), directory);
+    const control = await readControlFile(directory);
+    await writeMarker(directory, context, control.systemId);
+    await writeConfiguration(configurationInput(member), directory, { kind: 'replica', upstream: from }, control.standbyMinimums);
+  });
+  member.runtime.logger.info('engine.provision.finished', { service: context.service, from: from.node });
+}
+
+async function copyTo(member: Member, from: MemberAddress, connection: Parameters<typeof receiveBackup>[0], directory: string, signal: AbortSignal): Promise<void> {
+  const { context, binaries } = member;
+  const backup = await receiveBackup(connection, binaries.version.major, {
+    directory,
+    account: context.account,
+    relocate: (location) => member.config.tablespaces[location] ?? location,
+    prepare: (tablespaces) => refuseTablespaces(tablespaces),
+    progress: progressOf(member, from),
+  }, signal).catch((error: unknown) => {
+    throw error instanceof ServerError || error instanceof RangeError ? failed(from, messageOf(error), error) : error;
+  });
+  const problem = manifestProblem(backup.manifest, backup.files);
+  if (problem !== undefined) throw failed(from, problem);
+  const marker = await readMarker(directory);
+  if (marker !== undefined && (marker.cluster !== context.cluster || marker.service !== context.service)) {
+    throw new HoldfastError('ENGINE_FOREIGN_DATA', `member ${from.node} (${from.host}:${from.port}) serves '${marker.service}' of cluster '${marker.cluster}'`, { hint: 'Correct its address in the configuration.' });
+  }
+  const end = await endOfWal(directory, await readControlFile(directory));
+  if (end.lsn < backup.endLsn) throw failed(from, `its WAL ends at ${formatLsn(end.lsn)}, before the end of the backup at ${formatLsn(backup.endLsn)}`);
+}
+
+async function refuseTablespaces(tablespaces: readonly Tablespace[]): Promise<void> {
+  if (tablespaces.length > 0) throw new HoldfastError('ENGINE_UNSUITABLE', 'tablespaces are not yet supported');
+}
+
+function progressOf(member: Member, from: MemberAddress): (receivedBytes: number, totalBytes: number) => void {
+  const { clock, logger } = member.runtime;
+  let told = clock.monotonicMs();
+  return (receivedBytes, totalBytes) => {
+    if (clock.monotonicMs() - told < progressMs) return;
+    told = clock.monotonicMs();
+    logger.info('engine.provision.progress', { service: member.context.service, from: from.node, receivedBytes, totalBytes });
+  };
+}
+
+function failed(from: MemberAddress, reason: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('ENGINE_PROVISION_FAILED', `the copy from ${from.node} (${from.host}:${from.port}) failed: ${reason}`, {
+    retryable: true,
+    hint: 'What had come was removed; it is tried again. Look at the log of the server there if it goes on.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
