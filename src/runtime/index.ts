@@ -6,9 +6,12 @@ import { createRandom } from './random.ts';
 
 export { createClock } from './clock.ts';
 export { openDurableCell, type ParseCell } from './durable-cell.ts';
+export { openListener, type Listener, type ListenerLimits, type ListenerOptions } from './listener.ts';
 export { openLogger, type LoggerOptions, type LogLevel, type OpenLogger } from './logger.ts';
+export { openPeerNetwork, type PeerNetworkOptions, type PeerTiming } from './peer-network.ts';
 export { createProcesses } from './processes.ts';
 export { createRandom } from './random.ts';
+export { readTlsCredentials, type TlsCredentials, type TlsCredentialsReport } from './tls-credentials.ts';
 
 export interface RuntimeOptions {
   readonly log?: LoggerOptions;

@@ -1,0 +1,1 @@
+export { openPeerNetwork, type PeerNetworkOptions, type PeerTiming } from './peer-network/network.ts';
