@@ -16,6 +16,8 @@ export interface CertificateReport {
   readonly chain: readonly X509Certificate[];
   /** Paths are `ca`, `cert`, `key`. */
   readonly findings: readonly Finding[];
+  /** Certificates that are valid no more, or not yet. Apart from the rest, since an agent must go on caring for its database all the same. */
+  readonly untimely: readonly Finding[];
 }
 
 /** More than any chain has. */
@@ -31,26 +33,27 @@ export function inspectCertificates(files: CertificateFiles, node: string, nowMs
   if (!Array.isArray(own)) findings.push({ path: ['cert'], message: own.problem });
   const leaf = Array.isArray(own) ? own[0] : undefined;
   findings.push(...keyFindings(files.key, leaf));
-  if (!leaf || !Array.isArray(own)) return { chain: [], findings };
+  if (!leaf || !Array.isArray(own)) return { chain: [], findings, untimely: [] };
   if (!names(leaf).includes(node)) {
     findings.push({
       path: ['cert'],
       message: `${files.cert} is of ${names(leaf).join(', ') || 'nobody'}, not of ${node}: node.name must be among its names`,
     });
   }
-  if (!Array.isArray(authorities)) return { chain: [leaf], findings };
-  const { chain, trusted } = buildChain(leaf, own.slice(1), authorities);
-  if (!trusted) findings.push({ path: ['cert'], message: `${files.cert} was not signed by ${files.ca}` });
-  for (const certificate of chain)
-    findings.push(...validityFindings(certificate, nowMs, authorities.includes(certificate) ? 'ca' : 'cert'));
-  return { chain, findings };
+  const { chain, trusted } = buildChain(leaf, own.slice(1), Array.isArray(authorities) ? authorities : []);
+  if (!trusted && Array.isArray(authorities)) findings.push({ path: ['cert'], message: `${files.cert} was not signed by ${files.ca}` });
+  return {
+    chain,
+    findings,
+    untimely: chain.flatMap((certificate) => judgeTime(certificate, nowMs, own.includes(certificate) ? 'cert' : 'ca')),
+  };
 }
 
-/** The names a certificate proves: its DNS names, and its common name. */
+/** The names a certificate proves: its common name and its DNS names; `localhost` is everybody's. */
 export function names(certificate: X509Certificate): readonly string[] {
   const alternative = [...(certificate.subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^,]+)/g)].map((match) => match[1]!);
   const common = /(?:^|\n)CN=(.+)/.exec(certificate.subject)?.[1];
-  return [...new Set(common === undefined ? alternative : [common, ...alternative])];
+  return [...new Set(common === undefined ? alternative : [common, ...alternative])].filter((name) => name !== 'localhost');
 }
 
 function readCertificates(file: string): X509Certificate[] | { readonly problem: string } {
@@ -92,7 +95,7 @@ function isIssuer(candidate: X509Certificate, certificate: X509Certificate): boo
   return certificate.checkIssued(candidate) && certificate.verify(candidate.publicKey);
 }
 
-function validityFindings(certificate: X509Certificate, nowMs: number, file: 'ca' | 'cert'): readonly Finding[] {
+function judgeTime(certificate: X509Certificate, nowMs: number, file: 'ca' | 'cert'): readonly Finding[] {
   const who = names(certificate)[0] ?? certificate.subject;
   if (certificate.validToDate.getTime() < nowMs)
     return [{ path: [file], message: `the certificate of ${who} ran out on ${certificate.validTo}` }];

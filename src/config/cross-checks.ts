@@ -108,7 +108,7 @@ function sameHost(a: string, b: string): boolean {
 }
 
 function* reachability(config: HoldfastConfig): Iterable<Finding> {
-  const { node, peers, security, coordination } = config;
+  const { node, peers, coordination } = config;
   const own = node.advertise ?? node.listen;
   if (node.advertise && isWildcard(node.advertise.host))
     yield { path: ['node', 'advertise'], message: `${node.advertise.host} is no address that others could connect to` };
@@ -118,11 +118,6 @@ function* reachability(config: HoldfastConfig): Iterable<Finding> {
       message: `others can not connect to ${own.host}: add node.advertise with the address at which they reach this node`,
     };
   }
-  if (peers.length > 0 && !security)
-    yield {
-      path: ['security'],
-      message: 'is missing; agents speak to their peers over mutual TLS only: add ca, cert and key (holdfast certificates makes them)',
-    };
   for (const [index, peer] of peers.entries()) {
     const path = ['peers', index];
     if (formatAddress(peer) === formatAddress(own) || formatAddress(peer) === formatAddress(node.listen))

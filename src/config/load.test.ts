@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { createAuthority, issueNodeCertificate } from '../agent/certificates.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { createClock } from '../runtime/clock.ts';
 import { checkText, findConfig, loadConfig } from './load.ts';
@@ -44,6 +45,12 @@ drills:
 let directory: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-config-'));
+  const [wallMs, days] = [createClock().wallMs(), 1];
+  const authority = createAuthority({ cluster: 'shop', wallMs, days });
+  const issued = issueNodeCertificate(authority, { node: 'db1', hosts: [], wallMs, days });
+  write(authority.certificate, 'ca.pem');
+  write(issued.certificate, 'db1.pem');
+  chmodSync(write(issued.key, 'db1.key'), 0o600);
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -167,7 +174,7 @@ describe('a mistake is told with its place, what was found and what is allowed',
       '3 }\n    router',
       'services.orders.postgres.replication.acknowledge: each commit would wait for 3 replicas, but there can be only 2',
     ],
-    ['peers without certificates', /security:\n(?: {2}.*\n){4}/, '', 'cluster', 'security: is missing'],
+    ['peers without certificates', /security:\n(?: {2}.*\n){4}/, '', 'cluster', 'security: is missing; it must name ca, cert and key'],
     ['itself as a peer', '10.0.0.3:7400]', '10.0.0.1:7400]', '10.0.0.1:7400]', 'peers[1]: is this node itself'],
     ['a peer twice', '10.0.0.3:7400]', '10.0.0.2:7400]', '10.0.0.2:7400]', "peers[1]: '10.0.0.2:7400' stands here a second time"],
     [
@@ -229,7 +236,8 @@ describe('a mistake is told with its place, what was found and what is allowed',
 
 describe('secrets', () => {
   const single =
-    'cluster: shop\nnode: { name: db1, listen: 127.0.0.1:7400 }\ncoordination: { etcd: { endpoints: ["http://127.0.0.1:2379"], password: SECRET, user: x } }\n';
+    'cluster: shop\nnode: { name: db1, listen: 127.0.0.1:7400 }\nsecurity: { ca: ca.pem, cert: db1.pem, key: db1.key }\n' +
+    'coordination: { etcd: { endpoints: ["http://127.0.0.1:2379"], password: SECRET, user: x } }\n';
   const load = (source: string, environment: Record<string, string> = {}) =>
     loadConfig(write(single.replace('SECRET', source)), { clock: createClock(), environment }).coordination.etcd;
 

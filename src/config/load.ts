@@ -23,6 +23,8 @@ const usualFiles = ['holdfast.yaml', '/etc/holdfast/holdfast.yaml'] as const;
 export interface LoadOptions {
   readonly clock: Clock;
   readonly environment?: Environment;
+  /** Whether a certificate that has run out is a mistake too. An agent starts with one: its database needs it. Default false. */
+  readonly strict?: boolean;
 }
 
 /**
@@ -30,9 +32,9 @@ export interface LoadOptions {
  * once, with its line.
  * @throws CONFIG_UNREADABLE, CONFIG_INVALID (a ConfigError)
  */
-export function loadConfig(file: string, { clock, environment = process.env }: LoadOptions): HoldfastConfig {
+export function loadConfig(file: string, { clock, environment = process.env, strict = false }: LoadOptions): HoldfastConfig {
   const { config, document, findings } = parseFile(file);
-  const all = [...findings, ...resolveSecrets(config, environment, dirname(resolve(file))), ...certificateFindings(config, clock)];
+  const all = [...findings, ...resolveSecrets(config, environment, dirname(resolve(file))), ...certificateFindings(config, clock, strict)];
   if (all.length > 0)
     throw new ConfigError(
       file,
@@ -97,8 +99,7 @@ function readText(file: string): string {
   }
 }
 
-function certificateFindings({ security, node }: HoldfastConfig, clock: Clock): readonly Finding[] {
-  if (!security) return [];
-  const { findings } = inspectCertificates(security, node.name, clock.wallMs());
-  return findings.map((finding) => ({ ...finding, path: ['security', ...finding.path] }));
+function certificateFindings({ security, node }: HoldfastConfig, clock: Clock, strict: boolean): readonly Finding[] {
+  const { findings, untimely } = inspectCertificates(security, node.name, clock.wallMs());
+  return [...findings, ...(strict ? untimely : [])].map((finding) => ({ ...finding, path: ['security', ...finding.path] }));
 }

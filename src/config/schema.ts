@@ -15,17 +15,22 @@ const nodeSchema = z.strictObject({
 /** The roles of the API, least first. */
 const roles = ['viewer', 'operator', 'admin'] as const;
 
-const securitySchema = z.strictObject({
-  ca: path().describe("Certificates that sign the nodes', PEM."),
-  cert: path().describe("This node's certificate and what stands between it and the CA, PEM."),
-  key: path().describe('Its private key, PEM, readable by nobody else.'),
-  tokens: z
-    .array(z.strictObject({ name: name(), role: z.enum(roles), secret: secret() }))
-    .max(100)
-    .default([])
-    .describe('Who else may use the API.'),
-  readOpen: z.boolean().default(true).describe('Whether reading needs no token.'),
-});
+const securityAllowed = 'must name ca, cert and key, which `holdfast certificates` makes';
+
+const securitySchema = z.strictObject(
+  {
+    ca: path().describe("Certificates that sign the nodes', PEM."),
+    cert: path().describe("This node's certificate and what stands between it and the CA, PEM."),
+    key: path().describe('Its private key, PEM, readable by nobody else.'),
+    tokens: z
+      .array(z.strictObject({ name: name(), role: z.enum(roles), secret: secret() }))
+      .max(100)
+      .default([])
+      .describe('Who else may use the API.'),
+    readOpen: z.boolean().default(true).describe('Whether reading needs no token.'),
+  },
+  securityAllowed,
+);
 
 const storeKinds = Object.keys(coordinationStores) as (keyof typeof coordinationStores)[];
 
@@ -48,7 +53,7 @@ const peersMax = 100;
 export const configSchema = z.strictObject({
   cluster: name().describe('All its nodes have the same.'),
   node: nodeSchema,
-  security: securitySchema.optional().describe('Mutual TLS between agents; needed as soon as there are peers.'),
+  security: securitySchema.describe('How agents and people prove who they are.'),
   coordination: coordinationSchema,
   peers: z.array(address()).max(peersMax).default([]).describe("The other nodes' agents."),
   services: z

@@ -30,7 +30,7 @@ export function register(command: Command): void {
 
 function check(named: string | undefined, options: CommonOptions & { textOnly?: boolean }): void {
   const file = findConfig(named);
-  const config = options.textOnly ? checkText(file).config : loadConfig(file, { clock: createClock() });
+  const config = options.textOnly ? checkText(file).config : loadConfig(file, { clock: createClock(), strict: true });
   const services = Object.keys(config.services);
   if (options.json) printJson({ file, valid: true, cluster: config.cluster, node: config.node.name, services });
   else printLine(`${file} is right: node ${config.node.name} of cluster ${config.cluster}, services ${services.join(', ') || 'none'}`);
