@@ -9,7 +9,7 @@ import { describeFailure, failureJson, failureOf } from './failure.ts';
  * Only the module of the command that is asked for is loaded, so that help and errors stay quick.
  */
 export async function main(argv: readonly string[], table: Readonly<Record<string, CommandEntry>> = commandTable): Promise<number> {
-  endQuietlyWithoutReader();
+  process.stdout.off('error', endWithoutReader).on('error', endWithoutReader);
   try {
     await (await buildProgram(argv, table)).parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
@@ -24,11 +24,9 @@ export async function main(argv: readonly string[], table: Readonly<Record<strin
 }
 
 /** A reader that has seen enough (`holdfast … | head`) is no error. */
-function endQuietlyWithoutReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+function endWithoutReader(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
 }
 
 async function buildProgram(argv: readonly string[], table: Readonly<Record<string, CommandEntry>>): Promise<Command> {
