@@ -32,6 +32,8 @@ export type Action =
 const RANK_DELAY_MS = 150;
 /** Starts in a row that failed, after which a leader rather lets another try. */
 const FAILED_STARTS_MAX = 3;
+/** A replica that was told whom to follow is given so long to connect before it is told, and checked, again. */
+const FOLLOW_AGAIN_MS = 3_000;
 /** Failures to follow, after which the data are brought back onto the leader's history, and after which they are copied anew. */
 const FOLLOW_FAILURES_REJOIN = 3;
 const FOLLOW_FAILURES_PROVISION = 6;
@@ -142,7 +144,8 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
   if (o.failedStarts >= FAILED_STARTS_MAX && canHandOver(o, record, 'may lose')) {
     return { act: 'release', stop: false, say: 'released', why: `the database did not start ${o.failedStarts} times in a row` };
   }
-  if (o.self.replicated && o.servingTerm === record.term && down < o.policy.handOverMs && canHandOver(o, record, 'lossless')) {
+  const ranUntilNow = o.servingTerm === record.term || o.releasedTerm === record.term;
+  if (o.self.replicated && ranUntilNow && down < o.policy.handOverMs && canHandOver(o, record, 'lossless')) {
     return { act: 'release', stop: false, say: 'released', why: 'the database died: another member takes over' };
   }
   return { act: 'reclaim', term: promisedTo + 1, start: true, say: 'restarting', why: 'the database is down and nobody can take over faster than it starts' };
@@ -236,6 +239,7 @@ function decideFollowing(o: Observation, record: LeadershipRecord): Decision {
   }
   if (o.followFailures >= FOLLOW_FAILURES_REJOIN) return { act: 'rejoin', leader, say: 'rejoining', why: `brings its data back onto the history of ${leader}` };
   if (engine.running && engine.upstream?.node === leader && engine.upstream.streaming) return nothing('streaming', `follows ${leader}`);
+  if (engine.running && engine.upstream?.node === leader && o.nowMs - o.followedMs < FOLLOW_AGAIN_MS) return nothing('following', `waits for WAL from ${leader}`);
   return { act: 'follow', leader, say: 'following', why: `is to follow ${leader}` };
 }
 

@@ -172,6 +172,7 @@ async function follow(member: Member, leader: string, signal: AbortSignal): Prom
   await prepareToFollow(member, leader, signal);
   try {
     await member.deps.engine.follow(upstream(member, leader), { signal });
+    member.followedMs = member.now();
   } catch (error) {
     if (hasCode(error, 'ENGINE_DIVERGED')) {
       member.followFailures = Math.max(member.followFailures, 3);
@@ -187,6 +188,7 @@ async function rejoin(member: Member, leader: string, signal: AbortSignal): Prom
   await prepareToFollow(member, leader, signal);
   try {
     await member.deps.engine.rejoin(upstream(member, leader), { signal });
+    member.followedMs = member.now();
     member.followFailures = 0;
     member.deps.record('member.rejoined', { leader });
   } catch (error) {

@@ -74,6 +74,7 @@ export class Member implements AsyncDisposable {
   confirmedByAllUntilMs = 0;
   confirmAskedMs = -Infinity;
   followFailures = 0;
+  followedMs = -Infinity;
   failedStarts = 0;
   /** The configuration that this leader's database runs, and the LSN before which everything acknowledged by an earlier one lies. */
   effective: { configuration: Acknowledgement; lsn: bigint } | undefined;
@@ -200,7 +201,7 @@ export class Member implements AsyncDisposable {
     const record = this.deps.store.leadership;
     if (record && record.value.term > this.seen) await this.see(record.value.term);
     const decision = decide(this.observe());
-    this.#say(decision);
+    if (this.occupiedBy === undefined) this.#say(decision);
     if (this.occupiedBy === undefined && !this.#acting) this.#act(decision);
     else if (decision.act === 'stop' && this.decision.act !== 'stop') this.gate.interrupt();
     this.#retention.renew();
@@ -264,6 +265,7 @@ export class Member implements AsyncDisposable {
       promised: this.promised,
       seen: this.seen,
       servingTerm: this.servingTerm,
+      releasedTerm: this.releasedTerm,
       engine: this.engineState,
       downSinceMs: this.#watch.downSinceMs,
       unresponsiveSinceMs: this.#watch.unresponsiveSinceMs,
@@ -277,6 +279,7 @@ export class Member implements AsyncDisposable {
       caughtUp: (configuration) => this.#caughtUp(configuration),
       notStreamingSinceMs: this.#watch.notStreamingSinceMs,
       followFailures: this.followFailures,
+      followedMs: this.followedMs,
     };
   }
 

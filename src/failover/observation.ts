@@ -39,6 +39,8 @@ export interface Observation {
   readonly seen: number;
   /** The term in which this member was last made, or confirmed as, the primary by this agent; 0: by none. */
   readonly servingTerm: number;
+  /** The term whose leadership this member gave up; 0: none. */
+  readonly releasedTerm: number;
   readonly engine: EngineObservation;
   /** Since when the database is down although it should run; undefined: it is not. */
   readonly downSinceMs: number | undefined;
@@ -63,4 +65,6 @@ export interface Observation {
   readonly notStreamingSinceMs: ReadonlyMap<string, number>;
   /** How often following the present leader has failed, for escalation. */
   readonly followFailures: number;
+  /** When the database was last told whom to follow. */
+  readonly followedMs: number;
 }
