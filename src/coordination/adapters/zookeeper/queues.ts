@@ -1,0 +1,163 @@
+import type { Clock } from '../../../core/clock.ts';
+import { HoldfastError } from '../../../core/errors.ts';
+import { abortable } from '../../abortable.ts';
+import type { OwnTicket, Ticket } from '../../store.ts';
+import { readNow, refusal, valueOf } from './answers.ts';
+import { CALL_MS_MAX, isConnectionLoss } from './calls.ts';
+import type { Client } from './client.ts';
+import type { Connection } from './connection.ts';
+import type { Ensemble } from './ensemble.ts';
+import { toStoreError } from './failure.ts';
+import { type Layout, placeName, readPlace } from './layout.ts';
+import { type Acl, ANY_VERSION, create, errorCode, exists, getChildren, getData, remove, type Stat, sync } from './protocol.ts';
+import type { NodeWatches } from './node-watches.ts';
+import type { ZooKeeperSession } from './session.ts';
+
+const empty = new Uint8Array(0);
+
+/**
+ * Queues of ephemeral sequential nodes. ZooKeeper numbers them in the order of its transactions; the token is the number of the transaction
+ * that created the place (czxid), which also grows when the queue itself was removed and created anew.
+ */
+export class Queues {
+  readonly #clock: Clock;
+  readonly #ensemble: Ensemble;
+  readonly #layout: Layout;
+  readonly #acl: Acl;
+  readonly #watches: NodeWatches;
+
+  constructor(clock: Clock, ensemble: Ensemble, layout: Layout, acl: Acl, watches: NodeWatches) {
+    this.#clock = clock;
+    this.#ensemble = ensemble;
+    this.#layout = layout;
+    this.#acl = acl;
+    this.#watches = watches;
+  }
+
+  /**
+   * A place that nobody waits for any more, because of the signal or CALL_MS_MAX, is left again as soon as it is known, or ends with its session.
+   * @throws COORD_UNREACHABLE, COORD_DENIED, COORD_UNSUITABLE; the signal's or the session's reason
+   */
+  async enqueue(queue: string, label: string, session: ZooKeeperSession, signal: AbortSignal): Promise<OwnTicket> {
+    const unwanted = new AbortController();
+    const placing = this.#place(queue, placeName(label, session.id, session.nextPlace()), session, unwanted.signal);
+    using _limit = this.#clock.after(CALL_MS_MAX, () => unwanted.abort(unreachable()));
+    try {
+      return await abortable(placing, AbortSignal.any([signal, session.signal, unwanted.signal]));
+    } catch (error) {
+      unwanted.abort(error);
+      void placing.then((ticket) => this.#leaveLater(session, ticket)).catch(() => {});
+      throw toStoreError(error);
+    }
+  }
+
+  /**
+   * As the leader sees it (`sync`), and never without what this client has been told of: so a holder's own place, and all before it that are
+   * still there, are in it. In the moment after a change of leaders it may still show a place that is gone; the holder after it then waits
+   * for that one in vain for no longer than its server takes to hear of it.
+   */
+  async list(connection: Connection, queue: string): Promise<Ticket[]> {
+    const path = this.#layout.queue(queue);
+    const told = this.#ensemble.seen.zxid;
+    const [, quick] = await Promise.all([connection.submit(sync(path)), connection.submit(getChildren(path))]);
+    const reply = quick.zxid >= told ? quick : await readNow(connection, this.#layout.root, getChildren(path));
+    if (!reply.ok && reply.code === errorCode.noNode) return [];
+    const tickets = valueOf(reply, `listing ${path}`).map((name) => readPlace(queue, name));
+    return tickets.filter((ticket) => ticket !== undefined).toSorted((a, b) => (a.order < b.order ? -1 : 1));
+  }
+
+  async leave(connection: Connection, ticket: Ticket): Promise<void> {
+    const path = this.#layout.place(ticket.key);
+    const reply = await connection.submit(remove(path, ANY_VERSION));
+    if (!reply.ok && reply.code !== errorCode.noNode) throw refusal(reply.code, `deleting ${path}`);
+  }
+
+  /** Across connections, until the place is gone. @throws the signal's reason, or why the client has ended */
+  async untilGone(client: Client, ticket: Ticket, signal: AbortSignal): Promise<void> {
+    const path = this.#layout.place(ticket.key);
+    for (;;) {
+      const connection = await client.connection({ signal });
+      try {
+        // Listening begins before the watch is set: its news can come in the same packet as the answer.
+        using news = this.#watches.listen(path);
+        if (!(await abortable(this.#isThere(connection, path), signal))) return;
+        await abortable(news.heard, AbortSignal.any([signal, connection.closed]));
+      } catch (error) {
+        if (signal.aborted || !isConnectionLoss(error)) throw toStoreError(error);
+      }
+    }
+  }
+
+  /** Sets the watch if it is. `getData` sets none on a node that is gone, where `exists` would leave one for ever. */
+  async #isThere(connection: Connection, path: string): Promise<boolean> {
+    const reply = await connection.submit(getData(path, true));
+    if (reply.ok) return true;
+    if (reply.code !== errorCode.noNode) throw refusal(reply.code, `reading ${path}`);
+    // The server at hand may not have heard of the place yet: that is not the same as gone.
+    const proof = await readNow(connection, this.#layout.root, getData(path, true));
+    if (!proof.ok && proof.code !== errorCode.noNode) throw refusal(proof.code, `reading ${path}`);
+    return proof.ok;
+  }
+
+  /** Until there is a place, the session is over, or nobody wants it: then none is taken any more, but one taken is still found. */
+  async #place(queue: string, name: string, session: ZooKeeperSession, unwanted: AbortSignal): Promise<OwnTicket> {
+    for (let asked = false; ;) {
+      const connection = await session.client.connection({ signal: session.signal });
+      try {
+        const found = asked ? await this.#find(connection, queue, name) : undefined;
+        if (found !== undefined) return found;
+        unwanted.throwIfAborted();
+        asked = true;
+        const reply = await connection.submit(create(`${this.#layout.queue(queue)}/${name}`, empty, this.#acl, 'ephemeral-sequential'));
+        if (reply.ok) return ticketOf(queue, reply.value.path, reply.value.stat);
+        asked = false;
+        if (reply.code !== errorCode.noNode) throw refusal(reply.code, `creating a place in ${this.#layout.queue(queue)}`);
+        await this.#createQueue(connection, queue);
+      } catch (error) {
+        if (!isConnectionLoss(error) || !connection.closed.aborted) throw error;
+      }
+    }
+  }
+
+  async #createQueue(connection: Connection, queue: string): Promise<void> {
+    const path = this.#layout.queue(queue);
+    const reply = await connection.submit(create(path, empty, this.#acl, 'container'));
+    if (!reply.ok && reply.code !== errorCode.nodeExists) throw refusal(reply.code, `creating ${path}`);
+  }
+
+  /** The place of that name that a creation without answer has taken. It is ours only if it ends with our session. */
+  async #find(connection: Connection, queue: string, name: string): Promise<OwnTicket | undefined> {
+    const path = this.#layout.queue(queue);
+    const reply = await readNow(connection, this.#layout.root, getChildren(path));
+    if (!reply.ok && reply.code === errorCode.noNode) return undefined;
+    const child = valueOf(reply, `listing ${path}`).find((other) => other.startsWith(name));
+    if (child === undefined) return undefined;
+    const found = await connection.submit(exists(`${path}/${child}`));
+    if (!found.ok && found.code === errorCode.noNode) return undefined;
+    const stat = valueOf(found, `reading ${path}/${child}`);
+    return stat.ephemeralOwner === connection.session.id ? ticketOf(queue, `${path}/${child}`, stat) : undefined;
+  }
+
+  /** While the session lives: after it, the place is gone anyway. */
+  async #leaveLater(session: ZooKeeperSession, ticket: OwnTicket): Promise<void> {
+    while (!session.signal.aborted) {
+      const connection = await session.client.connection({ signal: session.signal });
+      try {
+        return await this.leave(connection, ticket);
+      } catch (error) {
+        if (!isConnectionLoss(error) || !connection.closed.aborted) throw error;
+      }
+    }
+  }
+}
+
+function ticketOf(queue: string, path: string, stat: Stat): OwnTicket {
+  return { ...readPlace(queue, path.slice(path.lastIndexOf('/') + 1))!, token: stat.czxid };
+}
+
+function unreachable(): HoldfastError {
+  return new HoldfastError('COORD_UNREACHABLE', `ZooKeeper did not confirm a place in the queue within ${CALL_MS_MAX} ms`, {
+    retryable: true,
+    hint: 'A place that was taken all the same is left as soon as the ensemble answers.',
+  });
+}

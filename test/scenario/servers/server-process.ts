@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Clock } from '../../../src/core/clock.ts';
+
+export interface ServerCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly logFile: string;
+  readonly cwd?: string;
+}
+
+/** A server program that a test starts, kills, stops and continues. Started again, it runs on the data it left. */
+export class ServerProcess {
+  readonly #command: ServerCommand;
+  readonly #clock: Clock;
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  #paused = false;
+
+  constructor(command: ServerCommand, clock: Clock) {
+    this.#command = command;
+    this.#clock = clock;
+  }
+
+  /** False also when it ended by itself. */
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  start(): void {
+    if (this.#child !== undefined) return;
+    const { program, args, logFile, cwd } = this.#command;
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) });
+    const log = createWriteStream(logFile, { flags: 'a' });
+    child.stdout.pipe(log, { end: false });
+    child.stderr.pipe(log, { end: false });
+    this.#child = child;
+    this.#exited = new Promise((resolve) => {
+      child.once('error', (error) => log.write(String(error)));
+      child.once('close', () => {
+        if (this.#child === child) this.#child = undefined;
+        log.end(resolve);
+      });
+    });
+  }
+
+  /** SIGKILL; resolves when it is gone. Idempotent. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    this.#paused = false;
+    child?.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  /** SIGSTOP: connections stay open, nothing answers. Resolves when all its threads stand still. */
+  async pause(): Promise<void> {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    this.#paused = true;
+    this.#child?.kill('SIGSTOP');
+    while (this.#child?.pid === pid && !(await isStopped(pid))) await this.#clock.sleep(1);
+  }
+
+  /** SIGCONT. */
+  continue(): void {
+    this.#paused = false;
+    this.#child?.kill('SIGCONT');
+  }
+
+  async log(): Promise<string> {
+    return await readFile(this.#command.logFile, 'utf8').catch(() => '');
+  }
+}
+
+/** Whether every thread is in state T (proc(5), /proc/PID/stat). */
+async function isStopped(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const stats = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => ') T')));
+  return stats.every((stat) => stat.slice(stat.lastIndexOf(')')).startsWith(') T'));
+}
+
+/** Ports of loopback that were free a moment ago: all are held at once, so that they differ. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
