@@ -39,7 +39,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What an old Node would do with the command line. Its child, being the real thing, is told not to pretend. */
 function oldNode(...argv: string[]): [string, string[], { env: NodeJS.ProcessEnv }] {
-  const shim = `${join(folder, 'pretend-old.mjs')}`;
+  const shim = join(folder, 'pretend-old.mjs');
   return [process.execPath, ['--import', shim, bin, ...argv], { env: { ...process.env, HOME: folder } }];
 }
 

@@ -85,3 +85,17 @@ test('the lockfile names no registry, and has Node and PostgreSQL for both proce
     expect(Object.keys(packages)).toContain(`node_modules/${name}`);
   }
 });
+
+test('the lockfile has every optional part of every package: npm ci refuses one that has only those of some machine', () => {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  const isLocked = (from: string, name: string): boolean =>
+    `${from}/node_modules/${name}` in packages ||
+    (from !== '' && isLocked(from.slice(0, Math.max(0, from.lastIndexOf('/node_modules/'))), name)) ||
+    `node_modules/${name}` in packages;
+  const missing = Object.entries(packages).flatMap(([from, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => !isLocked(from, name)),
+  );
+  expect(missing).toEqual([]);
+});

@@ -34,7 +34,6 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   fastify: ['src/api/'],
   '@fastify/swagger': ['src/api/'],
   'fastify-type-provider-zod': ['src/api/'],
-  '@peculiar/x509': ['src/agent/certificates/'],
 };
 
 /** May be imported by tests anywhere. */
