@@ -45,7 +45,13 @@ export async function acquire(store: CoordinationStore, claim: Claim, runtime: R
   }
 }
 
-async function attempt(store: CoordinationStore, claim: Claim, runtime: Runtime, options: AcquireOptions, signal: AbortSignal | undefined): Promise<QueueHold> {
+async function attempt(
+  store: CoordinationStore,
+  claim: Claim,
+  runtime: Runtime,
+  options: AcquireOptions,
+  signal: AbortSignal | undefined,
+): Promise<QueueHold> {
   const { ttlMs = ttlMsDefault, allowShortTtl = false, holder = claim.name } = options;
   await claim.prepare?.(signal);
   const session = await store.openSession({ ttlMs, allowShortTtl, name: holder, ...(signal && { signal }) });
@@ -115,6 +121,9 @@ function timedOut(claim: Claim, waitMs: number, { ahead }: Progress): HoldfastEr
   const why = ahead === undefined ? 'the coordination store could not be reached' : `${ahead} ${ahead === 1 ? 'is' : 'are'} ahead`;
   return new HoldfastError('COORD_LOCK_TIMEOUT', `${claim.name} was not acquired within ${waitMs} ms: ${why}`, {
     retryable: true,
-    hint: ahead === undefined ? 'Check that the store runs and that its address is right.' : 'Wait longer, or find out what the holder does for so long.',
+    hint:
+      ahead === undefined
+        ? 'Check that the store runs and that its address is right.'
+        : 'Wait longer, or find out what the holder does for so long.',
   });
 }

@@ -18,7 +18,8 @@ it('runs and ends rounds only as a whole', () => {
         expect(round.members.some((member) => dead.has(member))).toBe(false);
         expect(round.members.length).toBeLessThanOrEqual(size);
         if (before.phase === 'gathering' && round.phase === 'running') expect(round.members).toHaveLength(size);
-        if (before.phase === 'running' && round.round === before.round) expect(before.members).toEqual(expect.arrayContaining(round.members));
+        if (before.phase === 'running' && round.round === before.round)
+          expect(before.members).toEqual(expect.arrayContaining(round.members));
         if (round.round !== before.round) {
           expect(round.round).toBe(before.round + 1);
           expect(before.members.filter((member) => !dead.has(member) && !(act === 'out' && member === `s${who}`))).toEqual([]);

@@ -107,7 +107,9 @@ class Party implements Presence {
   }
 
   async leave(options: { waitMs?: number; signal?: AbortSignal } = {}): Promise<void> {
-    using limit = limitAfter(this.#runtime.clock, options.waitMs, () => barrierTimedOut(this.#name, options.waitMs!, 'others have not left'));
+    using limit = limitAfter(this.#runtime.clock, options.waitMs, () =>
+      barrierTimedOut(this.#name, options.waitMs!, 'others have not left'),
+    );
     const signal = anySignal(options.signal, limit.signal, this.signal);
     try {
       await this.#untilRound(signal, async () => (await this.#move('out', signal)).round > this.round);
@@ -154,16 +156,21 @@ class Party implements Presence {
   }
 
   async #dead(members: readonly string[], signal: AbortSignal): Promise<Set<string>> {
-    const alive = await Promise.all(members.map((member) => member === this.#session.id || this.#store.isSessionAlive(member, { signal })));
-    return new Set(members.filter((_, index) => !alive[index]));
+    const others = members.filter((member) => member !== this.#session.id);
+    const alive = await Promise.all(others.map((member) => this.#store.isSessionAlive(member, { signal })));
+    return new Set(others.filter((_, index) => !alive[index]));
   }
 
   #parse(value: string): Round {
     const parsed = roundSchema.safeParse(value);
     const size = parsed.data?.size;
     if (parsed.data !== undefined && size === this.#size) return parsed.data;
-    throw new HoldfastError('COORD_MISMATCH', `the barrier ${this.#name} is used by others with ${size ?? 'something that is not a size'}, here with ${this.#size} parties`, {
-      hint: 'Give all its users the same size, or use another name for another size.',
-    });
+    throw new HoldfastError(
+      'COORD_MISMATCH',
+      `the barrier ${this.#name} is used by others with ${size ?? 'something that is not a size'}, here with ${this.#size} parties`,
+      {
+        hint: 'Give all its users the same size, or use another name for another size.',
+      },
+    );
   }
 }

@@ -19,7 +19,12 @@ const announcementSchema = jsonText(z.object({ value: z.string(), token: z.strin
  * The leadership ends with `release`, or by its signal when the session is lost; to stand again is the caller's decision.
  * @throws what `acquire` throws
  */
-export function campaign(store: CoordinationStore, name: string, runtime: Runtime, options: AcquireOptions & { value: string }): Promise<Hold> {
+export function campaign(
+  store: CoordinationStore,
+  name: string,
+  runtime: Runtime,
+  options: AcquireOptions & { value: string },
+): Promise<Hold> {
   const { value } = options;
   const claim: Claim = {
     name,
@@ -35,7 +40,11 @@ export function campaign(store: CoordinationStore, name: string, runtime: Runtim
  * Follows who leads: first who does now (undefined: nobody), then every change. Ends with `signal`, quietly. What it says may be
  * outdated when it is read: only the leader's own hold proves leadership.
  */
-export async function* observeLeader(store: CoordinationStore, name: string, options: { signal: AbortSignal }): AsyncIterable<Leader | undefined> {
+export async function* observeLeader(
+  store: CoordinationStore,
+  name: string,
+  options: { signal: AbortSignal },
+): AsyncIterable<Leader | undefined> {
   const key = announcementKey(name);
   let told: Leader | undefined | 'nothing yet' = 'nothing yet';
   for await (const event of store.watch(key, options)) {
@@ -57,7 +66,7 @@ function announcementKey(name: string): string {
 async function announce(store: CoordinationStore, hold: QueueHold, value: string, signal: AbortSignal): Promise<void> {
   const key = announcementKey(hold.name);
   const text = JSON.stringify({ value, token: String(hold.token) });
-  for (let current = await store.get(key, { signal }); ; ) {
+  for (let current = await store.get(key, { signal }); ;) {
     if (current?.sessionId === hold.session.id) return;
     // What an earlier leader left is replaced: its session may not have ended for all servers yet.
     const result = await store.swap(key, text, current?.revision ?? 'absent', { session: hold.session, signal });

@@ -11,9 +11,13 @@ const segment = /^(?!\.+$)[A-Za-z0-9._-]+$/;
 export function assertKey(key: string): void {
   if (key.length <= KEY_LENGTH_MAX && key.split('/').every((part) => segment.test(part))) return;
   const shown = JSON.stringify(key.length > 80 ? `${key.slice(0, 80)}…` : key);
-  throw new HoldfastError('COORD_BAD_KEY', `${shown} is not a key: 1 to ${KEY_LENGTH_MAX} characters of [A-Za-z0-9._-] in segments parted by single slashes`, {
-    hint: 'Use letters, digits, dots, dashes and underscores; no slash at either end, no segment of dots alone.',
-  });
+  throw new HoldfastError(
+    'COORD_BAD_KEY',
+    `${shown} is not a key: 1 to ${KEY_LENGTH_MAX} characters of [A-Za-z0-9._-] in segments parted by single slashes`,
+    {
+      hint: 'Use letters, digits, dots, dashes and underscores; no slash at either end, no segment of dots alone.',
+    },
+  );
 }
 
 /** Refuses a queue label that is not [a-z]+ (at most 32). @throws COORD_BAD_KEY */

@@ -10,7 +10,12 @@ import type { CoordinationStore } from './store.ts';
  * @throws what `acquire` throws
  */
 export function acquireReadLock(store: CoordinationStore, name: string, runtime: Runtime, options: AcquireOptions = {}): Promise<Hold> {
-  const claim: Claim = { name, queue: lockQueue(name), label: 'read', blockers: (ahead) => ahead.filter(({ label }) => label === 'write').slice(-1) };
+  const claim: Claim = {
+    name,
+    queue: lockQueue(name),
+    label: 'read',
+    blockers: (ahead) => ahead.filter(({ label }) => label === 'write').slice(-1),
+  };
   return acquire(store, claim, runtime, options);
 }
 

@@ -75,7 +75,7 @@ export class RenewedSession implements Session {
 
   async #keepAlive(): Promise<void> {
     const { signal } = this;
-    for (let waitMs = this.ttlMs * renewShare; ; ) {
+    for (let waitMs = this.ttlMs * renewShare; ;) {
       try {
         await this.#clock.sleep(waitMs, signal);
         const sent = sentNow(this.#clock);

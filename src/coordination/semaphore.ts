@@ -11,7 +11,12 @@ export const PERMITS_MAX = 256;
  * Acquires one of `permits` permits. All users of a name must agree on the number; whoever comes first fixes it for good.
  * @throws COORD_MISMATCH when others use this name with another number; what `acquire` throws
  */
-export function acquirePermit(store: CoordinationStore, name: string, runtime: Runtime, options: AcquireOptions & { permits: number }): Promise<Hold> {
+export function acquirePermit(
+  store: CoordinationStore,
+  name: string,
+  runtime: Runtime,
+  options: AcquireOptions & { permits: number },
+): Promise<Hold> {
   const { permits } = options;
   if (!Number.isInteger(permits) || permits < 1 || permits > PERMITS_MAX) {
     throw new HoldfastError('COORD_MISMATCH', `a semaphore of ${permits} permits: a whole number from 1 to ${PERMITS_MAX} is allowed`);

@@ -10,7 +10,11 @@ export function assertTtl(ttlMs: number, capabilities: StoreCapabilities, allowS
     throw new HoldfastError('COORD_BAD_TTL', `a TTL of ${ttlMs} ms: it must be above 0 and at most ${TTL_MS_MAX} ms`);
   }
   if (ttlMs >= capabilities.ttlMsMin || allowShort === true) return;
-  throw new HoldfastError('COORD_TTL_TOO_SHORT', `a TTL of ${ttlMs} ms is under the least that a store of kind ${capabilities.kind} keeps reliably: ${capabilities.ttlMsMin} ms`, {
-    hint: 'Use a longer TTL; a short one (allowShortTtl) makes a busy machine lose its holds without need.',
-  });
+  throw new HoldfastError(
+    'COORD_TTL_TOO_SHORT',
+    `a TTL of ${ttlMs} ms is under the least that a store of kind ${capabilities.kind} keeps reliably: ${capabilities.ttlMsMin} ms`,
+    {
+      hint: 'Use a longer TTL; a short one (allowShortTtl) makes a busy machine lose its holds without need.',
+    },
+  );
 }

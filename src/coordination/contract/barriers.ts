@@ -33,7 +33,12 @@ export function describeBarriers(harness: RecipeHarness): void {
       clients.stores.map(async (store, n) => {
         for (let round = 1; round <= 3; round++) {
           log.push(`${round} comes`);
-          await using presence = await within(clock, limitMs, `party ${n} enters round ${round}`, enterBarrier(store, name, harness.runtime, { size: 3, ttlMs }));
+          await using presence = await within(
+            clock,
+            limitMs,
+            `party ${n} enters round ${round}`,
+            enterBarrier(store, name, harness.runtime, { size: 3, ttlMs }),
+          );
           log.push(`${round} runs`);
           expect(presence.round).toBe(round);
           await clock.sleep(n * 20);
@@ -46,7 +51,9 @@ export function describeBarriers(harness: RecipeHarness): void {
     for (let round = 1; round <= 3; round++) {
       const [runs, comes] = [log.indexOf(`${round} runs`), log.lastIndexOf(`${round} comes`)];
       expect(runs, `round ${round} ran only when all had come`).toBeGreaterThan(comes);
-      expect(log.indexOf(`${round} left`), `nobody left round ${round} before all were done`).toBeGreaterThan(log.lastIndexOf(`${round} done`));
+      expect(log.indexOf(`${round} left`), `nobody left round ${round} before all were done`).toBeGreaterThan(
+        log.lastIndexOf(`${round} done`),
+      );
     }
   });
 
@@ -71,7 +78,9 @@ export function describeBarriers(harness: RecipeHarness): void {
     await using clients = await harness.openMany(3);
     const [one, two] = clients.stores;
     const name = freshName();
-    await expect(enterBarrier(one!, name, harness.runtime, { size: 2, ttlMs, waitMs: 200 })).rejects.toMatchObject({ code: 'COORD_LOCK_TIMEOUT' });
+    await expect(enterBarrier(one!, name, harness.runtime, { size: 2, ttlMs, waitMs: 200 })).rejects.toMatchObject({
+      code: 'COORD_LOCK_TIMEOUT',
+    });
     const dying = await harness.open();
     const died = enterBarrier(dying, name, harness.runtime, { size: 2, ttlMs });
     died.catch(() => {});
@@ -91,9 +100,18 @@ export function describeBarriers(harness: RecipeHarness): void {
     const cancel = new AbortController();
     const first = enterBarrier(clients.stores[0]!, name, harness.runtime, { size: 2, ttlMs, signal: cancel.signal });
     first.catch(() => {});
-    await eventually(clock, limitMs, 'the first is there', async () => (await clients.stores[0]!.get(`barriers/${name}/parties`)) !== undefined);
-    await expect(enterBarrier(clients.stores[1]!, name, harness.runtime, { size: 3, ttlMs })).rejects.toMatchObject({ code: 'COORD_MISMATCH' });
-    await expect(enterBarrier(clients.stores[1]!, name, harness.runtime, { size: 0, ttlMs })).rejects.toMatchObject({ code: 'COORD_MISMATCH' });
+    await eventually(
+      clock,
+      limitMs,
+      'the first is there',
+      async () => (await clients.stores[0]!.get(`barriers/${name}/parties`)) !== undefined,
+    );
+    await expect(enterBarrier(clients.stores[1]!, name, harness.runtime, { size: 3, ttlMs })).rejects.toMatchObject({
+      code: 'COORD_MISMATCH',
+    });
+    await expect(enterBarrier(clients.stores[1]!, name, harness.runtime, { size: 0, ttlMs })).rejects.toMatchObject({
+      code: 'COORD_MISMATCH',
+    });
     cancel.abort(new Error('enough'));
     await expect(first).rejects.toThrow('enough');
   });

@@ -9,7 +9,11 @@ export function describeElections(harness: RecipeHarness): void {
   const limitMs = 10_000;
 
   /** Writes down what an observer sees. */
-  function observe(store: CoordinationStore, name: string, stack: AsyncDisposableStack): { seen: (Leader | undefined)[]; done: Promise<void> } {
+  function observe(
+    store: CoordinationStore,
+    name: string,
+    stack: AsyncDisposableStack,
+  ): { seen: (Leader | undefined)[]; done: Promise<void> } {
     const abort = new AbortController();
     const seen: (Leader | undefined)[] = [];
     const done = (async () => {

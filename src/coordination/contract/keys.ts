@@ -3,7 +3,26 @@ import type { CoordinationStore, SwapResult } from '../store.ts';
 import { KEY_LENGTH_MAX, VALUE_BYTES_MAX } from '../key.ts';
 import { freshName, type StoreHarness } from './harness.ts';
 
-const badKeys = ['', '/', '/a', 'a/', 'a//b', '.', '..', 'a/../b', 'a/.', '...', 'ü', 'a b', 'a\n', 'a\0b', 'a:b', 'a%2fb', '*', 'k'.repeat(KEY_LENGTH_MAX + 1)];
+const badKeys = [
+  '',
+  '/',
+  '/a',
+  'a/',
+  'a//b',
+  '.',
+  '..',
+  'a/../b',
+  'a/.',
+  '...',
+  'ü',
+  'a b',
+  'a\n',
+  'a\0b',
+  'a:b',
+  'a%2fb',
+  '*',
+  'k'.repeat(KEY_LENGTH_MAX + 1),
+];
 
 async function swapped(result: Promise<SwapResult>): Promise<bigint> {
   const answer = await result;
@@ -18,7 +37,10 @@ export function describeKeys(harness: StoreHarness): void {
     expect(await store.get(key)).toBeUndefined();
     const revision = await swapped(store.swap(key, 'one', 'absent'));
     expect(await store.get(key)).toEqual({ key, value: 'one', revision, sessionId: undefined });
-    expect(await store.swap(key, 'two', 'absent')).toEqual({ swapped: false, current: { key, value: 'one', revision, sessionId: undefined } });
+    expect(await store.swap(key, 'two', 'absent')).toEqual({
+      swapped: false,
+      current: { key, value: 'one', revision, sessionId: undefined },
+    });
     expect((await store.get(key))?.value).toBe('one');
   });
 
@@ -28,7 +50,10 @@ export function describeKeys(harness: StoreHarness): void {
     const first = await swapped(store.swap(key, 'one', 'absent'));
     const second = await swapped(store.swap(key, 'two', first));
     expect(second).toBeGreaterThan(first);
-    expect(await store.swap(key, 'three', first)).toEqual({ swapped: false, current: { key, value: 'two', revision: second, sessionId: undefined } });
+    expect(await store.swap(key, 'three', first)).toEqual({
+      swapped: false,
+      current: { key, value: 'two', revision: second, sessionId: undefined },
+    });
     expect((await store.get(key))?.revision).toBe(second);
     expect(await swapped(store.swap(key, 'two', second)), 'the same value again is a change').toBeGreaterThan(second);
   });
@@ -112,23 +137,39 @@ export function describeKeys(harness: StoreHarness): void {
     expect((await store.list(root)).map((entry) => entry.value)).toEqual(names.toSorted());
   });
 
-  it.each(badKeys.map((key) => ({ key, shown: JSON.stringify(key).slice(0, 20) })))('refuses the key $shown in every call', async ({ key }) => {
-    await using store = await harness.open();
-    await using session = await store.openSession({ ttlMs: harness.ttlMs, name: 'bad-key' });
-    const refusal = { code: 'COORD_BAD_KEY' };
-    await expect(store.get(key)).rejects.toMatchObject(refusal);
-    await expect(store.list(key)).rejects.toMatchObject(refusal);
-    await expect(store.swap(key, '', 'absent')).rejects.toMatchObject(refusal);
-    await expect(store.swap(key, '', 'absent', { session })).rejects.toMatchObject(refusal);
-    await expect(store.remove(key, 1n)).rejects.toMatchObject(refusal);
-    await expect(store.enqueue(key, 'write', session)).rejects.toMatchObject(refusal);
-    await expect(store.queue(key)).rejects.toMatchObject(refusal);
-    await expect(store.watch(key, { signal: new AbortController().signal })[Symbol.asyncIterator]().next()).rejects.toMatchObject(refusal);
-  });
+  it.each(badKeys.map((key) => ({ key, shown: JSON.stringify(key).slice(0, 20) })))(
+    'refuses the key $shown in every call',
+    async ({ key }) => {
+      await using store = await harness.open();
+      await using session = await store.openSession({ ttlMs: harness.ttlMs, name: 'bad-key' });
+      const refusal = { code: 'COORD_BAD_KEY' };
+      await expect(store.get(key)).rejects.toMatchObject(refusal);
+      await expect(store.list(key)).rejects.toMatchObject(refusal);
+      await expect(store.swap(key, '', 'absent')).rejects.toMatchObject(refusal);
+      await expect(store.swap(key, '', 'absent', { session })).rejects.toMatchObject(refusal);
+      await expect(store.remove(key, 1n)).rejects.toMatchObject(refusal);
+      await expect(store.enqueue(key, 'write', session)).rejects.toMatchObject(refusal);
+      await expect(store.queue(key)).rejects.toMatchObject(refusal);
+      await expect(store.watch(key, { signal: new AbortController().signal })[Symbol.asyncIterator]().next()).rejects.toMatchObject(
+        refusal,
+      );
+    },
+  );
 
   it('keeps every text up to the limit exactly', async () => {
     await using store = await harness.open();
-    const texts = ['', '\0', 'a\0b', '\r\n', '"\\\'', 'ü€😀', '\u2028', ' padded ', 'x'.repeat(VALUE_BYTES_MAX), '😀'.repeat(VALUE_BYTES_MAX / 4)];
+    const texts = [
+      '',
+      '\0',
+      'a\0b',
+      '\r\n',
+      '"\\\'',
+      'ü€😀',
+      '\u2028',
+      ' padded ',
+      'x'.repeat(VALUE_BYTES_MAX),
+      '😀'.repeat(VALUE_BYTES_MAX / 4),
+    ];
     for (const text of texts) {
       const key = freshName();
       await swapped(store.swap(key, text, 'absent'));
@@ -163,7 +204,7 @@ export function describeKeys(harness: StoreHarness): void {
     const key = freshName();
     await swapped(clients.stores[0]!.swap(key, '0', 'absent'));
     const countTo = async (store: CoordinationStore, times: number): Promise<void> => {
-      for (let done = 0; done < times; ) {
+      for (let done = 0; done < times;) {
         const entry = await store.get(key);
         const result = await store.swap(key, String(Number(entry!.value) + 1), entry!.revision);
         if (result.swapped) done++;

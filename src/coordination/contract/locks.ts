@@ -25,7 +25,12 @@ export function describeLocks(harness: RecipeHarness): void {
           return hold;
         }),
       );
-      await eventually(clock, limitMs, 'one more in the queue', async () => (await clients.stores[0]!.queue(lockQueue(name))).length === n + 2);
+      await eventually(
+        clock,
+        limitMs,
+        'one more in the queue',
+        async () => (await clients.stores[0]!.queue(lockQueue(name))).length === n + 2,
+      );
     }
     expect(await isSettled(clock, Promise.race(waits))).toBe(false);
     let { token } = first;
@@ -64,7 +69,9 @@ export function describeLocks(harness: RecipeHarness): void {
     const name = freshName();
     await using holder = await acquireLock(store, name, harness.runtime, { ttlMs });
     const startMs = clock.monotonicMs();
-    await expect(within(clock, limitMs, 'giving up', acquireLock(other, name, harness.runtime, { ttlMs, waitMs }))).rejects.toMatchObject(timedOut);
+    await expect(within(clock, limitMs, 'giving up', acquireLock(other, name, harness.runtime, { ttlMs, waitMs }))).rejects.toMatchObject(
+      timedOut,
+    );
     expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(waitMs);
     expect(await store.queue(lockQueue(name))).toHaveLength(1);
     holder.assertValid();
@@ -172,18 +179,27 @@ export function describeLocks(harness: RecipeHarness): void {
   it('lets readers in together, writers alone, and nobody overtake', async () => {
     await using clients = await harness.openMany(4);
     const name = freshName();
-    const readers = [await acquireReadLock(clients.stores[0]!, name, harness.runtime, { ttlMs }), await acquireReadLock(clients.stores[1]!, name, harness.runtime, { ttlMs, waitMs: 0 })];
+    const readers = [
+      await acquireReadLock(clients.stores[0]!, name, harness.runtime, { ttlMs }),
+      await acquireReadLock(clients.stores[1]!, name, harness.runtime, { ttlMs, waitMs: 0 }),
+    ];
     const writer = acquireWriteLock(clients.stores[2]!, name, harness.runtime, { ttlMs });
     await eventually(clock, limitMs, 'the writer waits', async () => (await clients.stores[0]!.queue(lockQueue(name))).length === 3);
     const late = [0, 1, 3].map((n) => acquireReadLock(clients.stores[n]!, name, harness.runtime, { ttlMs }));
     await eventually(clock, limitMs, 'the readers wait', async () => (await clients.stores[0]!.queue(lockQueue(name))).length === 6);
-    await expect(acquireReadLock(clients.stores[3]!, name, harness.runtime, { ttlMs, waitMs: 0 }), 'no reader overtakes the writer').rejects.toMatchObject(timedOut);
+    await expect(
+      acquireReadLock(clients.stores[3]!, name, harness.runtime, { ttlMs, waitMs: 0 }),
+      'no reader overtakes the writer',
+    ).rejects.toMatchObject(timedOut);
     await readers[1]!.release();
     expect(await isSettled(clock, Promise.race([writer, ...late])), 'one reader is still in').toBe(false);
     await readers[0]!.release();
     const writing = await within(clock, limitMs, 'the writer', writer);
     expect(await isSettled(clock, Promise.race(late)), 'the writer is alone').toBe(false);
-    await expect(acquireLock(clients.stores[3]!, name, harness.runtime, { ttlMs, waitMs: 0 }), 'the mutex is the write side').rejects.toMatchObject(timedOut);
+    await expect(
+      acquireLock(clients.stores[3]!, name, harness.runtime, { ttlMs, waitMs: 0 }),
+      'the mutex is the write side',
+    ).rejects.toMatchObject(timedOut);
     await writing.release();
     const reading = await within(clock, limitMs, 'all late readers at once', Promise.all(late));
     for (const hold of reading) expect(hold.token).toBeGreaterThan(writing.token);

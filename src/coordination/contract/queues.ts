@@ -154,7 +154,9 @@ export function describeQueues(harness: StoreHarness): void {
     const clients = await Promise.all(Array.from({ length: 8 }, () => harness.open()));
     for (const client of clients) stack.use(client);
     const name = freshName();
-    const sessions: Session[] = await Promise.all(Array.from({ length: 64 }, (_, n) => clients[n % 8]!.openSession({ ttlMs, name: `contender ${n}` })));
+    const sessions: Session[] = await Promise.all(
+      Array.from({ length: 64 }, (_, n) => clients[n % 8]!.openSession({ ttlMs, name: `contender ${n}` })),
+    );
     const tickets = await Promise.all(sessions.map((session, n) => clients[n % 8]!.enqueue(name, 'write', session)));
     const inOrder = tickets.toSorted((a, b) => (a.order < b.order ? -1 : 1));
     expect(new Set(tickets.map((ticket) => ticket.order)).size).toBe(64);

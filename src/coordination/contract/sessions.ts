@@ -113,10 +113,13 @@ export function describeSessions(harness: StoreHarness): void {
     expect(await store.get(key)).toBeUndefined();
   });
 
-  it.each(['no-such-session', '', '0', '../x', '7587871234567890123', 'x'.repeat(300), '\0'])('says of the id %j that no such session lives', async (id) => {
-    await using store = await harness.open();
-    expect(await store.isSessionAlive(id)).toBe(false);
-  });
+  it.each(['no-such-session', '', '0', '../x', '7587871234567890123', 'x'.repeat(300), '\0'])(
+    'says of the id %j that no such session lives',
+    async (id) => {
+      await using store = await harness.open();
+      expect(await store.isSessionAlive(id)).toBe(false);
+    },
+  );
 
   it('refuses a TTL under its least unless told otherwise', async () => {
     await using store = await harness.open();

@@ -4,7 +4,7 @@ import { eventually, freshName, isSettled, WatchedState, within, type StoreHarne
 
 /** Writes whatever is there now. */
 async function put(store: CoordinationStore, key: string, value: string): Promise<void> {
-  for (let expectation: Expectation = 'absent'; ; ) {
+  for (let expectation: Expectation = 'absent'; ;) {
     const result = await store.swap(key, value, expectation);
     if (result.swapped) return;
     expectation = result.current?.revision ?? 'absent';
@@ -73,7 +73,9 @@ export function describeWatches(harness: StoreHarness): void {
     const session = await holder.openSession({ ttlMs, name: 'bound' });
     await holder.swap(`${key}/member`, 'here', 'absent', { session });
     await eventually(clock, limitMs, 'the bound key', () => watched.values.has(`${key}/member`));
-    const shown = watched.events.flatMap((event) => (event.type === 'put' ? [event.entry] : event.type === 'snapshot' ? event.entries : []));
+    const shown = watched.events.flatMap((event) =>
+      event.type === 'put' ? [event.entry] : event.type === 'snapshot' ? event.entries : [],
+    );
     expect(shown.find((entry) => entry.key === `${key}/member`)?.sessionId).toBe(session.id);
     await session.close();
     await eventually(clock, limitMs, 'its end', () => !watched.values.has(`${key}/member`));
@@ -129,7 +131,12 @@ export function describeWatches(harness: StoreHarness): void {
       } else if (event.type === 'put') values.set(event.entry.key, event.entry.value);
       else values.delete(event.key);
     }
-    expect(Object.fromEntries(values)).toEqual({ [`${root}/0`]: '297', [`${root}/1`]: '298', [`${root}/2`]: '299', [`${root}/end`]: 'end' });
+    expect(Object.fromEntries(values)).toEqual({
+      [`${root}/0`]: '297',
+      [`${root}/1`]: '298',
+      [`${root}/2`]: '299',
+      [`${root}/end`]: 'end',
+    });
     abort.abort();
     expect((await within(clock, limitMs, 'the end', events.next())).done).toBe(true);
   });

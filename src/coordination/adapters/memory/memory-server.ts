@@ -109,8 +109,8 @@ export class MemoryServer {
 
   endSession(id: string): void {
     if (!this.#sessions.delete(id)) return;
-    for (const entry of [...this.#entries.values()]) if (entry.sessionId === id) this.#delete(entry.key);
-    for (const place of [...this.#places.values()]) if (place.sessionId === id) this.leave(place.key);
+    for (const entry of this.#entries.values()) if (entry.sessionId === id) this.#delete(entry.key);
+    for (const place of this.#places.values()) if (place.sessionId === id) this.leave(place.key);
   }
 
   isSessionAlive(id: string): boolean {

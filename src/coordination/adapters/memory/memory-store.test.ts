@@ -13,7 +13,7 @@ function memoryHarness(): Required<StoreHarness> {
   const server = new MemoryServer(serverClock);
   const links = new Map<CoordinationStore, MemoryLink>();
   const random = seededRandom('memory contract');
-  let stopped = false;
+  const over = new AbortController();
   let running = Promise.resolve();
   const pass = (durationMs: number): Promise<void> => (running = running.then(() => time.advance(durationMs)));
 
@@ -22,12 +22,12 @@ function memoryHarness(): Required<StoreHarness> {
     ttlMs: 1_000,
     start: async () => {
       void (async () => {
-        while (!stopped) await pass(1);
+        while (!over.signal.aborted) await pass(1);
       })();
     },
     stop: async () => {
       await Promise.all(links.keys().map((store) => store[Symbol.asyncDispose]()));
-      stopped = true;
+      over.abort();
     },
     open: async () => {
       const { store, link } = connectMemory(server, { clock, random, logger: silentLogger }, { serverClock });

@@ -5,7 +5,17 @@ import { assertKey, assertLabel, assertValue } from '../../key.ts';
 import { RenewedSession } from '../../renewed-session.ts';
 import { assertTtl } from '../../ttl.ts';
 import { sentNow } from '../../validity.ts';
-import type { CoordinationStore, Entry, Expectation, OwnTicket, Session, StoreCapabilities, SwapResult, Ticket, WatchEvent } from '../../store.ts';
+import type {
+  CoordinationStore,
+  Entry,
+  Expectation,
+  OwnTicket,
+  Session,
+  StoreCapabilities,
+  SwapResult,
+  Ticket,
+  WatchEvent,
+} from '../../store.ts';
 import { CALL_MS_MAX, type MemoryLink } from './memory-link.ts';
 import type { MemoryServer, Place } from './memory-server.ts';
 
@@ -107,10 +117,14 @@ export class MemoryStore implements CoordinationStore {
     const mark = String(MemoryStore.#marks);
     for (let attempt = 1; ; attempt++) {
       try {
-        const place = await this.#call(() => this.#server.enqueue(queue, label, session.id, mark), { ...options, timeoutMs: CALL_MS_MAX / attemptsMax });
+        const place = await this.#call(() => this.#server.enqueue(queue, label, session.id, mark), {
+          ...options,
+          timeoutMs: CALL_MS_MAX / attemptsMax,
+        });
         return place === 'session-lost' ? this.#lost(session) : { ...ticketOf(place), token: place.order };
       } catch (error) {
-        if (options.signal?.aborted === true || attempt === attemptsMax || !(error instanceof HoldfastError && error.retryable)) throw error;
+        if (options.signal?.aborted === true || attempt === attemptsMax || !(error instanceof HoldfastError && error.retryable))
+          throw error;
       }
     }
   }
@@ -164,7 +178,9 @@ export class MemoryStore implements CoordinationStore {
       const { entries, revision } = this.#server.read(matches);
       return { events: [{ type: 'snapshot', entries, reason: seen === undefined ? 'start' : 'compacted' }], revision };
     }
-    const events = since.changes.map(({ key, revision, entry }): WatchEvent => (entry === undefined ? { type: 'deleted', key, revision } : { type: 'put', entry }));
+    const events = since.changes.map(({ key, revision, entry }): WatchEvent =>
+      entry === undefined ? { type: 'deleted', key, revision } : { type: 'put', entry },
+    );
     return { events, revision: since.revision };
   }
 
