@@ -5,6 +5,9 @@ import { frame, FrameReader } from './frames.ts';
 /** How many messages of a stream wait for their reader before the server is told to hold back (HTTP/2 flow control). */
 const WAITING_MESSAGES_MAX = 16;
 
+/** How a call ended: with status OK, or with what its readers are to get. */
+type End = { readonly ok: true } | { readonly ok: false; readonly reason: unknown };
+
 /** One gRPC call on one HTTP/2 stream: messages out, messages in, a status at the end. */
 export class GrpcCall implements Disposable {
   readonly #stream: ClientHttp2Stream;
@@ -12,8 +15,7 @@ export class GrpcCall implements Disposable {
   readonly #waiting: Buffer[] = [];
   readonly #heard: () => void;
   #reader: PromiseWithResolvers<Buffer | undefined> | undefined;
-  /** How it ended: with status OK, or with what readers are to get. */
-  #end: { readonly ok: true } | { readonly ok: false; readonly reason: unknown } | undefined;
+  #end: End | undefined;
   #status: IncomingHttpHeaders | undefined;
 
   /** @param heard called whenever something arrives */
@@ -112,7 +114,7 @@ export class GrpcCall implements Disposable {
     return new CallFailure(refused ? 'unsent' : 'lost', error?.message ?? 'the connection ended before the answer', { cause: error });
   }
 
-  #finish(end: NonNullable<typeof this.#end>): void {
+  #finish(end: End): void {
     this.#end = end;
     const reader = this.#reader;
     this.#reader = undefined;

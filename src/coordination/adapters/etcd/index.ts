@@ -1,14 +1,15 @@
 import type { Runtime } from '../../../core/runtime.ts';
-import type { CoordinationStore } from '../../store.ts';
-import { configSchema, type EtcdConfig } from './config.ts';
+import type { StoreAdapter } from '../../store.ts';
+import type { EtcdConfig } from './config.ts';
 import { EtcdStore } from './etcd-store.ts';
+
+export { configSchema, type EtcdConfig } from './config.ts';
+export { inspectStore } from './inspect.ts';
 
 export const kind = 'etcd';
 
-export { configSchema };
-
-/** @throws COORD_UNREACHABLE when no member answers within the request timeout, COORD_DENIED */
-export async function open(config: EtcdConfig, runtime: Runtime, options: { signal?: AbortSignal }): Promise<CoordinationStore> {
+/** A client of the cluster, connected. @throws COORD_UNREACHABLE when no member answers within the request timeout; COORD_DENIED; the signal's reason */
+export async function open(config: EtcdConfig, runtime: Runtime, options: { signal?: AbortSignal } = {}): Promise<EtcdStore> {
   const store = new EtcdStore(config, runtime);
   try {
     await store.assertUsable(options);
@@ -18,3 +19,5 @@ export async function open(config: EtcdConfig, runtime: Runtime, options: { sign
     throw error;
   }
 }
+
+({ kind, open }) satisfies StoreAdapter<EtcdConfig>;

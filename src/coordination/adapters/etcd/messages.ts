@@ -49,7 +49,8 @@ export interface Rpc<Request, Reply> {
 
 const noHeader: Header = { clusterId: 0n, memberId: 0n, revision: 0n, raftTerm: 0n };
 
-function decodeHeader(message: Buffer): Header {
+/** Of an empty message: all zero. */
+export function decodeHeader(message: Buffer): Header {
   const header = { clusterId: 0n, memberId: 0n, revision: 0n, raftTerm: 0n };
   for (const { number, int } of readFields(message)) {
     if (number === 1) header.clusterId = int;
