@@ -28,7 +28,7 @@ export async function elect(member: Member, order: ElectionOrder, signal: AbortS
     const record = await member.deps.store.refresh(signal);
     if (record === null) throw new HoldfastError('FAILOVER_LOST_RACE', 'The leadership record is gone from the store', { retryable: true });
     if (!order.forced && !member.suspects) throw new HoldfastError('FAILOVER_LOST_RACE', 'The leader is no longer suspected', { retryable: true });
-    const highest = Math.max(record.value.term, member.promised, ...member.peerViews().map((peer) => peer.state.promised));
+    const highest = Math.max(record.value.term, member.pledged, ...member.peerViews().map((peer) => peer.state.promised));
     const term = highest + 1;
     member.deps.record('election.began', { term, leader: record.value.leader, why: member.decision.why });
     const { grants, leaseEnded } = await gather(member, record.value, term, order, signal);

@@ -69,7 +69,7 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
   const { engine } = member.deps;
   const existing = await member.deps.store.refresh(signal);
   if (existing !== null && existing.value.leader !== member.node) return;
-  const term = Math.max(existing?.value.term ?? 0, member.promised, member.seen) + 1;
+  const term = Math.max(existing?.value.term ?? 0, member.pledged, member.seen) + 1;
   const first: LeadershipRecord = { term, leader: member.node, session: sessionOf(member), since: stamp(member), roster: [{ k: 0, voters: [] }], systemId: null };
   const claimed = await assume(member, first, existing?.revision ?? 'absent', signal);
   await member.promise(term);

@@ -135,8 +135,14 @@ export class Member implements AsyncDisposable {
     return this.#stop.signal;
   }
 
+  /** The highest promise on disk: what others may be told. */
   get promised(): number {
     return this.#promises.promised;
+  }
+
+  /** The highest promise made, on disk or on its way there: what this member keeps to. */
+  get pledged(): number {
+    return this.#promises.pledged;
   }
 
   get seen(): number {
@@ -183,13 +189,21 @@ export class Member implements AsyncDisposable {
     }
     this.#timer?.[Symbol.dispose]();
     this.#turning = true;
-    void this.#turn().finally(() => {
+    void this.#turnSafely().finally(() => {
       this.#turning = false;
       if (this.#stop.signal.aborted) return;
       const soon = this.#again ? 1 : this.options.policy.heartbeatMs;
       this.#again = false;
       this.#timer = this.deps.runtime.clock.after(soon, () => this.wake());
     });
+  }
+
+  async #turnSafely(): Promise<void> {
+    try {
+      await this.#turn();
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.deps.runtime.logger.error('failover.turn.failed', { error: messageOf(error) });
+    }
   }
 
   async #turn(): Promise<void> {
@@ -199,12 +213,17 @@ export class Member implements AsyncDisposable {
     this.#renewFence();
     confirmWithAll(this);
     const record = this.deps.store.leadership;
-    if (record && record.value.term > this.seen) await this.see(record.value.term);
+    if (record && record.value.term > this.seen) this.#remember(record.value.term);
     const decision = decide(this.observe());
     if (this.occupiedBy === undefined) this.#say(decision);
     if (this.occupiedBy === undefined && !this.#acting) this.#act(decision);
     else if (decision.act === 'stop' && this.decision.act !== 'stop') this.gate.interrupt();
     this.#retention.renew();
+  }
+
+  /** In the background: a disk that is full must not keep a leader from stopping. */
+  #remember(term: number): void {
+    this.see(term).catch((error: unknown) => this.deps.runtime.logger.warn('failover.term.not-remembered', { term, error: messageOf(error) }));
   }
 
   #act(decision: Decision): void {
@@ -262,7 +281,7 @@ export class Member implements AsyncDisposable {
       leadership: this.deps.store.leadership,
       leaseEnded: this.#leader.leaseEnded(),
       sessionId: this.deps.sessions.current?.id,
-      promised: this.promised,
+      promised: this.pledged,
       seen: this.seen,
       servingTerm: this.servingTerm,
       releasedTerm: this.releasedTerm,

@@ -59,7 +59,7 @@ async function handOver(member: Member, successor: string): Promise<Outcome> {
     const beganMs = member.now();
     member.deps.holdRouters();
     peers.network.broadcast('hold', { service: member.service });
-    const term = Math.max(record.value.term, member.promised, ...member.peerViews().map((peer) => peer.state.promised)) + 1;
+    const term = Math.max(record.value.term, member.pledged, ...member.peerViews().map((peer) => peer.state.promised)) + 1;
     await member.promise(term);
     const position = engine.capabilities.replicated
       ? await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS })
@@ -118,7 +118,7 @@ export async function restart(member: Member): Promise<Outcome> {
       } else {
         await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS * 2 });
         const address = record === undefined ? undefined : member.addressOf(record.leader);
-        if (address !== undefined && member.promised <= record!.term) await engine.follow(address, { signal });
+        if (address !== undefined && member.pledged <= record!.term) await engine.follow(address, { signal });
       }
       member.engineState = await engine.inspect({ signal });
     }),

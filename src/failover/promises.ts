@@ -1,10 +1,15 @@
 import type { DurableCell } from '../core/durable-cell.ts';
 import type { PromiseRecord } from './records.ts';
 
-/** What this member has promised and seen, on its own disk: only ever raised, and on disk before anybody is told. */
+/**
+ * What this member has promised and seen, on its own disk. Only ever raised. A promise binds this member from the moment it is made, and is
+ * spoken of once it is on disk.
+ */
 export class Promises {
   readonly #cell: DurableCell<PromiseRecord>;
-  #record: PromiseRecord = { promised: 0, seen: 0 };
+  #onDisk: PromiseRecord = { promised: 0, seen: 0 };
+  #wanted: PromiseRecord = this.#onDisk;
+  #writing: Promise<void> | undefined;
 
   constructor(cell: DurableCell<PromiseRecord>) {
     this.#cell = cell;
@@ -12,29 +17,44 @@ export class Promises {
 
   /** @throws CELL_DAMAGED */
   async load(): Promise<void> {
-    this.#record = (await this.#cell.read()) ?? this.#record;
+    this.#onDisk = (await this.#cell.read()) ?? this.#onDisk;
+    this.#wanted = this.#onDisk;
   }
 
+  /** The highest promise on disk: what others may be told. */
   get promised(): number {
-    return this.#record.promised;
+    return this.#onDisk.promised;
+  }
+
+  /** The highest promise made, on disk or on its way there: what this member keeps to. */
+  get pledged(): number {
+    return this.#wanted.promised;
   }
 
   get seen(): number {
-    return this.#record.seen;
+    return this.#onDisk.seen;
   }
 
-  /** Never lowers a promise; returns once it is on disk. @throws CELL_NOT_WRITTEN */
+  /** Never lowers a promise; returns once it is on disk. @throws CELL_NOT_WRITTEN (the member keeps to it nevertheless) */
   async promise(term: number): Promise<void> {
-    if (term > this.#record.promised) await this.#write({ ...this.#record, promised: term });
+    this.#wanted = { ...this.#wanted, promised: Math.max(term, this.#wanted.promised) };
+    while (this.#onDisk.promised < term) await this.#write();
   }
 
   /** @throws CELL_NOT_WRITTEN */
   async see(term: number): Promise<void> {
-    if (term > this.#record.seen) await this.#write({ ...this.#record, seen: term });
+    this.#wanted = { ...this.#wanted, seen: Math.max(term, this.#wanted.seen) };
+    while (this.#onDisk.seen < term) await this.#write();
   }
 
-  async #write(next: PromiseRecord): Promise<void> {
-    await this.#cell.write(next);
-    this.#record = { promised: Math.max(next.promised, this.#record.promised), seen: Math.max(next.seen, this.#record.seen) };
+  /** One write at a time, always of all that is wanted by then: two of them could each undo what the other raised. */
+  #write(): Promise<void> {
+    const write = async (): Promise<void> => {
+      const next = this.#wanted;
+      await this.#cell.write(next);
+      this.#onDisk = next;
+    };
+    this.#writing ??= write().finally(() => (this.#writing = undefined));
+    return this.#writing;
   }
 }

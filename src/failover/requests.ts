@@ -59,7 +59,7 @@ async function grant(member: Member, request: FenceRequest, from: string): Promi
   if (!request.forced && !member.suspects && member.releasedTerm === 0) await member.untilSuspects(SUSPECT_TOO_MS);
   const known = member.deps.store.leadership?.value;
   const why = refuseGrant(request, {
-    promised: member.promised,
+    promised: member.pledged,
     leadership: known,
     self: member.node,
     servingTerm: member.servingTerm > 0 && member.engineState.running ? member.servingTerm : 0,
@@ -69,7 +69,7 @@ async function grant(member: Member, request: FenceRequest, from: string): Promi
     confirmedUntilMs: member.confirmedUntilMs,
     nowMs: member.now(),
   });
-  if (why !== undefined) return { granted: false, promised: member.promised, why };
+  if (why !== undefined) return { granted: false, promised: member.pledged, why };
   const eligible = member.mayLead() && member.engineState.running;
   member.holdStillUntilMs = member.now() + AFTER_GRANT_MS;
   await member.promise(request.term);
@@ -96,7 +96,7 @@ async function stopReceiving(member: Member, signal: AbortSignal): Promise<Posit
 function confirm(member: Member, request: { term: number; leader: string; forMs: number }, from: string): boolean {
   const known = member.deps.store.leadership?.value;
   const stillLeads = known !== undefined && known.leader === request.leader && known.term === request.term && from === request.leader;
-  if (!stillLeads || member.promised > request.term) return false;
+  if (!stillLeads || member.pledged > request.term) return false;
   member.confirmedUntilMs = member.now() + request.forMs;
   return true;
 }

@@ -94,6 +94,20 @@ describe('a machine in it', () => {
     expect([stalled.monotonicMs(), suspended.monotonicMs(), suspended.bootMs()]).toEqual([110, 10, 110]);
   });
 
+  test('that is suspended goes on where it was, whoever armed a timer meanwhile', async () => {
+    const time = new SimulatedTime();
+    const clock = time.clock();
+    await time.advance(10);
+    clock.suspend();
+    await time.advance(500);
+    const fired: number[] = [];
+    clock.after(3, () => fired.push(clock.monotonicMs()));
+    await time.advance(500);
+    clock.resume();
+    await time.runUntilIdle();
+    expect([fired, time.nowMs]).toEqual([[13], 1_013]);
+  });
+
   test('drifts and jumps', async () => {
     const time = new SimulatedTime();
     const fast = time.clock({ rate: 2, wallStartMs: 1_000 });

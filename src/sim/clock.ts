@@ -80,7 +80,7 @@ export class SimulatedTime {
 
   /** For clocks: takes out all timers of one clock, in their order. */
   removeAllOf(clock: SimulatedClock): Pending[] {
-    const taken = this.#queue.filter((entry) => entry.clock === clock).reverse();
+    const taken = this.#queue.filter((entry) => entry.clock === clock).toReversed();
     for (const entry of taken) this.remove(entry);
     return taken;
   }
@@ -165,6 +165,8 @@ export class SimulatedClock implements Clock {
     });
     if (this.stalled) {
       this.#time.remove(entry);
+      // Counted from when its own time stood still: `resume` adds the whole suspension.
+      if (this.#suspended) entry.dueMs = this.#stalledSinceMs! + Math.max(0, delayMs) / this.#rate;
       this.#held.push(entry);
     }
     return {

@@ -1,0 +1,154 @@
+import type { Acknowledgement } from '../../src/engine/engine.ts';
+import { sameAcknowledgement } from '../../src/failover/quorum.ts';
+import { leadershipSchema, type LeadershipRecord, type PromiseRecord } from '../../src/failover/records.ts';
+import { service } from './node.ts';
+import type { DatabaseObserver } from './postgres/database.ts';
+import type { DataDirectory, WalRecord } from './postgres/wal.ts';
+import type { World } from './world.ts';
+
+/** Something happened that must never happen. */
+export class Violation extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'Violation';
+  }
+}
+
+interface AcknowledgedCommit {
+  readonly record: WalRecord;
+  readonly node: string;
+  readonly term: number;
+  /** By how many replicas; 0: the lease was its only fence. */
+  readonly k: number;
+}
+
+interface Reign {
+  readonly node: string;
+  readonly term: number;
+  readonly data: DataDirectory;
+  /** What it began with. */
+  readonly wal: readonly WalRecord[];
+}
+
+/**
+ * What must hold in every run, checked as things happen:
+ * - a commit acknowledged with k ≥ 1 in one term is in the data of every leader of a later term;
+ * - nobody acknowledges once a leader of a later term began without that commit (so no two acknowledge in overlapping terms, and in
+ *   asynchronous mode nothing is accepted after the lease);
+ * - a promise that was spoken of is on disk, and a member never confirms anything to a primary of a lower term;
+ * - the rule by which a database acknowledges is in the store's roster.
+ */
+export class Invariants implements DatabaseObserver {
+  readonly #world: World;
+  readonly acknowledgedCommits: AcknowledgedCommit[] = [];
+  readonly reigns: Reign[] = [];
+  readonly #spoken = new Map<string, number>();
+  /** The last record in the store in which each node leads. */
+  readonly #lastOf = new Map<string, LeadershipRecord>();
+  leadership: LeadershipRecord | undefined;
+  violation: Violation | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
+    world.store.subscribe((key) => {
+      if (key === `services/${service}/leadership`) this.#changed(key);
+    });
+  }
+
+  #changed(key: string): void {
+    const entry = this.#world.store.get(key);
+    if (entry === undefined) return;
+    const record = leadershipSchema.parse(JSON.parse(entry.value));
+    this.#world.trace.add('store', 'leadership', { term: record.term, leader: record.leader, roster: show(record.roster), session: record.session });
+    if (this.leadership !== undefined && record.term < this.leadership.term) this.#fail(`the term went back from ${this.leadership.term} to ${record.term}`);
+    if (this.leadership !== undefined && record.leader !== this.leadership.leader && record.term === this.leadership.term) this.#fail(`two leaders of term ${record.term}`);
+    this.leadership = record;
+    this.#lastOf.set(record.leader, record);
+  }
+
+  acknowledged(node: string, record: WalRecord, rule: Acknowledgement | null): void {
+    const term = this.#world.node(node).noteTerm();
+    const commit: AcknowledgedCommit = { record, node, term, k: rule?.k ?? 0 };
+    this.acknowledgedCommits.push(commit);
+    for (const reign of this.reigns) {
+      if (reign.term > term && reign.wal[record.index] !== record) {
+        this.#fail(`${node} acknowledged row ${record.row} in term ${term} (k=${commit.k}), but ${reign.node} began term ${reign.term} without it before`);
+      }
+    }
+    this.#covered(node, rule, `acknowledged row ${record.row}`);
+    if (commit.k === 0) this.#leased(node, record);
+  }
+
+  /** With nobody to confirm, only a lease that has not ended, or everybody's word, allows a commit. */
+  #leased(node: string, record: WalRecord): void {
+    const { leadership } = this;
+    const confirmed = this.#world.time.nowMs < this.#world.node(node).noteConfirmed();
+    if (leadership?.leader === node && (this.#world.store.isSessionAlive(leadership.session) || confirmed)) return;
+    this.#fail(`${node} accepted row ${record.row} although its lease has ended (leader in the store: ${leadership?.leader}, term ${leadership?.term})`);
+  }
+
+  serves(node: string, data: DataDirectory): void {
+    const host = this.#world.node(node);
+    const term = host.noteTerm();
+    const reign: Reign = { node, term, data, wal: [...data.wal] };
+    this.#world.trace.add(node, 'SERVES', { term, timeline: data.timeline, end: data.end });
+    this.reigns.push(reign);
+    for (const commit of this.acknowledgedCommits) {
+      if (commit.k > 0 && commit.term < term && !data.has(commit.record)) {
+        this.#fail(`${node} began term ${term} without row ${commit.record.row}, which ${commit.node} acknowledged in term ${commit.term} (k=${commit.k})`);
+        return;
+      }
+    }
+    host.guard.check();
+  }
+
+  ruled(node: string, rule: Acknowledgement | null): void {
+    this.#world.trace.add(node, 'RULE', { rule: show([rule ?? { k: 0, voters: [] }]) });
+    this.#covered(node, rule, 'runs');
+  }
+
+  #covered(node: string, rule: Acknowledgement | null, what: string): void {
+    const record = this.leadership?.leader === node ? this.leadership : this.#lastOf.get(node);
+    if (record !== undefined && record.roster.some((configuration) => sameAcknowledgement(configuration, rule))) return;
+    this.#fail(`${node} ${what} by ${show([rule ?? { k: 0, voters: [] }])}, which the roster does not have: ${record === undefined ? 'no record' : show(record.roster)}`);
+  }
+
+  /** A member has told somebody that it promised. */
+  spoke(node: string, term: number): void {
+    this.#spoken.set(node, Math.max(term, this.#spoken.get(node) ?? 0));
+    this.#durable(node);
+  }
+
+  #durable(node: string): void {
+    const onDisk = this.#world.node(node).disk.peek('promise') as PromiseRecord | undefined;
+    const spoken = this.#spoken.get(node) ?? 0;
+    if ((onDisk?.promised ?? 0) < spoken) this.#fail(`${node} spoke of its promise of term ${spoken}, but has ${onDisk?.promised ?? 'nothing'} on disk`);
+  }
+
+  confirmed(replica: string, sender: string): void {
+    const primary = this.#world.node(sender);
+    if (primary.database.server?.role !== 'primary') return;
+    const spoken = this.#spoken.get(replica) ?? 0;
+    const term = primary.noteTerm();
+    if (term < spoken) this.#fail(`${replica} confirmed WAL to ${sender} of term ${term} although it promised term ${spoken}`);
+  }
+
+  /** At the end, when all is calm: nothing is missing anywhere. */
+  complete(leader: string): void {
+    const { data } = this.#world.database(leader);
+    const guarded = this.acknowledgedCommits.filter((commit) => commit.k > 0);
+    const missing = guarded.filter((commit) => data?.has(commit.record) !== true);
+    if (missing.length > 0) this.#fail(`${leader} lacks ${missing.length} acknowledged rows, the first is row ${missing[0]!.record.row}`);
+    for (const node of this.#world.names) this.#durable(node);
+  }
+
+  #fail(message: string): void {
+    if (this.violation !== undefined) return;
+    this.#world.trace.add('!!!', message);
+    this.violation = new Violation(message);
+  }
+}
+
+export function show(roster: readonly Acknowledgement[]): string {
+  return roster.map((one) => (one.k === 0 ? 'alone' : `${one.k} of ${one.voters.join(',')}`)).join(' + ');
+}
