@@ -237,7 +237,7 @@ describe('a mistake is told with its place, what was found and what is allowed',
 describe('secrets', () => {
   const single =
     'cluster: shop\nnode: { name: db1, listen: 127.0.0.1:7400 }\nsecurity: { ca: ca.pem, cert: db1.pem, key: db1.key }\n' +
-    'coordination: { etcd: { endpoints: ["http://127.0.0.1:2379"], password: SECRET, user: x } }\n';
+    'coordination: { etcd: { endpoints: ["http://127.0.0.1:2379"], password: SECRET, username: x } }\n';
   const load = (source: string, environment: Record<string, string> = {}) =>
     loadConfig(write(single.replace('SECRET', source)), { clock: createClock(), environment }).coordination.etcd;
 

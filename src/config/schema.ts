@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { hasOneStore, storeSchemas } from '../coordination/config.ts';
 import { address, duration, name, path, secret } from '../core/config-fields.ts';
 import { drillSchema, locationSchema } from './copies.ts';
 import { serviceSchema } from './service.ts';
-import { coordinationStores } from './slots.ts';
 
 const nodeSchema = z.strictObject({
   name: name().describe('Unique in the cluster; the certificate proves it.'),
@@ -32,19 +32,14 @@ const securitySchema = z.strictObject(
   securityAllowed,
 );
 
-const storeKinds = Object.keys(coordinationStores) as (keyof typeof coordinationStores)[];
-
 const coordinationSchema = z
   .strictObject({
-    ...coordinationStores,
+    ...storeSchemas,
     ttl: duration({ min: '500ms', max: '5m' })
       .prefault('10s')
       .describe('How long a hold outlives its holder: in asynchronous mode the longest time without a leader.'),
   })
-  .refine(
-    (config) => storeKinds.filter((kind) => config[kind] !== undefined).length === 1,
-    `must have exactly one of ${storeKinds.join(', ')}`,
-  );
+  .refine(hasOneStore, `must have exactly one of ${Object.keys(storeSchemas).join(', ')}`);
 
 const servicesMax = 100;
 const peersMax = 100;
