@@ -6,6 +6,7 @@ import { EmbeddedStore } from './embedded-store.ts';
 import { assertSuitable, identifyHost } from './host.ts';
 
 export { configSchema };
+export { inspectStore } from './inspect.ts';
 export const kind = 'embedded';
 
 /** @throws COORD_UNSUITABLE when the path, its file system or this machine will not do; COORD_DENIED; COORD_UNREACHABLE while another has the file locked */
