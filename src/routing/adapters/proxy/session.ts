@@ -1,0 +1,238 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '../../../core/clock.ts';
+import type { Logger } from '../../../core/logger.ts';
+import { messageOf } from '../../../core/errors.ts';
+import { BackendKeyScanner } from './backend-key.ts';
+import type { Route } from './board.ts';
+import type { CancelKeys } from './cancel.ts';
+import type { ProxyConfig } from './config.ts';
+import { type Backend, greet, type Hello } from './dial.ts';
+import { type Dispatcher, Refusal } from './dispatcher.ts';
+import { Inlet } from './inlet.ts';
+import { deadline } from './linked.ts';
+import { pump, reset } from './pump.ts';
+import type { Port } from './route.ts';
+import { fatalError, judgeAnswer, type Opening, readOpening, startupBytesMax, type Verdict } from './startup.ts';
+
+/** A client has so long to say what it wants. */
+const openingTimeoutMs = 10_000;
+/** A refused client has so long to read why. */
+const lastWordTimeoutMs = 1_000;
+/** What a client says before it has a server. */
+const earlyBytesMax = 65_536;
+
+const no = Buffer.from('N');
+
+export interface SessionContext {
+  readonly port: Port;
+  readonly protocol: 'postgres' | 'tcp';
+  readonly config: ProxyConfig;
+  readonly dispatcher: Dispatcher;
+  readonly cancelKeys: CancelKeys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onRefused: () => void;
+}
+
+/** One client, from its connection to the end of both sides. */
+export class Session {
+  readonly #client: Socket;
+  readonly #inlet: Inlet;
+  readonly #context: SessionContext;
+  readonly #onClosed: () => void;
+  readonly #gone = new AbortController();
+  /** A server that said that it has no TLS, and waits for the start-up message that follows. */
+  #spare: Backend | undefined;
+  #route: Route | undefined;
+  #server: Socket | undefined;
+
+  /** @param onClosed called once, when both sides are gone */
+  constructor(client: Socket, context: SessionContext, onClosed: () => void) {
+    this.#client = client;
+    this.#context = context;
+    this.#onClosed = onClosed;
+    client.on('error', () => {});
+    client.once('close', () => {
+      this.#gone.abort(new Error('the client is gone'));
+      this.#dropSpare();
+      if (this.#server === undefined) onClosed();
+    });
+    // A half-closed client of PostgreSQL can not want anything any more; elsewhere it may have said all it has to say.
+    if (context.protocol === 'postgres') client.once('end', () => this.#server ?? this.#gone.abort(new Error('the client is gone')));
+    this.#inlet = new Inlet(client, earlyBytesMax);
+  }
+
+  /** The server it is connected to; undefined while it waits for one. */
+  get route(): Route | undefined {
+    return this.#route;
+  }
+
+  /** Ends it at once, whatever is on the way. */
+  cut(): void {
+    reset(this.#client, ...(this.#server ? [this.#server] : []));
+  }
+
+  /** Never throws. Resolves once it is connected, or was sent away. */
+  async serve(): Promise<void> {
+    try {
+      await (this.#context.protocol === 'tcp' ? this.#connect({}) : this.#negotiate());
+    } catch (error) {
+      this.#dropSpare();
+      if (error instanceof Refusal) this.refuse(error);
+      else {
+        if (!this.#gone.signal.aborted) this.#context.logger.warn('routing.client.failed', { reason: messageOf(error) });
+        reset(this.#client);
+      }
+    }
+  }
+
+  /** Tells the client why it can not be served, where the protocol has words for it. */
+  refuse(refusal: Refusal): void {
+    this.#context.onRefused();
+    this.#context.logger.debug('routing.client.refused', { port: this.#context.port, reason: refusal.message });
+    if (this.#context.protocol === 'tcp' || this.#client.destroyed) return reset(this.#client);
+    const timer = this.#context.clock.after(lastWordTimeoutMs, () => this.#client.destroy());
+    this.#client.once('close', () => timer[Symbol.dispose]());
+    // What it still says is read and dropped: closing over unread bytes would reset the connection, and our words with it.
+    this.#inlet.release();
+    this.#client.resume().end(fatalError(refusal.sqlState, refusal.message, refusal.hint));
+  }
+
+  /** Goes through what a client may say before its start-up message; each request for encryption comes at most once, as in PostgreSQL. */
+  async #negotiate(): Promise<void> {
+    const asked = new Set<string>();
+    for (;;) {
+      const opening = await this.#readOpening();
+      if (opening.kind === 'startup') return this.#connect({ bytes: opening.packet, judge: judgeAnswer });
+      if (opening.kind === 'cancel') return this.#cancel(opening.packet, opening.key);
+      if (opening.kind === 'tls') return this.#startTlsDirectly();
+      if (asked.has(opening.kind)) throw new Refusal('08P01', 'encryption was asked for twice', '');
+      asked.add(opening.kind);
+      if (opening.kind === 'ssl' && this.#context.config.tls === 'passthrough') {
+        if (await this.#offerTls(opening.packet)) return;
+      }
+      this.#client.write(no);
+    }
+  }
+
+  async #readOpening(): Promise<Extract<Opening, { kind: 'ssl' | 'gss' | 'startup' | 'cancel' | 'tls' }>> {
+    const tooLate = (): Error => new Refusal('08P01', `no start-up message within ${openingTimeoutMs / 1000} s`, '');
+    using limit = deadline(this.#context.clock, openingTimeoutMs, tooLate, this.#gone.signal);
+    for (;;) {
+      const opening = readOpening(this.#inlet.bytes);
+      if (opening.kind === 'invalid') throw new Refusal('08P01', opening.why, '');
+      if (opening.kind !== 'incomplete') {
+        if (opening.kind !== 'tls') this.#inlet.skip(opening.packet.length);
+        return opening;
+      }
+      if (this.#inlet.bytes.length > startupBytesMax) throw new Refusal('08P01', 'the start-up message is too long', '');
+      await this.#inlet.more(limit.signal);
+      if (this.#inlet.ended) throw new Error('the client is gone');
+    }
+  }
+
+  /** Asks a server for TLS on the client's behalf. True: it has been connected, false: the server has none. */
+  async #offerTls(packet: Buffer): Promise<boolean> {
+    for (;;) {
+      const backend = await this.#context.dispatcher.acquire(
+        this.#context.port,
+        { bytes: packet, judge: judgeTlsAnswer },
+        this.#gone.signal,
+      );
+      if (backend.inlet.bytes[0] !== no[0]) {
+        if (this.#bind(backend)) return true;
+        continue;
+      }
+      backend.inlet.skip(1);
+      this.#spare = backend;
+      return false;
+    }
+  }
+
+  /** A client that begins with TLS at once. What the server says is unreadable, and the client can not be answered here. */
+  #startTlsDirectly(): Promise<void> | void {
+    return this.#context.config.tls === 'passthrough' ? this.#connect({}) : reset(this.#client);
+  }
+
+  async #connect(hello: Hello): Promise<void> {
+    const spare = await this.#greetSpare(hello);
+    if (spare && this.#bind(spare, hello.judge !== undefined)) return;
+    for (;;) {
+      const backend = await this.#context.dispatcher.acquire(this.#context.port, hello, this.#gone.signal);
+      if (this.#bind(backend, hello.judge !== undefined)) return;
+    }
+  }
+
+  /** The spare server, if it still may and will take this client. */
+  async #greetSpare(hello: Hello): Promise<Backend | undefined> {
+    const spare = this.#spare;
+    if (spare === undefined || spare.route.validity.aborted || spare.inlet.ended) {
+      this.#dropSpare();
+      return undefined;
+    }
+    try {
+      await greet(spare, hello, this.#context.clock, this.#gone.signal);
+      this.#spare = undefined;
+      return spare;
+    } catch {
+      this.#dropSpare();
+      this.#gone.signal.throwIfAborted();
+      return undefined;
+    }
+  }
+
+  #dropSpare(): void {
+    this.#spare?.socket.destroy();
+    this.#spare = undefined;
+  }
+
+  /**
+   * Puts both sides together. False when the server must not have this client any more: then another is to be found.
+   * @param isPlain the server's words can be read: its cancellation key is looked for
+   */
+  #bind(backend: Backend, isPlain = false): boolean {
+    const { socket: server, inlet, route } = backend;
+    if (route.validity.aborted || server.destroyed || this.#client.destroyed) {
+      server.destroy();
+      this.#gone.signal.throwIfAborted();
+      return false;
+    }
+    this.#route = route;
+    this.#server = server;
+    const answer = inlet.release();
+    const question = this.#inlet.release();
+    if (isPlain) this.#learnKey(server, answer, route);
+    if (question.length > 0) server.write(question);
+    if (answer.length > 0) this.#client.write(answer);
+    const { open, halfClosed } = this.#context.config.idle;
+    pump(this.#client, server, { idleMs: open, halfClosedMs: halfClosed, onClosed: this.#onClosed });
+    return true;
+  }
+
+  #learnKey(server: Socket, answer: Buffer, route: Route): void {
+    const scanner = new BackendKeyScanner();
+    const feed = (chunk: Buffer): void => {
+      const key = scanner.feed(chunk);
+      if (key === undefined) return;
+      server.off('data', feed);
+      if (key === null) return;
+      this.#context.cancelKeys.add(key, route.target);
+      server.once('close', () => this.#context.cancelKeys.delete(key));
+    };
+    server.on('data', feed);
+    feed(answer);
+  }
+
+  async #cancel(packet: Buffer, key: string): Promise<void> {
+    this.#dropSpare();
+    await this.#context.cancelKeys.deliver(packet, key, this.#context.port, this.#gone.signal);
+    // The protocol has no answer: the end of the connection says that the request was dealt with.
+    this.#client.end();
+    this.#client.resume();
+  }
+}
+
+/** One byte, `S` or `N`; an error here is one of before protocol 3 or of a server that can not start a process: for the client. */
+function judgeTlsAnswer(answer: Buffer): Verdict {
+  return answer.length === 0 ? { kind: 'incomplete' } : { kind: 'pass' };
+}

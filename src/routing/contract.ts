@@ -1,0 +1,288 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../core/clock.ts';
+import { eventually, TestClient, TestMember } from './contract/tcp.ts';
+import type { Router, RouteView, Target } from './router.ts';
+
+export interface RouterHarness {
+  readonly clock: Clock;
+  /**
+   * A router with both ports, passing on any TCP. Replicas more than 1000 bytes behind are not read from, the leader only when there is
+   * no replica; `holdMs` for up to 3 clients.
+   */
+  open(options: { holdMs: number }): Promise<Router>;
+}
+
+/** What every router must do, whatever it is made of. */
+export function describeRouterContract(name: string, harness: RouterHarness): void {
+  describe(`${name} keeps the contract of a router`, () => {
+    const { clock } = harness;
+    let resources = new AsyncDisposableStack();
+    afterEach(async () => {
+      await resources.disposeAsync();
+      resources = new AsyncDisposableStack();
+    });
+
+    const start = async (...nodes: string[]): Promise<TestMember[]> =>
+      Promise.all(nodes.map(async (node) => resources.use(await TestMember.start(node))));
+    const open = async (holdMs = 10_000): Promise<Router> => resources.use(await harness.open({ holdMs }));
+    const connect = async (router: Router, port: 'write' | 'read' = 'write'): Promise<TestClient> =>
+      resources.use(await TestClient.connect(router.status()[port]!));
+    const hears = (client: TestClient, text: string): Promise<void> =>
+      eventually(clock, () => client.text === text, `a client hears '${text}', not '${client.text}'`);
+    const ends = (client: TestClient): Promise<void> => eventually(clock, () => client.ending !== undefined, 'a client is cut');
+    const held = (router: Router, count: number): Promise<void> =>
+      eventually(clock, () => router.status().connections.held === count, `${count} clients are held`);
+
+    it('takes writers to the leader and carries bytes both ways', async () => {
+      const [a] = await start('a');
+      const router = await open();
+      router.publish(view(1, a));
+      const client = await connect(router);
+      client.say('hello');
+      await hears(client, 'a\nhello');
+      expect(router.status()).toMatchObject({ term: 1, connections: { write: 1, read: 0, held: 0 }, cutTotal: 0, refusedTotal: 0 });
+    });
+
+    it('cuts all writers at a new term, also when the new leader is not known yet', async () => {
+      const [a] = await start('a');
+      const router = await open();
+      router.publish(view(1, a));
+      const clients = [await connect(router), await connect(router)];
+      for (const client of clients) await hears(client, 'a\n');
+      router.publish(view(2, undefined));
+      for (const client of clients) await ends(client);
+      expect(clients.map((client) => client.ending)).toEqual(['ECONNRESET', 'ECONNRESET']);
+      await eventually(clock, () => a!.sockets.size === 0, 'the old leader loses its connections');
+      expect(router.status()).toMatchObject({ term: 2, cutTotal: 2, connections: { write: 0 } });
+    });
+
+    it('keeps writers while views of their term come', async () => {
+      const [a, b] = await start('a', 'b');
+      const router = await open();
+      router.publish(view(1, a));
+      const client = await connect(router);
+      await hears(client, 'a\n');
+      router.publish(view(1, a, [replica(b!, 5)]));
+      router.publish(view(1, undefined));
+      router.publish(view(1, a));
+      client.say('still');
+      await hears(client, 'a\nstill');
+    });
+
+    it('ignores views of a lower term, and another leader within a term', async () => {
+      const [a, b] = await start('a', 'b');
+      const router = await open();
+      router.publish(view(5, a));
+      const client = await connect(router);
+      await hears(client, 'a\n');
+      router.publish(view(4, b));
+      router.publish(view(5, b));
+      await hears(await connect(router), 'a\n');
+      expect(client.ending).toBeUndefined();
+      expect(router.status().term).toBe(5);
+    });
+
+    it('holds writers while there is no leader, and lets them go to the new one', async () => {
+      const [a, b] = await start('a', 'b');
+      const router = await open();
+      const early = await connect(router);
+      await held(router, 1);
+      router.publish(view(1, a));
+      await hears(early, 'a\n');
+      router.publish(view(2, undefined));
+      const late = await connect(router);
+      late.say('first words');
+      await held(router, 1);
+      router.publish(view(2, b));
+      await hears(late, 'b\nfirst words');
+      await held(router, 0);
+    });
+
+    it('holds no more than its limit, and no longer than its time', async () => {
+      const router = await open(300);
+      const waiting = [await connect(router), await connect(router), await connect(router)];
+      await held(router, 3);
+      const tooMany = await connect(router);
+      await ends(tooMany);
+      for (const client of waiting) await ends(client);
+      expect(router.status()).toMatchObject({ connections: { held: 0, write: 0 }, refusedTotal: 4 });
+    });
+
+    it('forgets a held client that leaves', async () => {
+      const router = await open();
+      const client = await connect(router);
+      await held(router, 1);
+      client.socket.resetAndDestroy();
+      await held(router, 0);
+    });
+
+    it('moves a client that was on its way to the old leader, unharmed', async () => {
+      const [dead, b] = await start('a', 'b');
+      await dead!.die();
+      const router = await open();
+      router.publish(view(1, dead));
+      const client = await connect(router);
+      await held(router, 1);
+      router.publish(view(2, b));
+      await hears(client, 'b\n');
+    });
+
+    it('tries a leader that refuses connections until it takes them', async () => {
+      const [a] = await start('a');
+      await a!.die();
+      const router = await open();
+      router.publish(view(1, a));
+      const clients = [await connect(router), await connect(router), await connect(router)];
+      await held(router, 3);
+      await a!.listen();
+      for (const client of clients) await hears(client, 'a\n');
+    });
+
+    it('holds new writers during a planned hand-over, and cuts the others only at the new term', async () => {
+      const [a, b] = await start('a', 'b');
+      const router = await open();
+      router.publish(view(1, a));
+      const old = await connect(router);
+      await hears(old, 'a\n');
+      router.hold();
+      router.publish(view(1, a, [replica(b!, 0)]));
+      const fresh = await connect(router);
+      await held(router, 1);
+      old.say('x');
+      await hears(old, 'a\nx');
+      router.publish(view(2, b));
+      await hears(fresh, 'b\n');
+      await ends(old);
+      await hears(await connect(router), 'b\n');
+    });
+
+    it('resumes when a planned hand-over is given up', async () => {
+      const [a] = await start('a');
+      const router = await open();
+      router.publish(view(1, a));
+      router.hold();
+      const client = await connect(router);
+      await held(router, 1);
+      router.resume();
+      await hears(client, 'a\n');
+    });
+
+    it('spreads readers over replicas that are not too far behind', async () => {
+      const [a, b, c, d] = await start('a', 'b', 'c', 'd');
+      const router = await open();
+      router.publish(view(1, a, [replica(b!, 0), replica(c!, 1000), replica(d!, 1001)]));
+      for (let round = 0; round < 4; round++) {
+        const client = await connect(router, 'read');
+        await eventually(clock, () => client.text !== '', 'a reader is served');
+      }
+      expect([a, b, c, d].map((member) => member!.sockets.size)).toEqual([0, 2, 2, 0]);
+    });
+
+    it('falls back to the leader for reading, and leaves it at a new term', async () => {
+      const [a, b] = await start('a', 'b');
+      const router = await open();
+      router.publish(view(1, a));
+      const reader = await connect(router, 'read');
+      await hears(reader, 'a\n');
+      router.publish(view(2, b));
+      await ends(reader);
+      await hears(await connect(router, 'read'), 'b\n');
+    });
+
+    it('keeps readers of a replica over a new term', async () => {
+      const [a, b, c] = await start('a', 'b', 'c');
+      const router = await open();
+      router.publish(view(1, a, [replica(b!, 0)]));
+      const reader = await connect(router, 'read');
+      await hears(reader, 'b\n');
+      router.publish(view(2, c, [replica(b!, 0)]));
+      reader.say('on');
+      await hears(reader, 'b\non');
+      expect(reader.ending).toBeUndefined();
+    });
+
+    it('reads elsewhere when a replica refuses connections', async () => {
+      const [a, b, c] = await start('a', 'b', 'c');
+      await b!.die();
+      const router = await open();
+      router.publish(view(1, a, [replica(b!, 0), replica(c!, 0)]));
+      for (let round = 0; round < 4; round++) await hears(await connect(router, 'read'), 'c\n');
+    });
+
+    it('passes on the end of one direction while the other goes on', async () => {
+      const upper = resources.use(
+        await TestMember.start('a', (socket) => {
+          let all = '';
+          socket.on('data', (chunk) => (all += String(chunk))).on('end', () => socket.end(all.toUpperCase()));
+        }),
+      );
+      const router = await open();
+      router.publish(view(1, upper));
+      const client = await connect(router);
+      client.socket.end('half');
+      await hears(client, 'HALF');
+      await eventually(clock, () => client.ending === 'end' && upper.sockets.size === 0, 'both sides end');
+      await eventually(clock, () => router.status().connections.write === 0, 'the router forgets it');
+    });
+
+    it('passes on a reset, from either side', async () => {
+      const [a] = await start('a');
+      const router = await open();
+      router.publish(view(1, a));
+      const left = await connect(router);
+      await hears(left, 'a\n');
+      left.socket.resetAndDestroy();
+      await eventually(clock, () => a!.sockets.size === 0, 'the server is told');
+      expect(a!.endings).toEqual(['ECONNRESET']);
+      const stays = await connect(router);
+      await hears(stays, 'a\n');
+      for (const socket of a!.sockets) socket.resetAndDestroy();
+      await ends(stays);
+      expect(stays.ending).toBe('ECONNRESET');
+      await eventually(clock, () => router.status().connections.write === 0, 'the router forgets both');
+    });
+
+    it('carries megabytes unchanged past a slow reader', async () => {
+      const [a] = await start('a');
+      const router = await open();
+      router.publish(view(1, a));
+      const client = await connect(router);
+      await hears(client, 'a\n');
+      client.socket.pause();
+      const block = Buffer.from(Array.from({ length: 1 << 20 }, (_, index) => (index * 7 + (index >> 8)) % 256));
+      for (let count = 0; count < 8; count++) client.say(block);
+      await clock.sleep(100);
+      client.socket.resume();
+      await eventually(clock, () => client.heard.length === 2 + 8 * block.length, 'everything comes back');
+      for (let count = 0; count < 8; count++)
+        expect(client.heard.subarray(2 + count * block.length, 2 + (count + 1) * block.length).equals(block)).toBe(true);
+    });
+
+    it('closes everything when it is disposed of', async () => {
+      const [a] = await start('a');
+      const router = await harness.open({ holdMs: 10_000 });
+      router.publish(view(1, a));
+      const client = await connect(router);
+      await hears(client, 'a\n');
+      router.publish(view(2, undefined));
+      const waiting = await connect(router);
+      await held(router, 1);
+      await router[Symbol.asyncDispose]();
+      await ends(waiting);
+      await ends(client);
+      await eventually(clock, () => a!.sockets.size === 0, 'the server is left');
+    });
+  });
+}
+
+function view(term: number, leader: TestMember | undefined, replicas: RouteView['replicas'] = []): RouteView {
+  return { term, leader: leader && target(leader), replicas };
+}
+
+function replica(member: TestMember, lagBytes: number): RouteView['replicas'][number] {
+  return { ...target(member), lagBytes };
+}
+
+function target({ node, host, port }: TestMember): Target {
+  return { node, host, port };
+}

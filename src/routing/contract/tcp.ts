@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Clock } from '../../core/clock.ts';
+
+// Real TCP ends for the tests of routers.
+
+/** A server of a service: says its name to whoever connects, then echoes. */
+export class TestMember implements AsyncDisposable {
+  readonly node: string;
+  readonly host = '127.0.0.1';
+  readonly sockets = new Set<Socket>();
+  accepted = 0;
+  /** How the last connections ended: with an error's code, or `end`. */
+  readonly endings: string[] = [];
+  #server: Server;
+  #port = 0;
+
+  static async start(node: string, serve: (socket: Socket) => void = greetAndEcho(node)): Promise<TestMember> {
+    const member = new TestMember(node, serve);
+    await member.listen();
+    return member;
+  }
+
+  private constructor(node: string, serve: (socket: Socket) => void) {
+    this.node = node;
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+      this.accepted++;
+      this.sockets.add(socket);
+      socket.once('error', (error: NodeJS.ErrnoException) => this.endings.push(error.code ?? error.message));
+      socket.once('end', () => this.endings.push('end'));
+      socket.once('close', () => this.sockets.delete(socket));
+      serve(socket);
+    });
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Listens, on the same port as before. */
+  async listen(): Promise<void> {
+    this.#server.listen({ host: this.host, port: this.#port });
+    await once(this.#server, 'listening');
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Refuses connections, and resets the open ones. */
+  async die(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    for (const socket of this.sockets) socket.resetAndDestroy();
+    await closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#server.listening) await this.die();
+  }
+}
+
+function greetAndEcho(node: string): (socket: Socket) => void {
+  return (socket) => {
+    socket.write(`${node}\n`);
+    socket.pipe(socket);
+  };
+}
+
+/** A client that keeps all it hears. */
+export class TestClient implements Disposable {
+  readonly socket: Socket;
+  #heard: Buffer[] = [];
+  /** `end`, an error's code, or undefined while it is open. */
+  ending: string | undefined;
+
+  static async connect(address: { host: string; port: number }): Promise<TestClient> {
+    const socket = connect({ host: address.host, port: address.port, allowHalfOpen: true });
+    const client = new TestClient(socket);
+    // Without `once`, which would throw: being refused is an ending like others.
+    await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
+    return client;
+  }
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on('data', (chunk: Buffer) => this.#heard.push(chunk));
+    socket.on('error', (error: NodeJS.ErrnoException) => (this.ending ??= error.code ?? error.message));
+    socket.on('end', () => (this.ending ??= 'end'));
+    socket.on('close', () => (this.ending ??= 'close'));
+  }
+
+  get heard(): Buffer {
+    return Buffer.concat(this.#heard);
+  }
+
+  get text(): string {
+    return this.heard.toString();
+  }
+
+  say(what: string | Buffer): void {
+    this.socket.write(what);
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+}
+
+/** Waits until `condition` holds. @throws after ten seconds */
+export async function eventually(clock: Clock, condition: () => boolean, what: string): Promise<void> {
+  const deadlineMs = clock.monotonicMs() + 10_000;
+  while (!condition()) {
+    if (clock.monotonicMs() > deadlineMs) throw new Error(`not within 10 s: ${what}`);
+    await clock.sleep(5);
+  }
+}
