@@ -227,7 +227,10 @@ function decideAsFollower(o: Observation, record: LeadershipRecord): Decision {
   }
   const leader = o.peers.find((peer) => peer.node === record.leader);
   const serving = leader !== undefined && leader.alive && leader.state.serving === record.term;
-  return serving ? decideFollowing(o, record) : nothing(engine.running ? 'running' : 'waiting', `waiting until ${record.leader} serves at term ${record.term}`);
+  // Whoever promised this very term has no more than its leader: it may turn to it while the leader is still being promoted.
+  const promotes = leader?.alive === true && leader.state.term === record.term && leader.state.released < record.term;
+  const early = promotes && o.promised === record.term && engine.running && engine.role === 'replica';
+  return serving || early ? decideFollowing(o, record) : nothing(engine.running ? 'running' : 'waiting', `waiting until ${record.leader} serves at term ${record.term}`);
 }
 
 function decideFollowing(o: Observation, record: LeadershipRecord): Decision {
