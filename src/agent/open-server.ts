@@ -5,7 +5,7 @@ import { HoldfastError } from '../core/errors.ts';
 import type { PeerNetwork } from '../core/peer-network.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
 import { openListener } from '../runtime/listener.ts';
-import { openPeerNetwork } from '../runtime/peer-network/peer-network.ts';
+import { openPeerNetwork } from '../runtime/peer-network.ts';
 import { readTlsCredentials } from '../runtime/tls-credentials.ts';
 
 /** The one port of an agent: peers, people and health checks. */
@@ -27,7 +27,7 @@ export async function openServer(config: HoldfastConfig, runtime: MachineRuntime
   for (const warning of warnings) runtime.logger.warn('agent.certificate.warning', { warning });
   await using stack = new AsyncDisposableStack();
   const listener = stack.use(await openListener({ ...node.listen, credentials, plainPaths: [...plainPaths] }, runtime));
-  const network = stack.use(await openPeerNetwork({ cluster, node: node.name, peers: config.peers, credentials, listener }, runtime));
+  const network = stack.use(openPeerNetwork({ cluster, node: node.name, peers: config.peers, credentials: () => credentials, listener }, runtime));
   const kept = stack.move();
   return {
     network,

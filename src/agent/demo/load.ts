@@ -4,6 +4,9 @@ import type { Runtime } from '../../core/runtime.ts';
 const EVERY_MS = 20;
 const DEADLINE_MS = 1_000;
 const RECONNECT_MS = 10;
+const PATIENCE_MS = 5_000;
+const ATTEMPTS_MAX = 10;
+const AGAIN_MS = 250;
 const TABLE = 'holdfast_demo';
 
 /** What a stretch of the load saw. */
@@ -38,10 +41,9 @@ export class CheckingLoad implements AsyncDisposable {
     this.#run = new Date(runtime.clock.wallMs()).toISOString();
   }
 
-  /** Makes the table and begins. @throws when the first connection fails */
+  /** Makes the table and begins. @throws when that fails again and again */
   async start(): Promise<void> {
-    const client = await this.#connect();
-    await client.query(`create table if not exists ${TABLE} (run text not null, id bigint not null, primary key (run, id))`);
+    await this.#patiently((client) => client.query(`create table if not exists ${TABLE} (run text not null, id bigint not null, primary key (run, id))`));
     this.#lastAckMs = this.#now();
     this.#done = this.#work();
   }
@@ -71,20 +73,25 @@ export class CheckingLoad implements AsyncDisposable {
   async lost(from = this.#from.acked): Promise<number> {
     const expected = this.#acked.slice(from);
     if (expected.length === 0) return 0;
+    const { rows } = await this.#patiently((client) =>
+      client.query<{ found: string }>(`select count(*) as found from ${TABLE} where run = $1 and id = any($2::bigint[])`, [this.#run, expected]),
+    );
+    return expected.length - Number(rows[0]!.found);
+  }
+
+  /** A query beside the load, on a connection of its own: what it waits for is not what is measured. */
+  async #patiently<T>(ask: (client: pg.Client) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      const client = new pg.Client({ connectionString: this.#connection, connectionTimeoutMillis: PATIENCE_MS, query_timeout: PATIENCE_MS });
+      client.on('error', () => {});
       try {
-        const client = new pg.Client({ connectionString: this.#connection, connectionTimeoutMillis: DEADLINE_MS * 5 });
-        client.on('error', () => {});
         await client.connect();
-        try {
-          const { rows } = await client.query<{ found: string }>(`select count(*) as found from ${TABLE} where run = $1 and id = any($2::bigint[])`, [this.#run, expected]);
-          return expected.length - Number(rows[0]!.found);
-        } finally {
-          await client.end().catch(() => {});
-        }
+        return await ask(client);
       } catch (error) {
-        if (attempt >= 20) throw error;
-        await this.#runtime.clock.sleep(250);
+        if (attempt >= ATTEMPTS_MAX) throw error;
+        await this.#runtime.clock.sleep(AGAIN_MS);
+      } finally {
+        await client.end().catch(() => {});
       }
     }
   }
