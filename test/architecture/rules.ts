@@ -1,6 +1,6 @@
 import { builtinModules } from 'node:module';
 import type { Import, Module } from './modules.ts';
-import { exceptions, homes, layers, linesMax, portsOnly, pureNodeModules, testPackages } from './table.ts';
+import { exceptions, homes, layers, linesMax, machineParts, portsOnly, pureNodeModules, testPackages } from './table.ts';
 
 /** Looks at all modules and names what breaks it, `path:line what`. */
 export type Rule = (modules: readonly Module[]) => string[];
@@ -58,6 +58,7 @@ export const packagesHaveHomes: Rule = perImport((module, { specifier, target })
 
 export const domainReachesMachineByPorts: Rule = perImport((module, { specifier, kind }) => {
   if (!isBuiltin(specifier) || kind === 'type' || isTest(module) || module.path.includes('/adapters/')) return undefined;
+  if (machineParts.some((part) => module.path.startsWith(part))) return undefined;
   if (!portsOnly.includes(layerOf(module.path) ?? '') || pureNodeModules.includes(specifier)) return undefined;
   return `${specifier} only behind a port, in runtime or an adapter`;
 });

@@ -42,6 +42,9 @@ export const testPackages: readonly string[] = ['vitest', 'fast-check', '@grpc/g
 /** Parts of src/ that reach the machine only through ports: everything in them runs in the simulator. */
 export const portsOnly: readonly string[] = ['core', 'sim', 'coordination', 'detection', 'engine', 'routing', 'failover'];
 
+/** What is a port's real side though no adapter of a choice: the guard is a process, and reached through FIFOs. */
+export const machineParts: readonly string[] = ['src/failover/guard/'];
+
 /** Modules of Node that touch neither files, network, processes nor time. */
 export const pureNodeModules: readonly string[] = [
   'node:assert',

@@ -1,0 +1,417 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { silentLogger } from '../../core/logger.ts';
+import type { ProcessIdentity } from '../../core/processes.ts';
+import type { MachineRuntime } from '../../core/runtime.ts';
+import type { GuardTarget } from '../../engine/engine.ts';
+import { createClock, createProcesses, createRandom } from '../../runtime/index.ts';
+import { guardScript } from './guard-script.ts';
+import { openGuard, type Guard, type GuardOptions } from './guard.ts';
+
+const clock = createClock();
+const processes = createProcesses();
+const runtime: MachineRuntime = { clock, processes, random: createRandom(), logger: silentLogger };
+const isRoot = userInfo().uid === 0;
+const nobody = { uid: 65534, gid: 65534, name: 'nobody' };
+
+let stateDir: string;
+let data: string;
+let target: GuardTarget;
+let started: ProcessIdentity[];
+let guards: Guard[];
+let agents: ChildProcess[];
+beforeEach(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), 'holdfast-guard-'));
+  data = join(stateDir, 'data');
+  mkdirSync(join(data, 'base'), { recursive: true });
+  target = { by: 'directory', directory: data, mainPidFile: join(data, 'postmaster.pid') };
+  [started, guards, agents] = [[], [], []];
+});
+afterEach(async () => {
+  for (const agent of agents) agent.kill('SIGKILL');
+  for (const guard of guards) {
+    await guard.end();
+    await guard[Symbol.asyncDispose]();
+  }
+  for (const identity of started) processes.kill(identity, 'SIGKILL');
+  for (const identity of processes.withWorkingDirectory(stateDir)) processes.kill(identity, 'SIGKILL');
+  await rm(stateDir, { recursive: true });
+});
+
+async function open(options: Partial<GuardOptions> = {}, on: MachineRuntime = runtime): Promise<Guard> {
+  const guard = await openGuard({ stateDir, target, ...options }, on);
+  guards.push(guard);
+  return guard;
+}
+
+async function start(command: string, cwd: string, on: Parameters<typeof processes.startDetached>[2] = {}): Promise<ProcessIdentity> {
+  const { identity } = await processes.startDetached('/bin/bash', ['-c', command], { cwd, ...on });
+  started.push(identity);
+  return identity;
+}
+
+/** A database of sorts: a main process with children that will not listen, one of them working deeper, one an orphan. */
+async function startDatabase(): Promise<ProcessIdentity[]> {
+  const stubborn = `trap '' TERM HUP INT; while :; do sleep 1; done`;
+  const main = await start(`( cd base && ${stubborn} ) & setsid bash -c "${stubborn}" & ( bash -c "${stubborn}" & ) ; ${stubborn}`, data);
+  await writeFile(join(data, 'postmaster.pid'), `${main.pid}\n${data}\n1700000000\n5432\n`);
+  await expect.poll(() => members().length).toBeGreaterThanOrEqual(4);
+  return [main];
+}
+
+function members(): ProcessIdentity[] {
+  return processes.withWorkingDirectory(data);
+}
+
+function untilGone(): Promise<void> {
+  return expect.poll(() => members(), { timeout: 5_000, interval: 5 }).toEqual([]);
+}
+
+async function untilBootMs(bootMs: number): Promise<void> {
+  await clock.sleep(Math.max(0, bootMs - clock.bootMs()));
+}
+
+/** Another process that holds the guard, as an agent does: renews every 50 ms for 600 ms ahead. */
+async function startAgent(): Promise<{ agent: ChildProcess; lastDeadline: () => number }> {
+  const log = join(stateDir, 'deadlines');
+  const script = `
+    import { appendFileSync } from 'node:fs';
+    import { createClock, createProcesses, createRandom } from ${JSON.stringify(new URL('../../runtime/index.ts', import.meta.url).href)};
+    import { openGuard } from ${JSON.stringify(new URL('./guard.ts', import.meta.url).href)};
+    import { silentLogger } from ${JSON.stringify(new URL('../../core/logger.ts', import.meta.url).href)};
+    const clock = createClock();
+    const runtime = { clock, processes: createProcesses(), random: createRandom(), logger: silentLogger };
+    const guard = await openGuard(${JSON.stringify({ stateDir, target })}, runtime);
+    const next = () => { const deadline = clock.bootMs() + 600; appendFileSync(${JSON.stringify(log)}, deadline + '\\n'); return deadline; };
+    await guard.arm(next());
+    process.stdout.write('armed\\n');
+    for (;;) { await clock.sleep(50); guard.renew(next()); }`;
+  const agent = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  agents.push(agent);
+  await once(agent.stdout, 'data');
+  return { agent, lastDeadline: () => Number(readFileSync(log, 'utf8').trim().split('\n').at(-1)) };
+}
+
+describe('ends everything, at its deadline and not before,', () => {
+  test('when nobody renews', async () => {
+    await startDatabase();
+    const guard = await open();
+    const deadline = clock.bootMs() + 700;
+    await guard.arm(deadline);
+    const count = members().length;
+    await untilBootMs(deadline - 50);
+    expect(members().length).toBe(count);
+    await untilGone();
+    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline);
+  });
+
+  test('and says what it did, once; then it goes on guarding', async () => {
+    const guard = await open();
+    await startDatabase();
+    const first = clock.bootMs() + 100;
+    await guard.arm(first);
+    await untilGone();
+    // Its record comes after its work.
+    let strike = await guard.takeStrike();
+    while (strike === undefined) strike = (await clock.sleep(5), await guard.takeStrike());
+    expect(strike.deadlineBootMs).toBe(first);
+    expect(strike.beganBootMs).toBeGreaterThanOrEqual(first);
+    expect(strike.doneBootMs).toBeGreaterThanOrEqual(strike.beganBootMs);
+    expect(strike.processes).toBeGreaterThanOrEqual(4);
+    expect(await guard.takeStrike()).toBeUndefined();
+    const { pid } = guard;
+    await startDatabase();
+    await clock.sleep(200);
+    expect(members().length, 'a new one is not touched').toBeGreaterThan(0);
+    await guard.arm(clock.bootMs() + 100);
+    await untilGone();
+    expect(guard.pid).toBe(pid);
+  });
+
+  test('after renewals have ended', async () => {
+    await startDatabase();
+    const guard = await open();
+    await guard.arm(clock.bootMs() + 300);
+    let deadline = 0;
+    for (let round = 0; round < 20; round += 1) {
+      await clock.sleep(50);
+      guard.renew((deadline = clock.bootMs() + 300));
+    }
+    expect(members().length).toBeGreaterThan(0);
+    await untilBootMs(deadline - 50);
+    expect(members().length).toBeGreaterThan(0);
+    await untilGone();
+    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline);
+  });
+
+  test.each(['SIGKILL', 'SIGSTOP'] as const)('when its agent gets %s', async (signal) => {
+    await startDatabase();
+    const { agent, lastDeadline } = await startAgent();
+    await clock.sleep(1_000);
+    expect(members().length).toBeGreaterThan(0);
+    agent.kill(signal);
+    await clock.sleep(60);
+    const deadline = lastDeadline();
+    await untilBootMs(deadline - 50);
+    expect(members().length).toBeGreaterThan(0);
+    await untilGone();
+    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline);
+  });
+
+  test('even what starts processes faster than one looks', async () => {
+    const main = await start('while :; do sleep 30 & done', data);
+    processes.kill(main, 'SIGSTOP');
+    await writeFile(join(data, 'postmaster.pid'), `${main.pid}\n`);
+    const guard = await open();
+    await guard.arm(clock.bootMs() + 250);
+    processes.kill(main, 'SIGCONT');
+    await expect.poll(() => members().length).toBeGreaterThan(20);
+    await untilGone();
+  });
+
+  test('and confirms a new deadline only when nothing is left', async () => {
+    await startDatabase();
+    const guard = await open();
+    await guard.arm(clock.bootMs());
+    await guard.arm(clock.bootMs() + 60_000);
+    expect(members()).toEqual([]);
+  });
+});
+
+describe('ends nothing', () => {
+  test('of a deadline that never comes', async () => {
+    await startDatabase();
+    const guard = await open();
+    await guard.arm(clock.bootMs() + 200);
+    await guard.arm('never');
+    await clock.sleep(500);
+    expect(members().length).toBeGreaterThan(0);
+  });
+
+  test('that a stale pid file names', async () => {
+    const bystander = await start('exec sleep 60', stateDir);
+    await writeFile(join(data, 'postmaster.pid'), `${bystander.pid}\n`);
+    const member = await start('exec sleep 60', data);
+    await (await open()).arm(clock.bootMs());
+    await expect.poll(() => processes.isAlive(member)).toBe(false);
+    await clock.sleep(100);
+    expect(processes.isAlive(bystander)).toBe(true);
+  });
+
+  test('because of nonsense in the pipe', async () => {
+    await startDatabase();
+    const guard = await open();
+    await guard.arm(clock.bootMs() + 60_000);
+    const control = join(stateDir, 'guard', 'control');
+    const owner = 'f'.repeat(16);
+    const nonsense = ['\n', 'deadline 1\n', `${owner} deadline 1\n`, `${owner} end\n`, 'x'.repeat(10_000), '\n\0\xff\n', '$(kill 1) deadline 1\n', `${owner} deadline 99999999999999999999\n`];
+    for (const text of nonsense) appendFileSync(control, text, 'latin1');
+    appendFileSync(control, 'torn');
+    await clock.sleep(100);
+    expect(members().length).toBeGreaterThan(0);
+    await guard.arm(clock.bootMs() + 100);
+    await untilGone();
+  });
+
+  test('because an agent that was replaced says so', async () => {
+    await startDatabase();
+    const old = await open();
+    await old.arm(clock.bootMs() + 60_000);
+    const { pid } = old;
+    const successor = await open();
+    expect(successor.pid).toBe(pid);
+    await successor.arm(clock.bootMs() + 60_000);
+    old.renew(clock.bootMs());
+    await clock.sleep(200);
+    expect(members().length).toBeGreaterThan(0);
+    const deadline = clock.bootMs() + 200;
+    await successor.arm(deadline);
+    old.renew(clock.bootMs() + 60_000);
+    await untilGone();
+    await old.end();
+    expect(successor.pid, 'nor can it end it').toBe(pid);
+  });
+});
+
+describe('a session', () => {
+  const sessionFile = (): string => join(stateDir, 'pid');
+  beforeEach(() => void (target = { by: 'session', pidFile: sessionFile() }));
+
+  test('is ended whole', async () => {
+    const leader = await start('sleep 60 & (sleep 60 & sleep 60) & trap "" TERM; while :; do sleep 1; done', stateDir);
+    await writeFile(sessionFile(), `${leader.pid} ${leader.startTicks}\n`);
+    await expect.poll(() => processes.inSession(leader.pid).length).toBeGreaterThanOrEqual(5);
+    const deadline = clock.bootMs() + 200;
+    await (await open()).arm(deadline);
+    expect(processes.inSession(leader.pid).length).toBeGreaterThanOrEqual(5);
+    await expect.poll(() => processes.inSession(leader.pid)).toEqual([]);
+    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline);
+  });
+
+  test('is ended when its leader has gone already', async () => {
+    const leader = await start('sleep 60 & exit', stateDir);
+    await writeFile(sessionFile(), `${leader.pid} ${leader.startTicks}\n`);
+    await expect.poll(() => processes.inSession(leader.pid).length).toBe(1);
+    started.push(...processes.inSession(leader.pid));
+    await (await open()).arm(clock.bootMs());
+    await expect.poll(() => processes.inSession(leader.pid)).toEqual([]);
+  });
+
+  test('of another process that got the number is not touched', async () => {
+    const other = await start('exec sleep 60', stateDir);
+    await writeFile(sessionFile(), `${other.pid} ${other.startTicks - 100}\n`);
+    await (await open()).arm(clock.bootMs());
+    await clock.sleep(200);
+    expect(processes.isAlive(other)).toBe(true);
+  });
+});
+
+describe('the agent', () => {
+  test('finds the guard that another left, with its deadline', async () => {
+    await startDatabase();
+    const first = await open();
+    const deadline = clock.bootMs() + 600;
+    await first.arm(deadline);
+    const { pid } = first;
+    await first[Symbol.asyncDispose]();
+    const second = await open();
+    expect(second.pid).toBe(pid);
+    await untilBootMs(deadline - 50);
+    expect(members().length).toBeGreaterThan(0);
+    await untilGone();
+  });
+
+  test('finds none, and starts none, as long as nothing is to be guarded', async () => {
+    const guard = await open();
+    expect(guard.pid).toBeUndefined();
+    await guard.end();
+    expect(processes.identify(Number((await readFile(join(stateDir, 'guard', 'identity'), 'utf8').catch(() => '0')).split(' ')[0]))).toBeUndefined();
+  });
+
+  test('replaces a guard that was killed, at its next renewal', async () => {
+    await startDatabase();
+    const guard = await open();
+    await guard.arm(clock.bootMs() + 60_000);
+    const { pid } = guard;
+    process.kill(pid!, 'SIGKILL');
+    await expect.poll(() => guard.pid).toBeUndefined();
+    guard.renew(clock.bootMs() + 60_000);
+    await expect.poll(() => guard.pid).toBeGreaterThan(0);
+    expect(guard.pid).not.toBe(pid);
+    const deadline = clock.bootMs() + 300;
+    await expect.poll(() => (guard.renew(deadline), members())).toEqual([]);
+    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline);
+  });
+
+  test('replaces a guard that is stalled, whether it arms or renews', async () => {
+    const guard = await open();
+    await guard.arm(clock.bootMs() + 60_000);
+    const stalled = guard.pid!;
+    process.kill(stalled, 'SIGSTOP');
+    await guard.arm(clock.bootMs() + 60_000);
+    expect(guard.pid).not.toBe(stalled);
+    expect(processes.identify(stalled)).toBeUndefined();
+    const again = guard.pid!;
+    process.kill(again, 'SIGSTOP');
+    await expect.poll(() => (guard.renew(clock.bootMs() + 60_000), processes.identify(again)), { timeout: 6_000 }).toBeUndefined();
+    await expect.poll(() => guard.pid, { timeout: 6_000 }).toBeGreaterThan(0);
+  });
+
+  test('replaces one that it finds stalled', async () => {
+    const first = await open();
+    await first.arm(clock.bootMs() + 60_000);
+    const stalled = first.pid!;
+    process.kill(stalled, 'SIGSTOP');
+    const second = await open();
+    expect(second.pid).toBeUndefined();
+    await second.arm('never');
+    expect(second.pid).toBeGreaterThan(0);
+    expect(processes.identify(stalled)).toBeUndefined();
+  });
+
+  test('ends it when the database is stopped; ending twice is no matter', async () => {
+    const guard = await open();
+    await guard.arm(clock.bootMs() + 60_000);
+    const pid = guard.pid!;
+    await guard.end();
+    expect(processes.identify(pid)).toBeUndefined();
+    await guard.end();
+    await guard.arm('never');
+    expect(guard.pid).toBeGreaterThan(0);
+  });
+
+  test('says clearly when there can be no guard', async () => {
+    const noBash: MachineRuntime = { ...runtime, processes: { ...processes, startDetached: (_binary, args, options) => processes.startDetached('/no/such/bash', args, options) } };
+    const guard = await open({}, noBash);
+    await expect(guard.arm('never')).rejects.toThrow(expect.objectContaining({ code: 'GUARD_UNAVAILABLE', hint: expect.stringContaining('bash') as unknown }));
+    writeFileSync(join(stateDir, 'file'), '');
+    await expect(openGuard({ stateDir: join(stateDir, 'file'), target }, runtime)).rejects.toThrow(expect.objectContaining({ code: 'GUARD_UNAVAILABLE' }));
+  });
+});
+
+describe('the guard itself', () => {
+  test('ends when nobody can reach it any more, but not while it has a deadline', async () => {
+    await startDatabase();
+    const guard = await open();
+    await guard.arm(clock.bootMs() + 500);
+    const pid = guard.pid!;
+    rmSync(join(stateDir, 'guard'), { recursive: true });
+    await clock.sleep(200);
+    expect(processes.identify(pid)).toBeDefined();
+    await untilGone();
+    await expect.poll(() => processes.identify(pid), { timeout: 7_000 }).toBeUndefined();
+  });
+
+  test('pets a watchdog, and takes its leave of it', async () => {
+    const watchdog = join(stateDir, 'watchdog');
+    const guard = await open({ watchdog });
+    await guard.arm('never');
+    await expect.poll(() => readFileSync(watchdog, 'utf8'), { timeout: 5_000 }).toMatch(/^\.{2,}$/);
+    await guard.end();
+    expect(readFileSync(watchdog, 'utf8')).toMatch(/^\.+V$/);
+  });
+
+  test('goes on without a watchdog that it can not open', async () => {
+    const guard = await open({ watchdog: '/no/such/watchdog' });
+    await guard.arm('never');
+    expect(await readFile(join(stateDir, 'guard', 'guard.log'), 'utf8')).toContain('can not open the watchdog /no/such/watchdog');
+  });
+
+  test('needs no other program, from its start to its kill', async () => {
+    expect(guardScript.replaceAll(/^ *#.*$/gm, '')).not.toMatch(/\$\((?!\()|`|<<</);
+    const empty: MachineRuntime = {
+      ...runtime,
+      processes: { ...processes, startDetached: (_binary, args, options) => processes.startDetached('/bin/bash', args, { ...options, env: { PATH: '/nonexistent' } }) },
+    };
+    await startDatabase();
+    const guard = await open({}, empty);
+    await guard.arm(clock.bootMs() + 100);
+    await untilGone();
+    await expect.poll(() => guard.takeStrike()).toBeDefined();
+    expect(await readFile(join(stateDir, 'guard', 'guard.log'), 'utf8')).toMatch(/^struck: [^\n]*\n$/);
+  });
+
+  test.skipIf(!isRoot)('works for an unprivileged agent (needs root)', async () => {
+    mkdirSync(join(stateDir, 'guard'), { mode: 0o700 });
+    for (const path of [stateDir, join(stateDir, 'guard'), data]) chownSync(path, nobody.uid, nobody.gid);
+    const as: MachineRuntime = {
+      ...runtime,
+      processes: {
+        ...processes,
+        run: (binary, args, options) => processes.run(binary, args, { ...options, account: nobody, cwd: '/' }),
+        startDetached: (binary, args, options) => processes.startDetached(binary, args, { ...options, account: nobody }),
+      },
+    };
+    const mine = await start('sleep 60 & wait', data, { account: nobody });
+    await writeFile(join(data, 'postmaster.pid'), `${mine.pid}\n`);
+    // Bash reads its script as that user.
+    const guard = await open({}, { ...as, processes: { ...as.processes, startDetached: (binary, args, options) => (chownSync(join(stateDir, 'guard', 'guard.sh'), nobody.uid, nobody.gid), as.processes.startDetached(binary, args, options)) } });
+    await guard.arm(clock.bootMs() + 100);
+    await untilGone();
+  });
+});
