@@ -65,8 +65,6 @@ export class Member implements AsyncDisposable {
   /** The term in which this agent made, or confirmed, this member the primary; 0: in none. */
   servingTerm = 0;
   releasedTerm = 0;
-  /** While an operator's hand-over or restart is under way, the loop decides nothing. */
-  occupiedBy: string | undefined;
   holdStillUntilMs = 0;
   /** As a follower: until when it promised a leader without store to hold still. */
   confirmedUntilMs = 0;
@@ -92,10 +90,12 @@ export class Member implements AsyncDisposable {
   readonly #retention: Retention = new Retention(this);
   readonly #stop = new AbortController();
   readonly #listeners: Disposable[] = [];
+  readonly #occupations = new Set<{ readonly as: string }>();
   #timer: Timer | undefined;
   #turning = false;
   #again = false;
   #acting = false;
+  #said: Decision | undefined;
   #pauseUntilMs = 0;
 
   constructor(options: MemberOptions, deps: MemberDependencies) {
@@ -165,6 +165,11 @@ export class Member implements AsyncDisposable {
   /** Called by the agent when its own loop was stalled. */
   abstain(forMs: number): void {
     this.#leader.abstain(forMs);
+  }
+
+  /** While an operator's hand-over or restart, or a vote, is under way, the loop decides nothing. */
+  get occupiedBy(): string | undefined {
+    return this.#occupations.values().next().value?.as;
   }
 
   now(): number {
@@ -255,7 +260,8 @@ export class Member implements AsyncDisposable {
   }
 
   #say(decision: Decision): void {
-    if (decision.say === this.decision.say && decision.act === this.decision.act) return;
+    if (decision.say === this.#said?.say && decision.act === this.#said.act) return;
+    this.#said = decision;
     this.deps.runtime.logger.info('failover.decided', { act: decision.act, state: decision.say, why: decision.why });
     this.deps.record('member.state', { state: decision.say, act: decision.act, why: decision.why });
   }
@@ -346,12 +352,13 @@ export class Member implements AsyncDisposable {
     if (this.occupiedBy !== undefined && as !== 'voting') {
       throw new HoldfastError('MEMBER_BUSY', `${this.node} is ${this.occupiedBy} ${this.service}`, { retryable: true, hint: 'Try again when that is done.' });
     }
-    const before = this.occupiedBy;
-    this.occupiedBy = as;
+    // Several votes can be under way at once, and end in any order.
+    const occupation = { as };
+    this.#occupations.add(occupation);
     try {
       return await work();
     } finally {
-      this.occupiedBy = before;
+      this.#occupations.delete(occupation);
       this.wake();
     }
   }
