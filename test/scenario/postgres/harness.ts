@@ -39,7 +39,7 @@ export class TestCluster implements AsyncDisposable {
   private constructor(directory: string, bin: string | undefined) {
     this.directory = directory;
     this.#bin = bin;
-    this.runtime = createRuntime({ log: { level: 'error' } });
+    this.runtime = createRuntime({ log: { level: process.env['PGTEST_LOG'] === 'info' ? 'info' : 'error' } });
   }
 
   static async open(bin?: string): Promise<TestCluster> {

@@ -17,7 +17,7 @@ const partialName = /^(.+)\.partial-[0-9a-f]{16}$/;
 /** Makes a new cluster beside the data directory, and puts it there whole. @throws ENGINE_DATA_PRESENT, ENGINE_FOREIGN_DATA, ENGINE_BOOTSTRAP_FAILED, ENGINE_NO_SPACE */
 export async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
   const { places, context, vault, config, binaries } = member;
-  await requireAbsent(places.data, context, binaries.version);
+  await requireAbsent(places, context, binaries.version);
   const credentials = (await vault.read()) ?? makeCredentials(config.superuser.password?.reveal());
   await vault.write(credentials);
   await buildData(member, signal, async (directory) => {
@@ -37,6 +37,7 @@ export async function buildData(member: Member, signal: AbortSignal, fill: (dire
   const { data } = member.places;
   const parent = dirname(data);
   await mkdir(parent, { recursive: true, mode: 0o755 });
+  await rm(member.places.rejoin, { force: true });
   await removePartials(data);
   const directory = `${data}.partial-${randomBytes(8).toString('hex')}`;
   try {

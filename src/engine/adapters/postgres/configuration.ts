@@ -138,7 +138,7 @@ function renderRole(input: ConfigurationInput, role: Role): Record<string, strin
   };
 }
 
-/** A libpq connection string. The unused fallback name carries the upstream's node, so that what is in force can be read back. */
+/** The unused fallback name carries the upstream's node, so that what is in force can be read back. */
 function renderConninfo({ context, places, version }: ConfigurationInput, upstream: MemberAddress): string {
   const parts: Record<string, string | number> = {
     host: upstream.host,
@@ -156,6 +156,11 @@ function renderConninfo({ context, places, version }: ConfigurationInput, upstre
     // Else whoever answers there could ask for the password itself.
     ...(version.major >= 16 ? { require_auth: 'scram-sha-256' } : {}),
   };
+  return renderConnection(parts);
+}
+
+/** A connection string of libpq (PostgreSQL manual, Connection Strings). */
+export function renderConnection(parts: Readonly<Record<string, string | number>>): string {
   return Object.entries(parts)
     .map(([key, value]) => `${key}='${String(value).replaceAll(/['\\]/g, (special) => `\\${special}`)}'`)
     .join(' ');

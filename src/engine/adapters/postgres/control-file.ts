@@ -10,6 +10,8 @@ const states = ['starting', 'shut down', 'shut down in recovery', 'shutting down
 export interface ControlFile {
   /** Decimal text: it exceeds a number's precision. */
   readonly systemId: string;
+  /** Version of the system catalogs, part of the names of directories in tablespaces. */
+  readonly catalogVersion: number;
   readonly state: (typeof states)[number];
   /** Where the last checkpoint's record begins. */
   readonly checkpointLsn: bigint;
@@ -32,6 +34,9 @@ export interface ControlFile {
 
 const minimumNames = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction'] as const;
 
+/** The name under which it waits while the data must not be used: nothing can start that without it. */
+export const parkedControl = 'pg_control.rejoin';
+
 /** Where the CRC is, by pg_control_version: 13 to 16, 17, 18 (which added default_char_signedness). */
 const crcOffsets: Readonly<Record<number, number>> = { 1300: 288, 1700: 288, 1800: 292 };
 
@@ -43,8 +48,8 @@ const readAttemptsMax = 5;
  * Format: ControlFileData of src/include/catalog/pg_control.h, PostgreSQL 14 to 18, little-endian 64-bit.
  * @throws ENGINE_DATA_DAMAGED
  */
-export async function readControlFile(dataDirectory: string): Promise<ControlFile> {
-  const path = join(dataDirectory, 'global', 'pg_control');
+export async function readControlFile(dataDirectory: string, name = 'pg_control'): Promise<ControlFile> {
+  const path = join(dataDirectory, 'global', name);
   for (let attempt = 1; ; attempt += 1) {
     const parsed = parseControlFile(await readFile(path));
     if (typeof parsed !== 'string') return parsed;
@@ -65,6 +70,7 @@ export function parseControlFile(bytes: Buffer): ControlFile | string {
   if (crc32c(bytes.subarray(0, crcOffset)) !== bytes.readUInt32LE(crcOffset)) return 'does not match its checksum';
   return {
     systemId: bytes.readBigUInt64LE(0).toString(),
+    catalogVersion: bytes.readUInt32LE(12),
     state: states[bytes.readUInt32LE(16)] ?? 'starting',
     checkpointLsn: bytes.readBigUInt64LE(32),
     redoLsn: bytes.readBigUInt64LE(40),

@@ -5,9 +5,10 @@ import { z } from 'zod';
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
 import type { EngineContext } from '../../engine.ts';
 import type { PostgresVersion } from './binaries.ts';
-import { readControlFile, type ControlFile } from './control-file.ts';
+import { parkedControl, readControlFile, type ControlFile } from './control-file.ts';
 import { flushDirectory, writeDurably } from './durable-file.ts';
 import { ownershipProblem } from './durable-tree.ts';
+import type { Places } from './places.ts';
 
 const markerName = 'holdfast.json';
 const markerSchema = z.object({ cluster: z.string(), service: z.string(), systemId: z.string().regex(/^\d+$/) });
@@ -15,10 +16,12 @@ const markerSchema = z.object({ cluster: z.string(), service: z.string(), system
 export type DataState =
   | { readonly state: 'absent' }
   | { readonly state: 'foreign'; readonly failure: HoldfastError }
-  | { readonly state: 'present'; readonly control: ControlFile };
+  /** `rejoining`: in the midst of being brought back onto a common history; nothing else may use it. */
+  | { readonly state: 'present'; readonly control: ControlFile; readonly rejoining: boolean };
 
 /** What is in the data directory, and whether it is ours to touch. Changes nothing. */
-export async function examineData(data: string, context: EngineContext, version: PostgresVersion): Promise<DataState> {
+export async function examineData(places: Places, context: EngineContext, version: PostgresVersion): Promise<DataState> {
+  const { data } = places;
   const entries = await readdir(data).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     return error;
@@ -26,13 +29,14 @@ export async function examineData(data: string, context: EngineContext, version:
   if (!Array.isArray(entries)) return foreign(`'${data}' can not be read: ${messageOf(entries)}`, 'Make `data` a directory that Holdfast may read, or name another one.');
   if (entries.length === 0) return { state: 'absent' };
   try {
-    return await examinePresent(data, context, version);
+    return await examinePresent(places, context, version);
   } catch (error) {
     return foreign(messageOf(error), error instanceof HoldfastError ? error.hint : 'Look into the directory; move it aside, and Holdfast makes this member anew.', error);
   }
 }
 
-async function examinePresent(data: string, context: EngineContext, version: PostgresVersion): Promise<DataState> {
+async function examinePresent(places: Places, context: EngineContext, version: PostgresVersion): Promise<DataState> {
+  const { data } = places;
   if (!existsSync(join(data, markerName))) {
     return foreign(`'${data}' is not empty, and was not made by Holdfast`, 'Name an empty or absent directory as `data`; nothing in this one has been touched.');
   }
@@ -49,11 +53,12 @@ async function examinePresent(data: string, context: EngineContext, version: Pos
   }
   const problem = await ownershipProblem(data, context.account);
   if (problem !== undefined) return foreign(problem, `Give the directory to ${context.account?.name ?? 'the user that Holdfast runs as'}, with mode 0700.`);
-  const control = await readControlFile(data);
+  const parked = existsSync(join(data, 'global', parkedControl));
+  const control = await readControlFile(data, parked ? parkedControl : undefined);
   if (control.systemId !== marker.systemId) {
     return foreign(`'${data}' holds database system ${control.systemId}, where Holdfast made ${marker.systemId}`, 'Somebody has put other data there: put the right data back, or move it aside.');
   }
-  return { state: 'present', control };
+  return { state: 'present', control, rejoining: parked || existsSync(places.rejoin) };
 }
 
 /** Marks a directory that is still being made as ours. */
@@ -69,8 +74,9 @@ export async function readMarker(directory: string): Promise<z.infer<typeof mark
 }
 
 /** @throws ENGINE_DATA_PRESENT, ENGINE_FOREIGN_DATA, ENGINE_UNSUITABLE: a new data directory can not be put in place */
-export async function requireAbsent(data: string, context: EngineContext, version: PostgresVersion): Promise<void> {
-  const found = await examineData(data, context, version);
+export async function requireAbsent(places: Places, context: EngineContext, version: PostgresVersion): Promise<void> {
+  const { data } = places;
+  const found = await examineData(places, context, version);
   if (found.state === 'foreign') throw found.failure;
   if (found.state === 'present') {
     throw new HoldfastError('ENGINE_DATA_PRESENT', `'${data}' already has data of this service`, { hint: 'Move it aside first (holdfast reinit does).' });
@@ -82,12 +88,21 @@ export async function requireAbsent(data: string, context: EngineContext, versio
   }
 }
 
-/** @throws ENGINE_FOREIGN_DATA, ENGINE_DATA_ABSENT */
-export async function requirePresent(data: string, context: EngineContext, version: PostgresVersion): Promise<ControlFile> {
-  const found = await examineData(data, context, version);
+/** @throws ENGINE_FOREIGN_DATA, ENGINE_DATA_ABSENT, ENGINE_REJOIN_UNFINISHED */
+export async function requirePresent(places: Places, context: EngineContext, version: PostgresVersion): Promise<ControlFile> {
+  const { data } = places;
+  const found = await examineData(places, context, version);
   if (found.state === 'foreign') throw found.failure;
+  if (found.state === 'present' && found.rejoining) throw rejoinUnfinished(data);
   if (found.state === 'present') return found.control;
   throw new HoldfastError('ENGINE_DATA_ABSENT', `'${data}' has no data yet`, { hint: 'It is made when the cluster starts, or copied from another member.' });
+}
+
+export function rejoinUnfinished(data: string): HoldfastError {
+  return new HoldfastError('ENGINE_REJOIN_UNFINISHED', `'${data}' was being brought back onto the common history when that was interrupted`, {
+    retryable: true,
+    hint: 'It is begun again by itself where failover is not paused; until then the data can not be used.',
+  });
 }
 
 /** Whether it was set up to follow someone: it would start as a replica. */

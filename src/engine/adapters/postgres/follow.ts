@@ -6,10 +6,9 @@ import type { ControlFile } from './control-file.ts';
 import { accepts, freeze, runsAsPrimary } from './freeze.ts';
 import { assumeRole, configurationInput, connectUpstream, markReplica, queryTimeoutMs, requireData, type Member } from './member.ts';
 import { replicaPosition, timelineAt } from './position.ts';
-import type { ReplicationConnection } from './replication-connection.ts';
-import { ServerError } from './replication-connection.ts';
-import { slotName } from './slot-name.ts';
-import { checkContinues } from './upstream-check.ts';
+import { readPlan } from './rejoin-plan.ts';
+import { ensureSlot } from './slots.ts';
+import { checkContinues, diverged } from './upstream-check.ts';
 import { endOfWal } from './wal-end.ts';
 
 /** A replica that has much to replay is left to it; `inspect` tells when it accepts. */
@@ -17,6 +16,7 @@ const replicaStartMsMax = 10_000;
 
 /** Makes this member a replica of `upstream`, after proof that its data can be continued from there. @throws see upstream-check.ts */
 export async function follow(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
+  if ((await readPlan(member)) !== undefined) throw diverged(upstream, 'an attempt to rejoin was interrupted');
   await requireData(member);
   if (member.server.adopt() !== undefined) {
     if (await runsAsPrimary(member)) {
@@ -53,15 +53,6 @@ export async function wholePosition(member: Member, control: ControlFile, signal
   const found = await replicaPosition(await member.sessions.shared({ signal }), data, control.segmentBytes, signal);
   const timeline = found === undefined ? undefined : await timelineAt(data, found.replayLsn, control.segmentBytes);
   return await endOfWal(data, control, found === undefined || timeline === undefined ? undefined : { timeline, lsn: found.replayLsn });
-}
-
-/** So that the upstream keeps what this member needs from now on. */
-export async function ensureSlot(connection: ReplicationConnection, node: string, signal: AbortSignal): Promise<void> {
-  try {
-    await connection.query(`CREATE_REPLICATION_SLOT ${slotName(node)} PHYSICAL RESERVE_WAL`, { timeoutMs: queryTimeoutMs, signal });
-  } catch (error) {
-    if (!(error instanceof ServerError && error.code === '42710')) throw error;
-  }
 }
 
 async function followsAlready(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<boolean> {

@@ -4,6 +4,7 @@ import { HoldfastError } from '../../../core/errors.ts';
 import type { Position } from '../../engine.ts';
 import { assumeRole, requireData, type Member } from './member.ts';
 import { replicaPosition } from './position.ts';
+import { examineData } from './data-directory.ts';
 import { readPidFile } from './server-files.ts';
 import { endOfWal } from './wal-end.ts';
 import { readControlFile } from './control-file.ts';
@@ -19,6 +20,9 @@ const receiverMsMax = 5_000;
  * has), and only when all of them are gone is the position read. What the sender got as an answer before lies within that position.
  */
 export async function freeze(member: Member, signal: AbortSignal): Promise<Position> {
+  const found = await examineData(member.places, member.context, member.binaries.version);
+  // Half copied data reaches nowhere; it receives nothing either, and nothing starts it before the rejoin is finished.
+  if (found.state === 'present' && found.rejoining) return { timeline: 0, lsn: 0n };
   await requireData(member);
   const main = member.server.adopt();
   if (main !== undefined && (await runsAsPrimary(member))) {

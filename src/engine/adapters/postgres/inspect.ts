@@ -1,7 +1,7 @@
 import type { EngineObservation, ReplicaObservation } from '../../engine.ts';
 import { messageOf, type HoldfastError } from '../../../core/errors.ts';
 import { parseConninfo } from './configuration.ts';
-import { examineData, isReplicaData } from './data-directory.ts';
+import { examineData, isReplicaData, rejoinUnfinished } from './data-directory.ts';
 import type { ControlFile } from './control-file.ts';
 import { accepts } from './freeze.ts';
 import type { Member } from './member.ts';
@@ -42,10 +42,11 @@ export class Inspector {
   async inspect(signal: AbortSignal): Promise<EngineObservation> {
     const { places, context, binaries, server } = this.#member;
     const none = { running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false } as const;
-    const found = await examineData(places.data, context, binaries.version);
+    const found = await examineData(places, context, binaries.version);
     if (found.state === 'absent') return { ...none, data: 'absent' };
     if (found.state === 'foreign') return { ...none, data: 'foreign', failure: failureOf(found.failure) };
     const known = { data: 'present', systemId: found.control.systemId, version: binaries.version.text } as const;
+    if (found.rejoining) return { ...none, ...known, position: { timeline: 0, lsn: 0n }, failure: failureOf(rejoinUnfinished(places.data)) };
     const main = server.main;
     const resting = { timeline: found.control.timeline, lsn: furthest(found.control.checkpointLsn, found.control.minRecoveryLsn) };
     if (main === undefined) return { ...none, ...known, position: resting };

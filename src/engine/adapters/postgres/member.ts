@@ -101,7 +101,7 @@ export class Sessions implements AsyncDisposable {
 }
 
 export async function requireData(member: Member): Promise<ControlFile> {
-  return await requirePresent(member.places.data, member.context, member.binaries.version);
+  return await requirePresent(member.places, member.context, member.binaries.version);
 }
 
 export function configurationInput(member: Member): ConfigurationInput {
@@ -121,7 +121,7 @@ export async function assumeRole(member: Member, role: Role): Promise<void> {
 }
 
 /** Emptied first when nothing is to be followed any more: whatever the server still tries, it can not log in anywhere. */
-async function writePasswordFile(member: Member, role: Role): Promise<void> {
+export async function writePasswordFile(member: Member, role: Role): Promise<void> {
   const path = passwordFile(member.places);
   const { account } = member.context;
   if (role.kind === 'replica' && role.upstream !== undefined) {

@@ -14,6 +14,8 @@ export interface Places {
   /** The server's log. */
   readonly log: string;
   readonly credentials: string;
+  /** The plan of a rejoin that is not finished. */
+  readonly rejoin: string;
 }
 
 /** sun_path of unix(7), less the terminating zero and the longest socket name, '/.s.PGSQL.65535.lock'. */
@@ -26,6 +28,7 @@ export async function openPlaces(data: string, context: EngineContext): Promise<
     run: await openRunDirectory(context),
     log: join(context.stateDir, 'postgres.log'),
     credentials: join(context.stateDir, 'postgres-credentials.json'),
+    rejoin: join(context.stateDir, 'postgres-rejoin.json'),
   };
 }
 

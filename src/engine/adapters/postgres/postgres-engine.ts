@@ -8,7 +8,7 @@ import { openBinaries } from './binaries.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { PostgresConfig } from './config.ts';
 import { CredentialVault } from './credentials.ts';
-import { moveAside } from './data-directory.ts';
+import { examineData, moveAside } from './data-directory.ts';
 import { follow } from './follow.ts';
 import { freeze } from './freeze.ts';
 import { Inspector } from './inspect.ts';
@@ -18,6 +18,7 @@ import { promote, startPrimary } from './promote.ts';
 import { provision } from './provision.ts';
 import { probe } from './reachable.ts';
 import { rejoin } from './rejoin.ts';
+import { removePlan } from './rejoin-plan.ts';
 import { retain } from './retain.ts';
 import { Server } from './server.ts';
 import { endOfWal } from './wal-end.ts';
@@ -120,8 +121,12 @@ export class PostgresEngine implements Engine {
   async setAside(reason: string): Promise<string> {
     const { server, places, runtime } = this.#member;
     if (server.adopt() !== undefined) throw new HoldfastError('ENGINE_RUNNING', `'${places.data}' is in use by a running server`, { hint: 'Stop it first.' });
-    await requireData(this.#member);
-    return await moveAside(places.data, reason, runtime.clock.wallMs());
+    const found = await examineData(places, this.#member.context, this.#member.binaries.version);
+    if (found.state === 'foreign') throw found.failure;
+    if (found.state === 'absent') throw new HoldfastError('ENGINE_DATA_ABSENT', `'${places.data}' has no data to move aside`);
+    const target = await moveAside(places.data, reason, runtime.clock.wallMs());
+    await removePlan(this.#member);
+    return target;
   }
 
   async retain(members: readonly { node: string; lsn?: bigint }[], { signal }: { signal: AbortSignal }): Promise<void> {

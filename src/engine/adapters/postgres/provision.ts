@@ -6,10 +6,10 @@ import { buildData } from './bootstrap.ts';
 import { prepareConfiguration, writeConfiguration } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { readMarker, requireAbsent, writeMarker } from './data-directory.ts';
-import { ensureSlot } from './follow.ts';
 import { formatLsn } from './lsn.ts';
 import { configurationInput, connectUpstream, markReplica, type Member } from './member.ts';
 import { ServerError } from './replication-connection.ts';
+import { renewSlot } from './slots.ts';
 import { endOfWal } from './wal-end.ts';
 
 const progressMs = 5_000;
@@ -17,11 +17,11 @@ const progressMs = 5_000;
 /** Copies all data of another member; see `Engine.provision`. */
 export async function provision(member: Member, from: MemberAddress, signal: AbortSignal): Promise<void> {
   const { places, context, binaries } = member;
-  await requireAbsent(places.data, context, binaries.version);
+  await requireAbsent(places, context, binaries.version);
   await using connection = await connectUpstream(member, from, 'provision', { signal });
   await buildData(member, signal, async (directory) => {
     // First, so that the WAL after the copy is kept until this member follows.
-    await ensureSlot(connection, context.node, signal);
+    await renewSlot(connection, context.node, signal);
     await copyTo(member, from, connection, directory, signal);
     await markReplica(member, directory);
     await prepareConfiguration(configurationInput(member), directory);

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HoldfastError, messageOf } from '../../../core/errors.ts';
+import { HoldfastError } from '../../../core/errors.ts';
 import type { MemberAddress, Position } from '../../engine.ts';
 import type { ControlFile } from './control-file.ts';
 import { formatLsn, segmentName } from './lsn.ts';
@@ -29,39 +29,57 @@ export async function checkContinues(connection: ReplicationConnection, upstream
   if (position.timeline === system.timeline && position.lsn > system.flushLsn) {
     throw diverged(upstream, `it ends at ${formatLsn(system.flushLsn)} of timeline ${system.timeline}, but this member goes on to ${formatLsn(position.lsn)}`);
   }
-  await compareWal(connection, upstream, data, control, position, signal);
+  const verdict = await compareWal(connection, data, control, position, signal);
+  if (verdict === 'same') return;
+  const place = `its WAL of timeline ${position.timeline} before ${formatLsn(position.lsn)}`;
+  throw diverged(upstream, verdict === 'different' ? `${place} is not that of this member` : `${place}, from where this member must go on, is no longer there`);
 }
 
-async function compareWal(connection: ReplicationConnection, upstream: MemberAddress, data: string, control: ControlFile, position: Position, signal: AbortSignal): Promise<void> {
-  const { timeline, from } = await comparedRange(data, control, position);
-  const ours = await readWal(data, control, timeline, from, position.lsn);
-  if (ours.length === 0) return;
-  let theirs: Buffer;
+/**
+ * Compares the WAL just before `position` here with that on the other member. `absent`: one of the two no longer has it. After this the
+ * connection is spent.
+ */
+export async function compareWal(connection: ReplicationConnection, data: string, control: ControlFile, position: Position, signal: AbortSignal): Promise<'same' | 'different' | 'absent'> {
+  const { timeline, from, files } = await comparedRange(data, control, position);
+  const ours = await readWal(data, control, files, from, position.lsn);
+  if (ours === undefined) return 'absent';
   try {
-    theirs = await streamWal(connection, timeline, from, ours.length, signal);
+    return ours.equals(await streamWal(connection, timeline, from, ours.length, signal)) ? 'same' : 'different';
   } catch (error) {
-    if (!(error instanceof ServerError)) throw error;
-    throw diverged(upstream, `it does not have the WAL of timeline ${timeline} at ${formatLsn(from)} that this member needs: ${messageOf(error)}`);
+    if (error instanceof ServerError) return 'absent';
+    throw error;
+  } finally {
+    connection.cut();
   }
-  if (!ours.equals(theirs)) throw diverged(upstream, `its WAL of timeline ${timeline} before ${formatLsn(position.lsn)} is not that of this member`);
 }
 
-/** At most the last part, within one segment and one timeline. */
-async function comparedRange(data: string, control: ControlFile, position: Position): Promise<{ timeline: number; from: bigint }> {
+/** At most the last part, within one segment and one timeline; `files`: the timelines whose segment files hold it, copied at a branch. */
+async function comparedRange(data: string, control: ControlFile, position: Position): Promise<{ timeline: number; from: bigint; files: number[] }> {
   const timelines = timelinesNewestFirst(await latestHistory(data, position.timeline));
   const { timeline, begin } = timelines.find((candidate) => candidate.timeline <= position.timeline && candidate.begin < position.lsn) ?? { timeline: position.timeline, begin: 0n };
   const last = position.lsn - 1n;
   const starts = [last - (last % control.segmentBytes), begin, position.lsn - comparedBytesMax];
-  return { timeline, from: starts.reduce((a, b) => (a > b ? a : b)) };
+  const from = starts.reduce((a, b) => (a > b ? a : b));
+  const files = timelines.map((candidate) => candidate.timeline).filter((candidate) => candidate >= timeline);
+  return { timeline, from, files: files.toReversed() };
 }
 
-async function readWal(data: string, control: ControlFile, timeline: number, from: bigint, to: bigint): Promise<Buffer> {
-  await using file = await open(join(data, 'pg_wal', segmentName(timeline, from, control.segmentBytes)), 'r');
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(Number(to - from)), 0, Number(to - from), Number(from % control.segmentBytes));
-  return buffer.subarray(0, bytesRead);
+async function readWal(data: string, control: ControlFile, files: readonly number[], from: bigint, to: bigint): Promise<Buffer | undefined> {
+  const length = Number(to - from);
+  for (const timeline of files) {
+    const path = join(data, 'pg_wal', segmentName(timeline, from, control.segmentBytes));
+    const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (file === undefined) continue;
+    await using _open = file;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, Number(from % control.segmentBytes));
+    return bytesRead === length ? buffer : undefined;
+  }
+  return undefined;
 }
 
-/** After this the connection is in the midst of streaming, and good for nothing else. */
 async function streamWal(connection: ReplicationConnection, timeline: number, from: bigint, length: number, signal: AbortSignal): Promise<Buffer> {
   connection.send(`START_REPLICATION PHYSICAL ${formatLsn(from)} TIMELINE ${timeline}`);
   const parts: Buffer[] = [];
@@ -74,7 +92,6 @@ async function streamWal(connection: ReplicationConnection, timeline: number, fr
     parts.push(Buffer.from(part));
     missing -= part.length;
   }
-  connection.cut();
   return Buffer.concat(parts);
 }
 
@@ -84,6 +101,6 @@ export function foreign(upstream: MemberAddress, theirs: string, ours: string): 
   });
 }
 
-function diverged(upstream: MemberAddress, reason: string): HoldfastError {
+export function diverged(upstream: MemberAddress, reason: string): HoldfastError {
   return new HoldfastError('ENGINE_DIVERGED', `this member's data can not be continued from ${upstream.node}: ${reason}`, { hint: 'It has to rejoin (done by itself where failover is not paused).' });
 }
