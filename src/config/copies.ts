@@ -27,7 +27,7 @@ export const backupSchema = z.strictObject({
   journal: duration({ min: '100ms', max: '1h' })
     .optional()
     .describe('How often the WAL that came since is copied: what a lost site costs at most.'),
-  keep: keepSchema.optional(),
+  keep: keepSchema.optional().describe('How many snapshots stay; one stays if any rule keeps it. Absent: all.'),
 });
 
 const s3Schema = z.strictObject({
@@ -58,11 +58,11 @@ const locationKinds = ['path', 's3', 'sftp', 'mirror', 'parity'] as const;
 /** One place where copies live, or several taken as one. */
 export const locationSchema = z
   .strictObject({
-    path: path().optional(),
-    s3: s3Schema.optional(),
-    sftp: sftpSchema.optional(),
-    mirror: z.array(name()).min(2).optional(),
-    parity: paritySchema.optional(),
+    path: path().optional().describe('A local directory.'),
+    s3: s3Schema.optional().describe('A bucket of an S3-compatible store.'),
+    sftp: sftpSchema.optional().describe('A directory of an SSH server.'),
+    mirror: z.array(name()).min(2).optional().describe('Locations that each have everything.'),
+    parity: paritySchema.optional().describe('Locations of which any `data` many suffice.'),
   })
   .refine(
     (location) => locationKinds.filter((kind) => location[kind] !== undefined).length === 1,
@@ -80,5 +80,8 @@ export const drillSchema = z.strictObject({
   restore: name().describe('The service whose copies are restored into a sandbox.'),
   at: z.union([z.enum(['latest', 'random'], atAllowed), z.iso.datetime({ offset: true, error: atAllowed })], atAllowed).default('latest'),
   schedule,
-  checks: z.array(checkSchema).min(1, 'must name at least one check: a restore that nobody checked proves nothing'),
+  checks: z
+    .array(checkSchema)
+    .min(1, 'must name at least one check: a restore that nobody checked proves nothing')
+    .describe('What must hold of what was restored.'),
 });

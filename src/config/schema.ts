@@ -15,6 +15,12 @@ const nodeSchema = z.strictObject({
 /** The roles of the API, least first. */
 const roles = ['viewer', 'operator', 'admin'] as const;
 
+const tokenSchema = z.strictObject({
+  name: name().describe('Whose it is; shown in events.'),
+  role: z.enum(roles).describe('viewer: reads. operator: switchover, failover, pause, restart. admin: also reinit.'),
+  secret: secret().describe('What is sent as `Authorization: Bearer`.'),
+});
+
 const securityAllowed = 'must name ca, cert and key, which `holdfast certificates` makes';
 
 const securitySchema = z.strictObject(
@@ -22,11 +28,7 @@ const securitySchema = z.strictObject(
     ca: path().describe("Certificates that sign the nodes', PEM."),
     cert: path().describe("This node's certificate and what stands between it and the CA, PEM."),
     key: path().describe('Its private key, PEM, readable by nobody else.'),
-    tokens: z
-      .array(z.strictObject({ name: name(), role: z.enum(roles), secret: secret() }))
-      .max(100)
-      .default([])
-      .describe('Who else may use the API.'),
+    tokens: z.array(tokenSchema).max(100).default([]).describe('Who else may use the API.'),
     readOpen: z.boolean().default(true).describe('Whether reading needs no token.'),
   },
   securityAllowed,
@@ -47,16 +49,20 @@ const peersMax = 100;
 /** The whole of holdfast.yaml. */
 export const configSchema = z.strictObject({
   cluster: name().describe('All its nodes have the same.'),
-  node: nodeSchema,
+  node: nodeSchema.describe('This node.'),
   security: securitySchema.describe('How agents and people prove who they are.'),
-  coordination: coordinationSchema,
+  coordination: coordinationSchema.describe('Where the cluster agrees on who leads: one of the three stores.'),
   peers: z.array(address()).max(peersMax).default([]).describe("The other nodes' agents."),
   services: z
     .record(name(), serviceSchema)
     .refine((services) => Object.keys(services).length <= servicesMax, `must be at most ${servicesMax} services`)
-    .default({}),
-  locations: z.record(name(), locationSchema).default({}),
-  drills: z.array(drillSchema).max(1000).default([]),
+    .default({})
+    .describe('What is kept up, by name.'),
+  locations: z
+    .record(name(), locationSchema)
+    .default({})
+    .describe('Where copies live, by name. Each is exactly one of path, s3, sftp, mirror, parity.'),
+  drills: z.array(drillSchema).max(1000).default([]).describe('Rehearsals on schedule.'),
 });
 
 /**

@@ -50,14 +50,14 @@ const engines = ['postgres', 'process', 'files'] as const;
 export const serviceSchema = z
   .strictObject({
     tier: z.int().min(1).max(9).default(1).describe('Lower tiers are recovered first.'),
-    objectives: objectivesSchema.optional(),
+    objectives: objectivesSchema.optional().describe('What is promised.'),
     after: z.array(name()).default([]).describe('Services that must be up before this one.'),
-    postgres: postgresSchema.optional(),
-    process: processSchema.optional(),
+    postgres: postgresSchema.optional().describe('A member of a PostgreSQL service on this node.'),
+    process: processSchema.optional().describe('Any command, active on one node at a time.'),
     files: z.strictObject({ path: path() }).optional().describe('A directory that is only backed up.'),
-    router: routerSchema.optional(),
-    failover: failoverSchema.prefault({}),
-    backup: backupSchema.optional(),
+    router: routerSchema.optional().describe('A router of this service on this node.'),
+    failover: failoverSchema.prefault({}).describe('When and how the leadership moves.'),
+    backup: backupSchema.optional().describe('How copies of it are made.'),
   })
   .refine(
     (service) => engines.filter((engine) => service[engine] !== undefined).length <= 1,

@@ -19,28 +19,31 @@ export interface Address {
 
 /** `'10s'` → 10000 milliseconds, within bounds that are durations themselves, inclusive. */
 export function duration(bounds: { min?: string; max?: string } = {}) {
-  return quantity(durationPattern, 'must be a duration such as 200ms, 10s, 5m or 1h30m', parseDurationMs, bounds);
+  return quantity('duration', durationPattern, 'must be a duration such as 200ms, 10s, 5m or 1h30m', parseDurationMs, bounds);
 }
 
 /** `'16MiB'` → bytes. */
 export function size(bounds: { min?: string; max?: string } = {}) {
-  return quantity(`${sizePattern}$`, 'must be a size such as 512KiB or 16MiB', parseSizeBytes, bounds);
+  return quantity('size', `${sizePattern}$`, 'must be a size such as 512KiB or 16MiB', parseSizeBytes, bounds);
 }
 
 /** `'100MiB/s'` → bytes per second. */
 export function rate(bounds: { min?: string; max?: string } = {}) {
-  return quantity(`${sizePattern}/s$`, 'must be a rate such as 100MiB/s', parseRate, bounds);
+  return quantity('rate', `${sizePattern}/s$`, 'must be a rate such as 100MiB/s', parseRate, bounds);
 }
 
 /** `'99.95%'` → 0.9995. */
 export function percent(bounds: { min?: string; max?: string } = {}) {
-  return quantity('^\\d+(\\.\\d+)?%$', 'must be a percentage such as 99.95%', parsePercent, bounds);
+  return quantity('percentage', '^\\d+(\\.\\d+)?%$', 'must be a percentage such as 99.95%', parsePercent, bounds);
 }
 
 /** Name of a cluster, site, node, service or location: it becomes part of keys, paths and identifiers. */
 export function name() {
   const allowed = 'must be a name of 1 to 40 characters a-z, 0-9 and -, that begins with a letter and does not end in -';
-  return z.string(allowed).regex(/^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/, allowed);
+  return z
+    .string(allowed)
+    .regex(/^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/, allowed)
+    .meta({ kind: 'name' });
 }
 
 /** `'10.0.0.1:7400'`, `'db1.example.net:7400'`, `'[fd00::1]:7400'`. */
@@ -91,14 +94,20 @@ function parseSecret(text: string): Secret | undefined {
   return /^file:[^\0]{1,1024}$/.test(text) ? new Secret({ from: 'file', path: text.slice('file:'.length) }) : undefined;
 }
 
-function quantity(pattern: string, allowed: string, parse: (text: string) => number, { min, max }: { min?: string; max?: string }) {
+function quantity(
+  kind: string,
+  pattern: string,
+  allowed: string,
+  parse: (text: string) => number,
+  { min, max }: { min?: string; max?: string },
+) {
   const least = min === undefined ? -Infinity : parse(min);
   const most = max === undefined ? Infinity : parse(max);
   const range = [min === undefined ? [] : `at least ${min}`, max === undefined ? [] : `at most ${max}`].flat().join(' and ');
   const message = range ? `${allowed}, ${range}` : allowed;
   return z
     .string(message)
-    .meta({ pattern })
+    .meta({ kind, pattern })
     .transform((text, context): number => {
       const value = tryParse(parse, text);
       return value !== undefined && value >= least && value <= most ? value : reject(context, message);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { stringify } from 'yaml';
+import { formatConfig } from '../../config/format.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { createAuthorityFiles, createNodeFiles } from '../certificates.ts';
 
@@ -75,7 +75,7 @@ function configOf(directory: string, node: DemoNode, members: readonly string[],
             replication: { acknowledge: options.acknowledge },
           },
         };
-  return stringify({
+  return formatConfig({
     cluster: 'demo',
     node: { name: node.name, site: 'here', listen: `${HOST}:${node.agentPort}`, state: join(directory, node.name, 'state') },
     security: {
@@ -94,9 +94,9 @@ function configOf(directory: string, node: DemoNode, members: readonly string[],
 function coordinationOf(directory: string, text: string): object {
   const [, kind, rest = ''] = /^(embedded|etcd|zookeeper)(?::(.*))?$/.exec(text) ?? [];
   const list = rest.split(',').filter((one) => one !== '');
-  if (kind === 'embedded') return { embedded: rest === '' ? join(directory, 'coordination.sqlite') : resolve(rest), ttl: '5s' };
-  if (kind === 'etcd' && list.length > 0) return { etcd: { endpoints: list.map((one) => (one.includes('://') ? one : `http://${one}`)) }, ttl: '5s' };
-  if (kind === 'zookeeper' && list.length > 0) return { zookeeper: { servers: list }, ttl: '5s' };
+  if (kind === 'embedded') return { embedded: rest === '' ? join(directory, 'coordination.sqlite') : resolve(rest), ttl: '3s' };
+  if (kind === 'etcd' && list.length > 0) return { etcd: { endpoints: list.map((one) => (one.includes('://') ? one : `http://${one}`)) }, ttl: '3s' };
+  if (kind === 'zookeeper' && list.length > 0) return { zookeeper: { servers: list }, ttl: '3s' };
   throw new HoldfastError('CLI_BAD_COORDINATION', `'${text}' names no coordination store`, { hint: 'Write embedded, etcd:http://HOST:PORT or zookeeper:HOST:PORT.' });
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
+import { formatConfig } from '../../config/format.ts';
 import { configJsonSchema } from '../../config/json-schema.ts';
 import { checkText, findConfig, loadConfig } from '../../config/load.ts';
 import { configSchema } from '../../config/schema.ts';
@@ -39,5 +39,5 @@ function check(named: string | undefined, options: CommonOptions & { textOnly?: 
 function show(named: string | undefined, options: CommonOptions): void {
   const filled = withDefaults(configSchema, checkText(findConfig(named)).written);
   if (options.json) printJson(filled);
-  else process.stdout.write(stringify(filled));
+  else process.stdout.write(formatConfig(filled));
 }
