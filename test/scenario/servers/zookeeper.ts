@@ -9,6 +9,9 @@ import { makeCertificates, type TestCertificates } from './certificates.ts';
 import { freePorts, ServerProcess } from './server-process.ts';
 
 const JAR = '/usr/share/java/zookeeper.jar';
+/** Without it, ZooKeeper logs nothing. */
+const LOGGING_JAR = '/usr/share/java/slf4j-simple.jar';
+const LOG_SHOWN = 3_000;
 /** How often an ensemble is started on other ports when someone took one meanwhile. */
 const STARTS_MAX = 5;
 const READY_MS_MAX = 40_000;
@@ -68,8 +71,7 @@ export class ZooKeeperEnsemble implements AsyncDisposable {
       } catch (error) {
         const logs = await Promise.all(servers.map((server) => server.process.log()));
         await ensemble[Symbol.asyncDispose]();
-        if (starts === STARTS_MAX || !logs.some((log) => log.includes('Address already in use')))
-          throw new Error(`ZooKeeper did not start: ${logs.join('\n').slice(-2_000)}`, { cause: error });
+        if (starts === STARTS_MAX || !logs.some((log) => log.includes('Address already in use'))) throw error;
       }
     }
   }
@@ -87,7 +89,7 @@ export class ZooKeeperEnsemble implements AsyncDisposable {
       if (awaited.length === 0) throw new Error('no server runs');
       const modes = await Promise.all(awaited.map((server) => server.mode()));
       if (modes.every((mode) => mode !== undefined)) return;
-      if (this.#clock.monotonicMs() > deadlineMs) throw new Error(`not all servers serve: ${modes.join(', ')}`);
+      if (this.#clock.monotonicMs() > deadlineMs) throw await this.#silence(`not all servers serve: ${modes.join(', ')}`);
       await this.#clock.sleep(READY_POLL_MS);
     }
   }
@@ -98,7 +100,7 @@ export class ZooKeeperEnsemble implements AsyncDisposable {
     for (;;) {
       for (const server of this.servers)
         if (server.process.running && !server.process.paused && /leader|standalone/.test((await server.mode()) ?? '')) return server;
-      if (this.#clock.monotonicMs() > deadlineMs) throw new Error('no server leads');
+      if (this.#clock.monotonicMs() > deadlineMs) throw await this.#silence('no server leads');
       await this.#clock.sleep(READY_POLL_MS);
     }
   }
@@ -115,6 +117,14 @@ export class ZooKeeperEnsemble implements AsyncDisposable {
     await this.leader();
     old.process.start();
     await this.ready();
+  }
+
+  /** What the servers say of it. */
+  async #silence(what: string): Promise<Error> {
+    const logs = await Promise.all(
+      this.servers.map(async ({ port, process }) => `--- ${port} ${process.running}\n${(await process.log()).slice(-LOG_SHOWN)}`),
+    );
+    return new Error(`${what}\n${logs.join('\n')}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -223,6 +233,8 @@ function javaArgs(configFile: string): string[] {
     '-Djava.net.preferIPv4Stack=true',
     '-Dzookeeper.preAllocSize=1024',
     '-Dzookeeper.cnxTimeout=1000',
+    '-Dorg.slf4j.simpleLogger.showDateTime=true',
+    '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS',
   ];
-  return [...jvm, '-cp', JAR, 'org.apache.zookeeper.server.quorum.QuorumPeerMain', configFile];
+  return [...jvm, '-cp', `${JAR}:${LOGGING_JAR}`, 'org.apache.zookeeper.server.quorum.QuorumPeerMain', configFile];
 }

@@ -85,6 +85,8 @@ export class Client {
       this.stop(new ZooKeeperFailure('away', `not closed within ${Math.round(limitMs)} ms`)),
     );
     this.#closing = true;
+    // Without an answer to the first frame there is nothing that is known to be there.
+    if (this.#session === undefined) this.stop();
     if (this.current !== undefined) void this.#close(this.current);
     const { kind } = await this.ended;
     return kind === 'expired';
@@ -165,7 +167,7 @@ export class Client {
     if (failure.kind === 'expired') {
       this.#session = undefined;
       if (this.#closing || this.#options.whenExpired === 'end') this.stop(failure);
-    } else if (failure.kind === 'denied') {
+    } else if (failure.kind === 'denied' || failure.kind === 'refused' || failure.kind === 'foreign') {
       // Who waits should hear of it now; but it may be mended there (a certificate renewed), so it is tried on.
       this.#next.reject(failure);
       this.#next = nextConnection();

@@ -23,7 +23,7 @@ import {
 /** Requests under way on one connection. More are refused: the caller is faster than the ensemble. */
 const PENDING_MAX = 4_096;
 /** The answer to the first frame is tiny: what is longer is no ZooKeeper. */
-const HANDSHAKE_BYTES_MAX = 1_024;
+export const HANDSHAKE_BYTES_MAX = 1_024;
 /** A watchdog that ran later than this was stalled itself: answers may wait to be read, and get the grace. */
 const LATE_MS = 50;
 const GRACE_MS = 100;

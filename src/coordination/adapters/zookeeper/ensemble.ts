@@ -146,14 +146,13 @@ export function isTooOld(version: string): boolean {
   return version !== '' && (major < 3 || (major === 3 && minor < 6));
 }
 
-/** What is wrong at every server is wrong with the ensemble or our configuration; else a server is missing. */
+/** What is wrong at every server alike is wrong with the ensemble or our configuration; else a server is missing. */
 function summary(failures: readonly unknown[]): ZooKeeperFailure {
   const known = failures.filter((failure) => failure instanceof ZooKeeperFailure);
   const [first] = known;
   if (first === undefined)
     return new ZooKeeperFailure('away', failures.length === 0 ? 'no server' : String(failures[0]), { cause: failures[0] });
-  const kind =
-    (first.kind === 'denied' || first.kind === 'refused') && known.every((failure) => failure.kind === first.kind) ? first.kind : 'away';
+  const kind = known.every((failure) => failure.kind === first.kind) ? first.kind : 'away';
   const hint = known.find((failure) => failure.hint !== '')?.hint ?? '';
   return new ZooKeeperFailure(kind, known.map((failure) => failure.message).join('; '), { hint, cause: first });
 }

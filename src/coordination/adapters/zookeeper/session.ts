@@ -12,10 +12,8 @@ import type { Ensemble } from './ensemble.ts';
 import type { Layout } from './layout.ts';
 import { type Acl, ANY_VERSION, check, create, errorCode } from './protocol.ts';
 
-/** How long a holder that ends a session waits for the ensemble to confirm it. It is tried for longer in the background. */
+/** How long a holder that ends a session waits for the ensemble to confirm it. In the background it is tried for one TTL, when that is longer. */
 const CLOSE_MS_MAX = 3_000;
-/** Least time for that in the background; two TTLs when that is longer: by then the ensemble has ended it, if it runs. */
-const BACKGROUND_CLOSE_MS = 10_000;
 
 export interface SessionParts {
   readonly ensemble: Ensemble;
@@ -177,9 +175,12 @@ export class ZooKeeperSession implements Session {
     return last;
   }
 
-  /** Ends it in the ensemble, also when its validity has passed while the ensemble may still keep it. */
+  /**
+   * Ends it in the ensemble, also when its validity has passed while the ensemble may still keep it. Not tried for longer than its TTL:
+   * over a link that carries our packets but no answers, each attempt would keep it alive.
+   */
   #end(): Promise<boolean> {
-    this.#ending ??= this.client.close(Math.max(BACKGROUND_CLOSE_MS, this.#ttlMs * 2));
+    this.#ending ??= this.client.close(Math.max(CLOSE_MS_MAX, this.#ttlMs));
     return this.#ending;
   }
 }
