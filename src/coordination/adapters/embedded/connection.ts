@@ -1,3 +1,5 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
@@ -26,6 +28,7 @@ export class Connection {
   readonly #undo = new Map<number, (value: unknown) => void>();
   readonly #opened = Promise.withResolvers<void>();
   readonly #exited = Promise.withResolvers<void>();
+  #watcher: FSWatcher | undefined;
   #ids = 0;
   #ended: HoldfastError | undefined;
 
@@ -35,16 +38,17 @@ export class Connection {
     this.#port = port1;
     this.#bell = new Int32Array(new SharedArrayBuffer(4));
     const start: WorkerStart = { file, host, port: port2, bell: this.#bell };
+    const cacheDirectory = getCompileCacheDir();
     this.#worker = new Worker(new URL('./worker.ts', import.meta.url), {
       name: 'holdfast-embedded-store',
       workerData: start,
       transferList: [port2],
       resourceLimits: { maxOldGenerationSizeMb: heapMib, maxYoungGenerationSizeMb: 4, stackSizeMb: 1 },
-      env: {},
+      env: cacheDirectory === undefined ? {} : { NODE_COMPILE_CACHE: cacheDirectory },
       execArgv: [],
     });
     this.#opened.promise.catch(() => {});
-    this.#port.on('message', (message: FromWorker) => this.#hear(message));
+    this.#port.on('message', (message: FromWorker) => (message === 'opened' ? this.#start(file) : this.#hear(message)));
     this.#worker.on('error', (error) => this.#end(unreachable(file, 'its worker failed', error)));
     this.#worker.on('exit', () => {
       this.#end(unreachable(file, 'its file was replaced or its worker ended'));
@@ -107,12 +111,27 @@ export class Connection {
   #send(message: ToWorker): void {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a MessagePort has none
     this.#port.postMessage(message);
+    this.#ring();
+  }
+
+  #ring(): void {
     Atomics.store(this.#bell, 0, 1);
     Atomics.notify(this.#bell, 0);
   }
 
-  #hear(message: FromWorker): void {
-    if (message === 'opened') return this.#opened.resolve();
+  /** Whoever changes the file writes to its log first: that wakes the worker, which so has nothing to do at rest. */
+  #start(file: string): void {
+    try {
+      this.#watcher = watch(`${file}-wal`, { persistent: false }, () => this.#ring());
+      this.#watcher.on('error', () => this.#send('unannounced'));
+    } catch {
+      // As many watches as the kernel allows are in use.
+      this.#send('unannounced');
+    }
+    this.#opened.resolve();
+  }
+
+  #hear(message: Exclude<FromWorker, 'opened'>): void {
     if ('refused' in message) return this.#end(errorOf(message.refused));
     if ('cancelled' in message) return void this.#undo.delete(message.cancelled);
     const { id, value } = message;
@@ -131,6 +150,7 @@ export class Connection {
     this.#pending.clear();
     this.#undo.clear();
     this.#port.close();
+    this.#watcher?.close();
   }
 }
 

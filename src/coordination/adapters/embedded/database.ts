@@ -52,12 +52,14 @@ export function openDatabase(file: string, host: Host): OpenDatabase {
   closeSync(handle);
   const db = new DatabaseSync(file, { timeout: 5_000 });
   try {
+    // Before anything is written: what is not ours is not touched.
+    isOurs(db, file);
     const { journal_mode: mode } = db.prepare('pragma journal_mode = wal').get() as { journal_mode: string };
     if (mode !== 'wal') throw unsuitable(`${file} can not have a write-ahead log here`, 'Put the embedded store on a local disk.');
     db.exec('pragma cache_size = -2048; pragma synchronous = full');
     inTransaction(db, () => {
-      createOrCheck(db, file, host);
-      adopt(db, file, host);
+      if (isOurs(db, file)) adopt(db, file, host);
+      else create(db, host);
     });
     // From here on the caller waits, not SQLite: see the worker.
     db.exec('pragma busy_timeout = 0');
@@ -88,11 +90,12 @@ export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
   }
 }
 
-function createOrCheck(db: DatabaseSync, file: string, host: Host): void {
+/** Whether the file is this store's already; false when it is still empty. @throws COORD_UNSUITABLE when it is something else */
+function isOurs(db: DatabaseSync, file: string): boolean {
   const found = pragma(db, 'application_id');
   if (found === applicationId) {
     const version = pragma(db, 'user_version');
-    if (version === schemaVersion) return;
+    if (version === schemaVersion) return true;
     throw unsuitable(
       `${file} has version ${version} of the embedded store, this program reads version ${schemaVersion}`,
       'Use the same version of Holdfast in all processes of this machine.',
@@ -101,6 +104,10 @@ function createOrCheck(db: DatabaseSync, file: string, host: Host): void {
   const { tables } = db.prepare('select count(*) as tables from sqlite_schema').get() as { tables: number };
   if (found !== 0 || tables > 0)
     throw unsuitable(`${file} is a database of something else`, 'Name a file of its own for the embedded store.');
+  return false;
+}
+
+function create(db: DatabaseSync, host: Host): void {
   db.exec(schema);
   db.prepare('insert into store values (1, 0, 0, ?, ?)').run(host.bootId, host.machine);
 }

@@ -2,13 +2,19 @@ import { isBusy } from './failures.ts';
 import type { EmbeddedOperations } from './operations.ts';
 import type { OperationName, Request } from './protocol.ts';
 
-/** While somebody waits for a change, it is found this much later at most. */
-const pollMs = 10;
+/**
+ * While somebody waits for a change, the file is looked at after these times. A change made elsewhere is announced (see `stir`), but the
+ * announcement comes when it is being written: it can be seen a flush later. So it is looked for soon, and then less and less often.
+ */
+const pollMsMin = 1;
+const pollMsAnnounced = 500;
+/** The same where changes are not announced. */
+const pollMsUnannounced = 15;
 /** Pauses between tries of a file that another process has locked. */
 const busyMsMin = 1;
 const busyMsMax = 20;
 /** How many turns may pass before it is seen that the file was replaced. */
-const turnsUnchecked = 50;
+const turnsUnchecked = 10;
 
 const reading: ReadonlySet<OperationName> = new Set(['isSessionAlive', 'get', 'list', 'queue', 'watch', 'untilGone']);
 
@@ -16,6 +22,14 @@ interface Job {
   readonly request: Request;
   /** It was looked at, and there was nothing to answer yet. */
   waits: boolean;
+}
+
+export interface DeskOptions {
+  /** Milliseconds on the clock of the store. */
+  readonly now: () => number;
+  /** Whether the name still names the file that is open. */
+  readonly isInPlace: () => boolean;
+  readonly answer: (id: number, value: unknown) => void;
 }
 
 /** What there is to do, and what of it can be done now. Turned by the worker's loop. */
@@ -29,13 +43,15 @@ export class Desk {
   #version = -1n;
   #deadlineMs = Infinity;
   #busyMs = 0;
+  #pollMs = pollMsMin;
+  #pollMsMax = pollMsAnnounced;
   #turns = 0;
 
-  constructor(operations: EmbeddedOperations, now: () => number, isInPlace: () => boolean, answer: (id: number, value: unknown) => void) {
+  constructor(operations: EmbeddedOperations, options: DeskOptions) {
     this.#operations = operations;
-    this.#now = now;
-    this.#isInPlace = isInPlace;
-    this.#answer = answer;
+    this.#now = options.now;
+    this.#isInPlace = options.isInPlace;
+    this.#answer = options.answer;
   }
 
   take(request: Request): void {
@@ -46,17 +62,28 @@ export class Desk {
     this.#jobs.delete(id);
   }
 
-  /** How long there is nothing to do unless a message comes. */
+  /** Somebody may have changed something just now. */
+  stir(): void {
+    this.#pollMs = pollMsMin;
+  }
+
+  /** From now on nobody says so. */
+  expectNoStir(): void {
+    this.#pollMsMax = pollMsUnannounced;
+  }
+
+  /** How long there is nothing to do unless a message or announcement comes. */
   get restMs(): number {
     if (this.#busyMs > 0) return this.#busyMs;
     if (this.#jobs.size === 0) return Infinity;
-    return Math.max(0, Math.min(pollMs, this.#deadlineMs - this.#now()));
+    return Math.max(0, Math.min(this.#pollMs, this.#deadlineMs - this.#now()));
   }
 
   /** Does what can be done now. False: the file is no longer what its name names, nothing can be relied on. @throws what SQLite throws, but busy */
   turn(): boolean {
     const writes = this.#jobs.values().some(({ request }) => !reading.has(request.name));
     this.#turns += 1;
+    this.#pollMs = Math.min(this.#pollMs * 2, this.#pollMsMax);
     if ((writes || this.#turns % turnsUnchecked === 0) && !this.#isInPlace()) return false;
     const wrote = this.#write();
     // Before anything is read, so that no change falls between.

@@ -31,8 +31,8 @@ export type Request = {
   [Name in OperationName]: { readonly id: number; readonly name: Name; readonly args: Parameters<Operations[Name]> };
 }[OperationName];
 
-/** From the client to the worker. */
-export type ToWorker = Request | { readonly cancel: number } | 'close';
+/** From the client to the worker. `unannounced`: changes by others will not be announced by the bell. */
+export type ToWorker = Request | { readonly cancel: number } | 'unannounced' | 'close';
 
 /** From the worker: first `opened`, then answers. It ends when it is told to, and with `refused` when it can not go on. */
 export type FromWorker =
@@ -53,6 +53,6 @@ export interface WorkerStart {
   readonly file: string;
   readonly host: Host;
   readonly port: MessagePort;
-  /** Set to 1 and notified by the client after each message: the worker sleeps on it. */
+  /** Set to 1 and notified by the client with each message, and when somebody writes to the file: the worker sleeps on it. */
   readonly bell: Int32Array;
 }

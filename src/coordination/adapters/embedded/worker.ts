@@ -19,20 +19,20 @@ const tell = (message: FromWorker): void => port.postMessage(message);
 function serve(): void {
   using database = openDatabase(file, host);
   const operations = new EmbeddedOperations(database.db, sharedNowMs);
-  const desk = new Desk(
-    operations,
-    sharedNowMs,
-    () => database.isInPlace(),
-    (id, value) => tell({ id, value }),
-  );
+  const desk = new Desk(operations, {
+    now: sharedNowMs,
+    isInPlace: () => database.isInPlace(),
+    answer: (id, value) => tell({ id, value }),
+  });
   tell('opened');
   for (;;) {
-    Atomics.wait(bell, 0, 0, desk.restMs);
+    if (Atomics.wait(bell, 0, 0, desk.restMs) !== 'timed-out') desk.stir();
     Atomics.store(bell, 0, 0);
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
       const message = next.message as ToWorker;
       if (message === 'close') return;
-      if ('cancel' in message) {
+      if (message === 'unannounced') desk.expectNoStir();
+      else if ('cancel' in message) {
         desk.cancel(message.cancel);
         tell({ cancelled: message.cancel });
       } else desk.take(message);
