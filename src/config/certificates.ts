@@ -1,5 +1,6 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { certificatesIn, certifiedNames, chainOf } from '../core/certificate-chain.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Finding } from './problem.ts';
 import { readPrivateFile } from './secrets.ts';
@@ -22,7 +23,6 @@ export interface CertificateReport {
 
 /** More than any chain has. */
 const fileBytesMax = 256 * 1024;
-const chainLengthMax = 8;
 
 /** Whether these files let the node prove to its peers that it is `node`. Reads the files, connects nowhere. */
 export function inspectCertificates(files: CertificateFiles, node: string, nowMs: number): CertificateReport {
@@ -34,13 +34,13 @@ export function inspectCertificates(files: CertificateFiles, node: string, nowMs
   const leaf = Array.isArray(own) ? own[0] : undefined;
   findings.push(...keyFindings(files.key, leaf));
   if (!leaf || !Array.isArray(own)) return { chain: [], findings, untimely: [] };
-  if (!names(leaf).includes(node)) {
+  if (!certifiedNames(leaf).has(node)) {
     findings.push({
       path: ['cert'],
-      message: `${files.cert} is of ${names(leaf).join(', ') || 'nobody'}, not of ${node}: node.name must be among its names`,
+      message: `${files.cert} is of ${[...certifiedNames(leaf)].join(', ') || 'nobody'}, not of ${node}: node.name must be among its names`,
     });
   }
-  const { chain, trusted } = buildChain(leaf, own.slice(1), Array.isArray(authorities) ? authorities : []);
+  const { chain, trusted } = chainOf(leaf, own.slice(1), Array.isArray(authorities) ? authorities : []);
   if (!trusted && Array.isArray(authorities)) findings.push({ path: ['cert'], message: `${files.cert} was not signed by ${files.ca}` });
   return {
     chain,
@@ -49,19 +49,12 @@ export function inspectCertificates(files: CertificateFiles, node: string, nowMs
   };
 }
 
-/** The names a certificate proves: its common name and its DNS names; `localhost` is everybody's. */
-export function names(certificate: X509Certificate): readonly string[] {
-  const alternative = [...(certificate.subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^,]+)/g)].map((match) => match[1]!);
-  const common = /(?:^|\n)CN=(.+)/.exec(certificate.subject)?.[1];
-  return [...new Set(common === undefined ? alternative : [common, ...alternative])].filter((name) => name !== 'localhost');
-}
-
 function readCertificates(file: string): X509Certificate[] | { readonly problem: string } {
   try {
     const { size } = statSync(file);
     if (size > fileBytesMax) return { problem: `${file} has ${size} bytes; certificates have at most ${fileBytesMax}` };
-    const blocks = readFileSync(file, 'utf8').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-    return blocks ? blocks.map((block) => new X509Certificate(block)) : { problem: `${file} holds no certificate in PEM` };
+    const certificates = certificatesIn(readFileSync(file, 'utf8'));
+    return certificates.length > 0 ? certificates : { problem: `${file} holds no certificate in PEM` };
   } catch (error) {
     return { problem: `${file} can not be read: ${messageOf(error)}` };
   }
@@ -78,25 +71,8 @@ function keyFindings(file: string, leaf: X509Certificate | undefined): readonly 
   }
 }
 
-function buildChain(leaf: X509Certificate, between: readonly X509Certificate[], authorities: readonly X509Certificate[]) {
-  const chain = [leaf];
-  for (let top = leaf; chain.length <= chainLengthMax;) {
-    const authority = authorities.find((candidate) => isIssuer(candidate, top));
-    if (authority) return { chain: authority.raw.equals(top.raw) ? chain : [...chain, authority], trusted: true };
-    const issuer = between.find((candidate) => !chain.includes(candidate) && isIssuer(candidate, top));
-    if (!issuer) break;
-    chain.push(issuer);
-    top = issuer;
-  }
-  return { chain, trusted: false };
-}
-
-function isIssuer(candidate: X509Certificate, certificate: X509Certificate): boolean {
-  return certificate.checkIssued(candidate) && certificate.verify(candidate.publicKey);
-}
-
 function judgeTime(certificate: X509Certificate, nowMs: number, file: 'ca' | 'cert'): readonly Finding[] {
-  const who = names(certificate)[0] ?? certificate.subject;
+  const who = [...certifiedNames(certificate)][0] ?? certificate.subject;
   if (certificate.validToDate.getTime() < nowMs)
     return [{ path: [file], message: `the certificate of ${who} ran out on ${certificate.validTo}` }];
   if (certificate.validFromDate.getTime() > nowMs) {

@@ -1,5 +1,6 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { certificatesIn, certifiedNames, chainOf } from '../core/certificate-chain.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 
 /** PEM texts, as node:tls takes them. */
@@ -38,39 +39,13 @@ export async function readTlsCredentials(
   const [leaf] = chain;
   if (leaf === undefined || authorities.length === 0) throw unreadable(leaf === undefined ? paths.cert : paths.ca, 'no certificate is in it');
   if (!leaf.checkPrivateKey(privateKey)) throw mismatch(`the key '${paths.key}' does not belong to the certificate '${paths.cert}'`);
-  if (!leadsTo(leaf, chain.slice(1), authorities)) throw mismatch(`the certificate '${paths.cert}' was not signed by '${paths.ca}'`);
+  if (!chainOf(leaf, chain.slice(1), authorities).trusted) throw mismatch(`the certificate '${paths.cert}' was not signed by '${paths.ca}'`);
   if (!certifiedNames(leaf).has(options.node)) {
     throw mismatch(`the certificate '${paths.cert}' is for ${[...certifiedNames(leaf)].join(', ') || 'nobody'}, not for the node '${options.node}'`);
   }
   const expiresAtMs = leaf.validToDate.getTime();
   const warnings = [...expiryWarning(paths.cert, expiresAtMs, options.wallMs), ...(await modeWarning(paths.key))];
   return { credentials: { ca, cert, key }, expiresAtMs, warnings };
-}
-
-/** The node names that a certificate proves: its common name and DNS names. `localhost` is everybody's and proves nothing. */
-export function certifiedNames(certificate: X509Certificate): Set<string> {
-  const commonNames = certificate.subject.split('\n').flatMap((line) => (line.startsWith('CN=') ? [line.slice(3)] : []));
-  const dnsNames = (certificate.subjectAltName ?? '').split(', ').flatMap((entry) => (entry.startsWith('DNS:') ? [entry.slice(4)] : []));
-  const names = new Set([...commonNames, ...dnsNames]);
-  names.delete('localhost');
-  return names;
-}
-
-function leadsTo(leaf: X509Certificate, intermediates: readonly X509Certificate[], authorities: readonly X509Certificate[]): boolean {
-  const issued = (subject: X509Certificate, issuer: X509Certificate): boolean => subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
-  let current = leaf;
-  // Each step takes one of them, so there are no more steps than that.
-  for (let step = 0; step <= intermediates.length; step += 1) {
-    if (authorities.some((authority) => issued(current, authority))) return true;
-    const next = intermediates.find((intermediate) => issued(current, intermediate));
-    if (next === undefined) return false;
-    current = next;
-  }
-  return false;
-}
-
-function certificatesIn(pem: string): X509Certificate[] {
-  return [...pem.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)].map(([text]) => new X509Certificate(text));
 }
 
 function expiryWarning(path: string, expiresAtMs: number, wallMs: number): string[] {

@@ -1,5 +1,6 @@
-import { inspectCertificates, names } from '../../config/certificates.ts';
+import { inspectCertificates } from '../../config/certificates.ts';
 import type { HoldfastConfig } from '../../config/schema.ts';
+import { certifiedNames } from '../../core/certificate-chain.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Finding } from './finding.ts';
 import { findingsOf } from './finding.ts';
@@ -14,7 +15,7 @@ export function inspectSecurity({ security, node }: HoldfastConfig, clock: Clock
   const { chain, untimely } = inspectCertificates(security, node.name, clock.wallMs());
   const lasting = chain.flatMap((certificate) => {
     const daysLeft = Math.floor((certificate.validToDate.getTime() - clock.wallMs()) / dayMs);
-    const text = `${names(certificate)[0] ?? certificate.subject} is valid for ${daysLeft} more days`;
+    const text = `${[...certifiedNames(certificate)][0] ?? certificate.subject} is valid for ${daysLeft} more days`;
     if (daysLeft < 0) return [];
     return [daysLeft < daysLeftLow ? warn(text, remedy) : ok(text)];
   });

@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
-import { certifiedNames } from '../tls-credentials.ts';
+import { certifiedNames } from '../../core/certificate-chain.ts';
 import { cutText, protocolVersion, type Hello, type Message } from './messages.ts';
 import { describeCertificateProblem, Wire, type Closing } from './wire.ts';
 
