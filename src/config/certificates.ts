@@ -1,8 +1,8 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
 import { certificatesIn, certifiedNames, chainOf } from '../core/certificate-chain.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Finding } from './problem.ts';
+import { readTextFile } from './read-file.ts';
 import { readPrivateFile } from './secrets.ts';
 
 /** The three files of a node, PEM. */
@@ -51,9 +51,7 @@ export function inspectCertificates(files: CertificateFiles, node: string, nowMs
 
 function readCertificates(file: string): X509Certificate[] | { readonly problem: string } {
   try {
-    const { size } = statSync(file);
-    if (size > fileBytesMax) return { problem: `${file} has ${size} bytes; certificates have at most ${fileBytesMax}` };
-    const certificates = certificatesIn(readFileSync(file, 'utf8'));
+    const certificates = certificatesIn(readTextFile(file, fileBytesMax).text);
     return certificates.length > 0 ? certificates : { problem: `${file} holds no certificate in PEM` };
   } catch (error) {
     return { problem: `${file} can not be read: ${messageOf(error)}` };

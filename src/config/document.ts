@@ -19,7 +19,7 @@ export function readDocument(text: string): ConfigDocument | readonly ConfigProb
   const problems = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
     ...at(lines, pos[0]),
     path: '',
-    message: `not valid YAML: ${message}`,
+    message: `not valid YAML: ${message.replace(/; please use .*/, '')}`,
   }));
   if (problems.length > 0) return problems;
   try {

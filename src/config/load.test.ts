@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -270,6 +271,18 @@ test('a file that everybody may change is refused', () => {
   chmodSync(file, 0o666);
   expect(() => checkText(file)).toThrow(expect.objectContaining({ code: 'CONFIG_UNREADABLE' }));
   expect(() => checkText(join(directory, 'absent.yaml'))).toThrow(expect.objectContaining({ code: 'CONFIG_UNREADABLE' }));
+});
+
+test('a pipe is refused rather than waited for', () => {
+  const pipe = join(directory, 'pipe');
+  execFileSync('mkfifo', ['-m', '600', pipe]);
+  expect(() => checkText(pipe)).toThrow('is no regular file');
+});
+
+test('what is nested without end is refused, with a bounded number of lines', () => {
+  const refused = (): unknown => checkText(write('['.repeat(100_000)));
+  expect(refused).toThrow(ConfigError);
+  expect(refused).toThrow(/… and \d+ more/);
 });
 
 test('the file is the named one, else that of the environment', () => {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
@@ -11,6 +11,7 @@ import type { Finding } from './problem.ts';
 import { ConfigError } from './problem.ts';
 import type { HoldfastConfig } from './schema.ts';
 import { configSchema } from './schema.ts';
+import { readTextFile } from './read-file.ts';
 import { mapKinds } from './schema-walk.ts';
 import type { Environment } from './secrets.ts';
 import { resolveSecrets } from './secrets.ts';
@@ -86,11 +87,10 @@ function parseFile(file: string): { config: HoldfastConfig; document: ConfigDocu
 
 function readText(file: string): string {
   try {
-    const { size, mode } = statSync(file);
-    if (size > fileBytesMax) throw new Error(`it has ${size} bytes; a configuration has at most ${fileBytesMax}`);
+    const { text, mode } = readTextFile(file, fileBytesMax);
     // It names programs that run as the agent.
     if ((mode & 0o002) !== 0) throw new Error(`everybody may change it: chmod o-w ${file}`);
-    return readFileSync(file, 'utf8');
+    return text;
   } catch (error) {
     throw new HoldfastError('CONFIG_UNREADABLE', `${file} can not be used: ${messageOf(error)}`, {
       hint: 'Name a readable file that only its owner may change.',

@@ -22,6 +22,9 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
+/** Beyond so many, the first ones are the cause of the rest. */
+const problemsToldMax = 50;
+
 /** All that is wrong with a configuration, at once. */
 export class ConfigError extends HoldfastError {
   readonly file: string;
@@ -29,7 +32,9 @@ export class ConfigError extends HoldfastError {
 
   constructor(file: string, found: readonly ConfigProblem[]) {
     const problems = found.toSorted((a, b) => a.line - b.line || a.column - b.column);
-    const lines = problems.map(({ line, column, path, message }) => `  ${file}:${line}:${column}  ${path ? `${path}: ` : ''}${message}`);
+    const told = problems.slice(0, problemsToldMax);
+    const lines = told.map(({ line, column, path, message }) => `  ${file}:${line}:${column}  ${path ? `${path}: ` : ''}${message}`);
+    if (told.length < problems.length) lines.push(`  … and ${problems.length - told.length} more`);
     super('CONFIG_INVALID', `${file} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}\n${lines.join('\n')}`, {
       hint: 'Correct the lines above; holdfast config schema describes every key.',
     });

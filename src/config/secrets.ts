@@ -1,8 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import type { SecretSource } from '../core/secret.ts';
 import { Secret } from '../core/secret.ts';
+import { readTextFile } from './read-file.ts';
 import type { Finding, Path } from './problem.ts';
 
 /** More than any password or key has; less than a mistaken path to a database would read. */
@@ -34,10 +34,8 @@ interface Unreadable {
 /** The text of a file that only its owner and group may read, or what is wrong with it. */
 export function readPrivateFile(file: string): string | Unreadable {
   try {
-    const { mode, size } = statSync(file);
+    const { text, mode } = readTextFile(file, secretBytesMax);
     if ((mode & 0o007) !== 0) return { problem: `${file} is open to everybody: chmod o= ${file}` };
-    if (size > secretBytesMax) return { problem: `${file} has ${size} bytes; a secret has at most ${secretBytesMax}` };
-    const text = readFileSync(file, 'utf8');
     return text.trim() === '' ? { problem: `${file} is empty` } : text;
   } catch (error) {
     return { problem: `can not be read: ${messageOf(error)}` };
