@@ -13,8 +13,20 @@ export interface Failure {
   readonly problems?: readonly unknown[];
 }
 
-/** Codes of these areas mean that the caller has to change what it asked for. */
-const usageAreas = ['CLI_', 'CONFIG_'];
+/** Codes, or beginnings of codes, which mean that somebody has to change what was asked for or configured. */
+const usageCodes = [
+  'CLI_',
+  'CONFIG_',
+  'UNIT_',
+  'LISTEN_',
+  'ROUTER_PORT_IN_USE',
+  'ROUTER_ADDRESS_UNUSABLE',
+  'COORD_BAD_KEY',
+  'COORD_TTL_TOO_SHORT',
+  'COORD_UNSUITABLE',
+  'ENGINE_UNSUITABLE',
+  'AGENT_NO_ACCOUNT',
+];
 
 /** What to print for anything thrown; only the exit code when commander has printed all there is to say (help, version). */
 export function failureOf(error: unknown): Failure | 0 | 2 {
@@ -24,7 +36,7 @@ export function failureOf(error: unknown): Failure | 0 | 2 {
   }
   if (error instanceof HoldfastError) {
     const { code, message, hint, retryable } = error;
-    const exitCode = usageAreas.some((area) => code.startsWith(area)) ? 2 : 1;
+    const exitCode = usageCodes.some((one) => code.startsWith(one)) ? 2 : 1;
     return {
       code,
       message,
