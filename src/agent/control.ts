@@ -64,6 +64,7 @@ export class Control implements AgentControl {
     const sync = leader?.state.sync?.[this.node];
     return {
       service,
+      engine: this.#deps.services.get(service)!.engine,
       role: state.role,
       accepting: state.accepting,
       leader: state.serving > 0 && state.serving >= (record?.term ?? 0),
@@ -78,6 +79,7 @@ export class Control implements AgentControl {
       pendingRestart: state.pendingRestart,
       version: state.version,
       noloadbalance: false,
+      leaderKnown: leader !== undefined,
     };
   }
 

@@ -3,6 +3,7 @@ import type { ClusterStatus, Done, HistoryEntry } from './schema.ts';
 /** One member as the load-balancer endpoints judge it. Synchronous and in memory: answering must not wait for the database. */
 export interface LocalMember {
   readonly service: string;
+  readonly engine: 'postgres' | 'process';
   readonly role: 'primary' | 'replica' | 'none';
   /** It answers queries. */
   readonly accepting: boolean;
@@ -11,6 +12,7 @@ export interface LocalMember {
   readonly streaming: boolean;
   /** Counts in commits of the leader. */
   readonly sync: boolean;
+  /** How far what it has replayed is behind the leader's last known position. */
   readonly lagBytes: number | undefined;
   readonly timeline: number | undefined;
   readonly lsn: bigint | undefined;
@@ -21,6 +23,8 @@ export interface LocalMember {
   readonly version: string | undefined;
   /** The operator took it out of load balancing and failover (`nofailover`, `noloadbalance`). */
   readonly noloadbalance: boolean;
+  /** Somebody leads the service, as far as is known here. */
+  readonly leaderKnown: boolean;
 }
 
 export interface AgentEvent {
@@ -49,7 +53,7 @@ export interface AgentControl {
   resume(service: string): Promise<Done>;
   restart(service: string, request: { node?: string | undefined }): Promise<Done>;
   reinit(service: string, request: { node?: string | undefined }): Promise<Done>;
-  /** Changes of state as they happen; begins after `afterId` where still remembered. Ends with `signal`. */
+  /** Changes of state as they happen; begins after `afterId` where still remembered. Ends with `signal`. Ids grow, and begin anew when the agent starts. */
   events(options: { afterId?: number; signal: AbortSignal }): AsyncIterable<AgentEvent>;
   /** Samples for /metrics, in Prometheus terms: name without prefix `holdfast_`. */
   metrics(): readonly { name: string; help: string; type: 'gauge' | 'counter'; labels: Readonly<Record<string, string>>; value: number }[];

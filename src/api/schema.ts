@@ -91,7 +91,12 @@ export const handoverRequestSchema = z.strictObject({
   to: z.string().optional(),
 });
 export const nodeRequestSchema = z.strictObject({ node: z.string().optional() });
-export const doneSchema = z.object({ message: z.string(), term: z.number().int().optional(), leader: z.string().optional(), tookMs: z.number().optional() });
+export const doneSchema = z.object({
+  message: z.string(),
+  term: z.number().int().optional(),
+  leader: z.string().optional(),
+  tookMs: z.number().optional(),
+});
 export type Done = z.infer<typeof doneSchema>;
 
 /** Body of every non-2xx answer of /api/v1. */
