@@ -5,6 +5,12 @@ import { frame, FrameReader } from './frames.ts';
 /** How many messages of a stream wait for their reader before the server is told to hold back (HTTP/2 flow control). */
 const WAITING_MESSAGES_MAX = 16;
 
+/** Metadata of a call that etcd knows: `hasleader` makes a member without a leader refuse, rather than wait (v3rpc interceptors). */
+export interface CallHeaders {
+  readonly hasleader?: 'true';
+  readonly token?: string;
+}
+
 /** How a call ended: with status OK, or with what its readers are to get. */
 type End = { readonly ok: true } | { readonly ok: false; readonly reason: unknown };
 

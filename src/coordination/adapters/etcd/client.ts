@@ -2,8 +2,10 @@ import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
 import { abortable } from '../../abortable.ts';
+import type { CallHeaders } from './call.ts';
 import type { EtcdConfig } from './config.ts';
 import { readTlsFiles, type Connection } from './connection.ts';
+import { Credentials } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import { Endpoints } from './endpoints.ts';
 import { CallFailure, grpcStatus, toHoldfastError } from './failure.ts';
@@ -34,11 +36,11 @@ export class EtcdClient implements AsyncDisposable {
   readonly #runtime: Runtime;
   readonly #config: EtcdConfig;
   readonly #endpoints: Endpoints;
+  readonly #credentials: Credentials;
   readonly #closing = new AbortController();
   #connection: Connection | undefined;
   #connecting: Promise<Connection> | undefined;
   #leases: LeaseStream | undefined;
-  #token: Promise<string> | undefined;
   #clusterId: bigint | undefined;
   #revisionSeen = 0n;
 
@@ -48,6 +50,9 @@ export class EtcdClient implements AsyncDisposable {
     this.#runtime = runtime;
     this.#config = config;
     this.#endpoints = new Endpoints(config.endpoints, runtime);
+    const { username, password } = config;
+    const account = username === undefined || password === undefined ? undefined : { username, password };
+    this.#credentials = new Credentials(account, runtime.clock, config.requestTimeout);
   }
 
   /** Aborts when the client is disposed of. */
@@ -92,8 +97,8 @@ export class EtcdClient implements AsyncDisposable {
     using deadline = new Deadline(this.clock, this.requestTimeoutMs, 'no renewal', [signal, this.closing]);
     const connection = await this.connect(deadline.signal);
     try {
-      if (this.#leases?.usable !== true) this.#leases = new LeaseStream(connection, await this.headers(connection, deadline.signal));
-      const lease = await this.#leases.renew(leaseId, deadline.signal);
+      const headers = await this.headers(connection, deadline.signal);
+      const lease = await this.#leaseStream(connection, headers).renew(leaseId, deadline.signal);
       this.observe(lease.header);
       const { header, entries } = await this.#readOn(connection, { key }, deadline.signal);
       return { confirmed: lease.ttlS > 0n && header.raftTerm === lease.header.raftTerm, key: entries[0] };
@@ -110,13 +115,13 @@ export class EtcdClient implements AsyncDisposable {
     request: Request,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const headers = await this.headers(connection, signal);
+    const headers = method.leaderless === true ? {} : await this.headers(connection, signal);
     try {
       const reply = method.decode(await connection.unary(method.path, method.encode(request), headers, signal));
       this.observe(reply.header);
       return reply;
     } catch (error) {
-      if (error instanceof CallFailure && error.tokenRejected) this.forgetToken(headers['token']);
+      if (error instanceof CallFailure && error.tokenRejected) await this.#credentials.forget(headers);
       throw error;
     }
   }
@@ -129,34 +134,22 @@ export class EtcdClient implements AsyncDisposable {
     return await abortable(this.#connecting, signal);
   }
 
-  /** Leaves a connection whose member failed in this way, if the failure is the member's. */
+  /** Leaves a connection whose member failed in this way, if the failure is the member's. A slow one finishes what it has begun. */
   blame(connection: Connection, error: unknown): void {
     if (!(error instanceof CallFailure) || !error.blamesMember) return;
     this.#endpoints.evict(connection.url, error.message);
-    connection[Symbol.dispose]();
+    if (error.kind === 'timeout' && !connection.silent) connection.retire();
+    else connection[Symbol.dispose]();
   }
 
-  /** The headers that authenticate a call. @throws CallFailure, or the signal's reason */
-  async headers(connection: Connection, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-    const { username, password } = this.#config;
-    if (username === undefined) return {};
-    this.#token ??= this.#authenticate(connection, username, password?.reveal() ?? '').catch((error: unknown) => {
-      this.#token = undefined;
-      throw error;
-    });
-    const token = await abortable(this.#token, signal);
-    return token === '' ? {} : { token };
+  /** The headers of a call that only a member with a leader may answer. @throws CallFailure, or the signal's reason */
+  async headers(connection: Connection, signal: AbortSignal): Promise<CallHeaders> {
+    return { hasleader: 'true', ...(await this.#credentials.headers(connection, signal)) };
   }
 
-  /** Drops a token that a member did not accept, unless it has been replaced already. */
-  forgetToken(token: string | undefined): void {
-    const current = this.#token;
-    void current?.then(
-      (held) => {
-        if (held === token && this.#token === current) this.#token = undefined;
-      },
-      () => {},
-    );
+  /** Takes note that a call with these headers was refused: with a new token it may be accepted. */
+  async refused(headers: CallHeaders): Promise<void> {
+    await this.#credentials.forget(headers);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,6 +157,13 @@ export class EtcdClient implements AsyncDisposable {
     this.#leases?.[Symbol.dispose]();
     this.#connection?.[Symbol.dispose]();
     await this.#connecting?.catch(() => {});
+  }
+
+  #leaseStream(connection: Connection, headers: CallHeaders): LeaseStream {
+    if (this.#leases?.usable === true) return this.#leases;
+    this.#leases?.[Symbol.dispose]();
+    this.#leases = new LeaseStream(connection, headers);
+    return this.#leases;
   }
 
   async #call<Reply>(
@@ -212,7 +212,7 @@ export class EtcdClient implements AsyncDisposable {
       return await attempt(connection, share.signal);
     } catch (error) {
       this.blame(connection, error);
-      throw error;
+      throw isTimeout(error) ? new CallFailure('timeout', `${connection.url}: ${error.message}`) : error;
     }
   }
 
@@ -250,27 +250,10 @@ export class EtcdClient implements AsyncDisposable {
     this.#connection = connection;
     return connection;
   }
-
-  async #authenticate(connection: Connection, name: string, password: string): Promise<string> {
-    using deadline = new Deadline(this.clock, this.requestTimeoutMs, `${connection.url}: no authentication`, [this.closing]);
-    try {
-      const reply = rpc.authenticate.decode(
-        await connection.unary(rpc.authenticate.path, rpc.authenticate.encode({ name, password }), {}, deadline.signal),
-      );
-      this.observe(reply.header);
-      return reply.token;
-    } catch (error) {
-      if (!(error instanceof CallFailure) || error.isDenial) throw error;
-      // As etcd's own client does: a cluster without authentication needs none. `inspectStore` tells of it.
-      if (error.status === grpcStatus.failedPrecondition && /not enabled/.test(error.message)) return '';
-      // Whatever it was: the call that needs the token has not been sent.
-      throw new CallFailure('unsent', error.message, { hint: error.hint, cause: error });
-    }
-  }
 }
 
-function isTimeout(reason: unknown): boolean {
-  return reason instanceof CallFailure;
+function isTimeout(reason: unknown): reason is CallFailure {
+  return reason instanceof CallFailure && reason.kind === 'timeout';
 }
 
 /** Statuses that say something about what was asked, not about the store: a lease that is gone, a compacted revision. */

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import http2, { type ClientHttp2Session } from 'node:http2';
-import type { SecureContextOptions } from 'node:tls';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type SecureContextOptions } from 'node:tls';
 import type { Clock, Timer } from '../../../core/clock.ts';
 import { messageOf } from '../../../core/errors.ts';
-import { GrpcCall } from './call.ts';
+import { GrpcCall, type CallHeaders } from './call.ts';
 import { CallFailure, connectFailure } from './failure.ts';
 
 /** A unary call unanswered for so long makes us ask whether the server lives at all. */
@@ -52,24 +53,23 @@ export async function readTlsFiles(files: TlsFiles | undefined): Promise<SecureC
  */
 export async function openConnection(url: string, tls: SecureContextOptions, clock: Clock, signal: AbortSignal): Promise<Connection> {
   signal.throwIfAborted();
+  const socket = dial(url, tls);
+  const session = http2.connect(url, {
+    createConnection: () => socket,
+    settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
+    maxSessionMemory: SESSION_MEMORY_MB,
+  });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let session: ClientHttp2Session;
-  try {
-    session = http2.connect(url, {
-      ...(url.startsWith('https:') ? tls : {}),
-      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
-      maxSessionMemory: SESSION_MEMORY_MB,
-    });
-  } catch (error) {
-    throw new CallFailure('denied', `${url}: ${messageOf(error)}`, {
-      hint: 'Check that tls.ca, tls.cert and tls.key are PEM files that belong together.',
-      cause: error,
-    });
-  }
   const abort = (): void => reject(signal.reason);
+  const fail = (error: Error): void => reject(connectFailure(url, error));
   session.once('remoteSettings', () => resolve());
-  session.on('error', (error) => reject(connectFailure(url, error)));
-  session.once('close', () => reject(connectFailure(url, new Error('the port closed the connection without speaking HTTP/2'))));
+  session.on('error', fail);
+  session.once('close', () => fail(new Error('the port closed the connection before it spoke HTTP/2')));
+  // An alert after the handshake, such as a refused client certificate under TLS 1.3, reaches the session as nothing at all (Node 24).
+  socket.on('error', (error) => {
+    fail(error);
+    session.destroy();
+  });
   signal.addEventListener('abort', abort, { once: true });
   try {
     await promise;
@@ -82,6 +82,23 @@ export async function openConnection(url: string, tls: SecureContextOptions, clo
   }
 }
 
+/** @throws CallFailure `denied` when the certificate and key can not be used */
+function dial(url: string, secure: SecureContextOptions): Socket {
+  const { protocol, hostname, port } = new URL(url);
+  // URL keeps the brackets of IPv6 addresses, which sockets do not take.
+  const target = { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+  if (protocol === 'http:') return connectTcp(target);
+  try {
+    const servername = isIP(target.host) === 0 ? { servername: target.host } : {};
+    return connectTls({ ...target, ...servername, ...secure, ALPNProtocols: ['h2'] });
+  } catch (error) {
+    throw new CallFailure('denied', `${url}: ${messageOf(error)}`, {
+      hint: 'Check that tls.ca, tls.cert and tls.key are PEM files that belong together.',
+      cause: error,
+    });
+  }
+}
+
 /** One HTTP/2 connection to one etcd member. It ends itself when the member does not answer pings. */
 export class Connection implements Disposable {
   readonly url: string;
@@ -90,8 +107,10 @@ export class Connection implements Disposable {
   #usable = true;
   #openStreams = 0;
   #heardMs: number;
-  /** When the last ping left; `#heardMs` later than it means that the server was heard since. */
+  /** When the last ping left. */
   #pingedMs = Number.NEGATIVE_INFINITY;
+  /** When the last answer to a ping came. */
+  #pongedMs = Number.NEGATIVE_INFINITY;
   #pong: Timer | undefined;
   #idle: Timer | undefined;
 
@@ -120,8 +139,19 @@ export class Connection implements Disposable {
     return this.#usable && !this.#session.closed && !this.#session.destroyed;
   }
 
+  /** Whether not even a sign of life came for a while. */
+  get silent(): boolean {
+    return this.#clock.monotonicMs() - Math.max(this.#heardMs, this.#pongedMs) >= QUIET_MS;
+  }
+
+  /** Takes no new calls any more; those that run go on, and when the last one ends, so does the connection. */
+  retire(): void {
+    this.#usable = false;
+    if (!this.#session.closed) this.#session.close();
+  }
+
   /** Starts a call. @throws CallFailure `unsent` */
-  start(path: string, headers: Readonly<Record<string, string>>): GrpcCall {
+  start(path: string, headers: CallHeaders): GrpcCall {
     if (!this.usable) throw new CallFailure('unsent', `${this.url}: the connection is closed`);
     try {
       const stream = this.#session.request({
@@ -129,7 +159,6 @@ export class Connection implements Disposable {
         ':path': path,
         'content-type': 'application/grpc',
         te: 'trailers',
-        hasleader: 'true',
         ...headers,
       });
       this.#openStreams += 1;
@@ -142,7 +171,7 @@ export class Connection implements Disposable {
   }
 
   /** One request, one answer. @throws CallFailure, or the signal's reason */
-  async unary(path: string, request: Uint8Array, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Buffer> {
+  async unary(path: string, request: Uint8Array, headers: CallHeaders, signal: AbortSignal): Promise<Buffer> {
     signal.throwIfAborted();
     using call = this.start(path, headers);
     call.send(request, true);
@@ -179,9 +208,10 @@ export class Connection implements Disposable {
     if (this.#pong !== undefined || !forgiven || this.#session.destroyed) return;
     this.#pingedMs = nowMs;
     this.#pong = this.#clock.after(PONG_MS, () => this[Symbol.dispose]());
-    this.#session.ping(() => {
+    this.#session.ping((error) => {
       this.#pong?.[Symbol.dispose]();
       this.#pong = undefined;
+      if (error === null) this.#pongedMs = this.#clock.monotonicMs();
     });
   }
 

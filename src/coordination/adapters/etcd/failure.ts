@@ -147,7 +147,8 @@ function connectHint(code: string, url: string): string {
     return 'The port does not speak TLS: an http:// endpoint?';
   if (/^ERR_HTTP2|^HPE_/.test(code))
     return 'The port does not speak HTTP/2: give the client port of etcd (2379 by default), not another service.';
-  if (code === 'ECONNRESET' && url.startsWith('http:')) return 'The port closed the connection: does this etcd expect https://?';
   if (code === 'ECONNREFUSED') return 'Nothing listens there: is etcd running, and is the port its client port?';
+  if (code === '' || code === 'ECONNRESET')
+    return url.startsWith('https:') ? 'Does the port speak TLS, or is it an http:// endpoint?' : 'Does this etcd expect https://?';
   return '';
 }

@@ -4,7 +4,7 @@ import { EtcdClient } from './client.ts';
 import type { EtcdConfig } from './config.ts';
 import { Layout } from './layout.ts';
 import { maintenance, type Member } from './maintenance.ts';
-import { compareCreated, requestDelete, requestPut, rpc } from './messages.ts';
+import { compareCreated, requestPut, rpc } from './messages.ts';
 import { flawsOf, isTooOld } from './versions.ts';
 
 /** How long one member may take to answer. */
@@ -158,7 +158,7 @@ async function judgeAuthentication(
 /** Writing is asked for in a branch that is never taken: etcd judges the permission for it all the same. */
 async function judgePrefix(client: EtcdClient, { prefix }: EtcdConfig, { signal }: { signal: AbortSignal }): Promise<Finding[]> {
   const key = new Layout(prefix).key('doctor');
-  const txn = { compare: [compareCreated(key, '=', -1n)], success: [requestPut(key, '', 0n), requestDelete(key)] };
+  const txn = { compare: [compareCreated(key, '=', -1n)], success: [requestPut(key, '', 0n)] };
   await client.repeat(rpc.txn, txn, { signal, timeoutMs: ANSWER_MS_MAX });
   return [{ level: 'ok', message: `keys below ${prefix} may be read and written`, hint: '' }];
 }

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import type { GrpcCall } from './call.ts';
+import type { CallHeaders, GrpcCall } from './call.ts';
 import { CallFailure } from './failure.ts';
 import { decodeLease, encodeKeepAlive, streamPath, type LeaseReply } from './messages.ts';
 
@@ -17,7 +17,7 @@ export class LeaseStream implements Disposable {
   #ended = false;
 
   /** @throws CallFailure `unsent` */
-  constructor(connection: Connection, headers: Readonly<Record<string, string>>) {
+  constructor(connection: Connection, headers: CallHeaders) {
     this.#connection = connection;
     this.#call = connection.start(streamPath.keepAlive, headers);
     this.#read().catch((error: unknown) => this.#fail(error));

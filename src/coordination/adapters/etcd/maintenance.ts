@@ -22,7 +22,7 @@ export interface Member {
 }
 
 export const maintenance = {
-  status: { path: '/etcdserverpb.Maintenance/Status', encode: () => Buffer.alloc(0), decode: decodeStatus } satisfies Rpc<
+  status: { path: '/etcdserverpb.Maintenance/Status', leaderless: true, encode: () => Buffer.alloc(0), decode: decodeStatus } satisfies Rpc<
     undefined,
     Status
   >,

@@ -43,6 +43,8 @@ export interface RangeReply {
 /** How to call one method: the path, and both directions of its messages. */
 export interface Rpc<Request, Reply> {
   readonly path: string;
+  /** A member without a leader may answer too. */
+  readonly leaderless?: true;
   encode(request: Request): Buffer;
   decode(reply: Buffer): Reply;
 }

@@ -65,7 +65,7 @@ async function* watchOnce(client: EtcdClient, request: WatchRequest, signal: Abo
     limit[Symbol.dispose]();
     for (;;) yield await readWhole(client, () => call.next());
   } catch (error) {
-    if (error instanceof CallFailure && (error.tokenRejected || error.isDenial)) client.forgetToken(headers['token']);
+    if (error instanceof CallFailure && (error.tokenRejected || error.isDenial)) await client.refused(headers);
     client.blame(connection, error);
     throw error;
   } finally {
