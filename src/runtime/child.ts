@@ -32,6 +32,8 @@ function childEnvironment(account: Account | undefined, extra: Readonly<Record<s
   return {
     PATH,
     LANG: 'C',
+    // Pipes of Node are sockets. A top-level bash takes a socket as its input for a remote login, and would run ~/.bashrc.
+    SHLVL: '1',
     ...(TZ === undefined ? {} : { TZ }),
     ...(home === undefined ? {} : { HOME: home }),
     ...(user === undefined ? {} : { USER: user, LOGNAME: user }),

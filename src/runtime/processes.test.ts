@@ -59,6 +59,15 @@ describe('run', () => {
     }
   });
 
+  test('runs nobody’s shell start-up files', async () => {
+    const mark = join(directory, 'mark');
+    for (const name of ['.bashrc', '.profile', '.bash_profile']) await writeFile(join(directory, name), `touch ${mark}\n`);
+    for (const input of [{}, { input: 'x' }]) {
+      const { code } = await processes.run('bash', ['-c', `test ! -e ${mark}`], { timeoutMs: 5_000, env: { HOME: directory }, ...input });
+      expect(code).toBe(0);
+    }
+  });
+
   test('keeps output within its bound', async () => {
     const result = await processes.run('/bin/sh', ['-c', 'head -c 100000 /dev/zero'], { timeoutMs: 5_000, outputBytesMax: 1_000 });
     expect([result.stdout.length, result.truncated]).toEqual([1_000, true]);

@@ -12,14 +12,14 @@ const drainMsMax = 500;
 /** In a process group of its own, so that a time limit ends its helpers too. */
 export const run: Processes['run'] = async (binary, args, options): Promise<RunResult> => {
   options.signal?.throwIfAborted();
-  const child = spawnChild(binary, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] }, options);
+  const child = spawnChild(binary, args, { detached: true, stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] }, options);
   const stdout = collect(child.stdout!, options.outputBytesMax ?? outputBytesMaxDefault);
   const stderr = collect(child.stderr!, options.outputBytesMax ?? outputBytesMaxDefault);
   const ended = untilEnded(child);
   await untilStarted(child, binary, options);
   // It may end without reading its input.
-  child.stdin!.on('error', () => {});
-  child.stdin!.end(options.input ?? '');
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(options.input);
   const code = await withLimits(child, ended, binary, options);
   return { code, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.truncated() || stderr.truncated() };
 };
