@@ -37,6 +37,8 @@ const defaults: Readonly<Record<string, string | number | boolean>> = {
   synchronous_commit: 'on',
   max_wal_senders: 16,
   max_replication_slots: 32,
+  // By the last WAL before its end a member proves that it continues another's (upstream-check.ts).
+  wal_keep_size: '64MB',
   hot_standby_feedback: true,
   max_standby_streaming_delay: '5s',
   wal_receiver_status_interval: '1s',

@@ -5,23 +5,36 @@ import { dirname } from 'node:path';
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
 import type { Account } from '../../../core/processes.ts';
 
-/**
- * Replaces a file atomically and durably: after a crash it holds the old or the new content, and once this resolves the new one.
- * Never writes through a link, since the directory may belong to the less trusted account.
- */
-export async function writeDurably(path: string, content: string | Buffer, options: { mode?: number; account: Account | undefined }): Promise<void> {
+interface WriteOptions {
+  /** Default 0600. */
+  readonly mode?: number;
+  readonly account: Account | undefined;
+}
+
+/** Replaces a file atomically and durably: after a crash it holds the old or the new content, and once this resolves the new one. */
+export async function writeDurably(path: string, content: string | Buffer, options: WriteOptions): Promise<void> {
+  await replace(path, content, options, true);
+  await flushDirectory(dirname(path));
+}
+
+/** Replaces a file atomically, for those who read it now. */
+export async function writeWhole(path: string, content: string | Buffer, options: WriteOptions): Promise<void> {
+  await replace(path, content, options, false);
+}
+
+/** Never writes through a link, since the directory may belong to the less trusted account. */
+async function replace(path: string, content: string | Buffer, options: WriteOptions, durably: boolean): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await using file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, options.mode ?? 0o600);
     await file.writeFile(content);
     if (options.account !== undefined) await file.chown(options.account.uid, options.account.gid);
-    await file.sync();
+    if (durably) await file.sync();
     await rename(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => {});
     throw asSpaceError(error, path);
   }
-  await flushDirectory(dirname(path));
 }
 
 /** Makes renames and creations in a directory survive a crash. */

@@ -1,14 +1,13 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { MemberAddress, Position } from '../../engine.ts';
 import { parseConninfo, prepareConfiguration } from './configuration.ts';
 import type { ControlFile } from './control-file.ts';
+import { isFreshCopy } from './data-directory.ts';
 import { accepts, freeze, runsAsPrimary } from './freeze.ts';
 import { assumeRole, configurationInput, connectUpstream, markReplica, queryTimeoutMs, requireData, type Member } from './member.ts';
 import { replicaPosition, timelineAt } from './position.ts';
 import { readPlan } from './rejoin-plan.ts';
 import { ensureSlot } from './slots.ts';
-import { checkContinues, diverged } from './upstream-check.ts';
+import { checkContinues, diverged, identifyUpstream } from './upstream-check.ts';
 import { endOfWal } from './wal-end.ts';
 
 /** A replica that has much to replay is left to it; `inspect` tells when it accepts. */
@@ -22,8 +21,11 @@ export async function follow(member: Member, upstream: MemberAddress, signal: Ab
     if (await runsAsPrimary(member)) {
       // Whoever is to follow has lost the leadership: nothing more may be acknowledged, as a gentler stop would.
       await member.server.killAll();
-    } else if (await followsAlready(member, upstream, signal)) return;
-    else await freeze(member, signal);
+    } else {
+      const source = await presentSource(member, upstream, signal);
+      if (source === 'upstream') return;
+      if (source !== 'nobody') await freeze(member, signal);
+    }
   }
   await checkAgainst(member, upstream, signal);
   await startFollowing(member, upstream, signal);
@@ -38,12 +40,17 @@ export async function startFollowing(member: Member, upstream: MemberAddress, si
 }
 
 async function checkAgainst(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
+  const { data } = member.places;
   const control = await requireData(member);
-  await using connection = await connectUpstream(member, upstream, 'check', { signal });
+  const reconnect = () => connectUpstream(member, upstream, 'check', { signal });
+  await using connection = await reconnect();
+  const system = await identifyUpstream(connection, upstream, control.systemId, signal);
+  // Before the check, so that the WAL that is found there stays.
   await ensureSlot(connection, member.context.node, signal);
   // A copy that was never started has nothing of its own: its WAL is the source's.
-  if (existsSync(join(member.places.data, 'backup_label'))) return;
-  await checkContinues(connection, upstream, member.places.data, control, await wholePosition(member, control, signal), signal);
+  if (isFreshCopy(data)) return;
+  const position = await wholePosition(member, control, signal);
+  await checkContinues({ connection, reconnect, upstream, system }, { data, control, position }, signal);
 }
 
 /** The end of the last whole record: part of one may have come that its sender never completed. */
@@ -55,14 +62,18 @@ export async function wholePosition(member: Member, control: ControlFile, signal
   return await endOfWal(data, control, found === undefined || timeline === undefined ? undefined : { timeline, lsn: found.replayLsn });
 }
 
-async function followsAlready(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<boolean> {
-  if (!accepts(member)) return false;
+/** From whom a running replica receives now. */
+async function presentSource(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<'upstream' | 'nobody' | 'unknown'> {
+  if (!accepts(member)) return 'unknown';
   const session = await member.sessions.shared({ signal });
   const [row] = await session.query(
-    `select current_setting('primary_conninfo') as conninfo,
-            exists (select from pg_stat_wal_receiver where status = 'streaming' and sender_host = $1 and sender_port = $2) as streaming`,
-    { timeoutMs: queryTimeoutMs, signal, values: [upstream.host, upstream.port] },
+    `select current_setting('primary_conninfo') as conninfo, status, sender_host as host, sender_port as port
+       from (select 1) as one left join pg_stat_wal_receiver on true`,
+    { timeoutMs: queryTimeoutMs, signal },
   );
-  const present = parseConninfo(String(row?.['conninfo']));
-  return row?.['streaming'] === true && present?.node === upstream.node && present.host === upstream.host && present.port === upstream.port;
+  const conninfo = String(row?.['conninfo']);
+  if (conninfo === '' && row?.['status'] === null) return 'nobody';
+  const set = parseConninfo(conninfo);
+  const streams = row?.['status'] === 'streaming' && row['host'] === upstream.host && Number(row['port']) === upstream.port;
+  return streams && set?.node === upstream.node && set.host === upstream.host && set.port === upstream.port ? 'upstream' : 'unknown';
 }

@@ -4,10 +4,9 @@ import { HoldfastError } from '../../../core/errors.ts';
 import type { Position } from '../../engine.ts';
 import { assumeRole, requireData, type Member } from './member.ts';
 import { replicaPosition } from './position.ts';
-import { examineData } from './data-directory.ts';
+import { examineData, isReplicaData } from './data-directory.ts';
 import { readPidFile } from './server-files.ts';
 import { endOfWal } from './wal-end.ts';
-import { readControlFile } from './control-file.ts';
 
 const receiverPollMs = 2;
 /** A receiver that is stuck in a write outlasts SIGTERM: its disk does not answer, and then this member can promise nothing. */
@@ -44,13 +43,9 @@ export async function presentPosition(member: Member, signal: AbortSignal): Prom
   return await endOfWal(member.places.data, control);
 }
 
-/** Whether the data must be treated as a primary's: it runs, and not in recovery. */
+/** Whether the running server is, or is becoming, a primary. One that does not yet answer is what its data was set up for. */
 export async function runsAsPrimary(member: Member): Promise<boolean> {
-  const status = readPidFile(member.places.data)?.status;
-  if (status === 'standby') return await recovers(member).then((recovering) => !recovering);
-  if (status === 'ready') return !(await recovers(member));
-  // Neither yet: what it will be is decided by its control file's state.
-  return (await readControlFile(member.places.data)).state === 'in production';
+  return accepts(member) ? !(await recovers(member)) : !isReplicaData(member.places.data);
 }
 
 async function recovers(member: Member): Promise<boolean> {

@@ -9,7 +9,8 @@ import { furthest, lsnOf, timelineAt } from './position.ts';
 import { parseRule } from './rule.ts';
 import type { Row } from './session.ts';
 
-/** Of the second that an inspection may take, what is the server's. */
+const inspectMsMax = 1_000;
+/** Of this second, what is the server's. */
 const answerMs = 900;
 /** Settings change rarely, and looking through all of them is not free. */
 const pendingRestartMs = 2_000;
@@ -39,7 +40,23 @@ export class Inspector {
     this.#member = member;
   }
 
+  /** Within a second, even if a disk or a server stands still. */
   async inspect(signal: AbortSignal): Promise<EngineObservation> {
+    const { promise, resolve } = Promise.withResolvers<EngineObservation>();
+    using _timer = this.#member.runtime.clock.after(inspectMsMax, () => resolve(this.#unknown()));
+    const inspection = this.#inspect(signal);
+    inspection.catch(() => {});
+    return await Promise.race([inspection, promise]);
+  }
+
+  /** What is known without asking anything. */
+  #unknown(): EngineObservation {
+    const main = this.#member.server.main;
+    const failure = { code: 'ENGINE_NOT_ANSWERING', message: 'The member could not be inspected within a second', hint: "Look at the disk of its data directory, and at the server's log." };
+    return { data: 'present', running: main !== undefined, accepting: false, role: 'none', replicas: [], pendingRestart: false, failure, ...(main === undefined ? {} : { pid: main.pid }) };
+  }
+
+  async #inspect(signal: AbortSignal): Promise<EngineObservation> {
     const { places, context, binaries, server } = this.#member;
     const none = { running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false } as const;
     const found = await examineData(places, context, binaries.version);

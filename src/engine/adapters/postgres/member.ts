@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../core/errors.ts';
@@ -10,7 +11,7 @@ import { passwordFile, writeConfiguration, dropOverrides, type ConfigurationInpu
 import { adminRole, replicationRole, type CredentialVault } from './credentials.ts';
 import { requirePresent } from './data-directory.ts';
 import type { ControlFile } from './control-file.ts';
-import { writeDurably } from './durable-file.ts';
+import { writeDurably, writeWhole } from './durable-file.ts';
 import type { Places } from './places.ts';
 import { ReplicationConnection } from './replication-connection.ts';
 import type { Server } from './server.ts';
@@ -120,22 +121,25 @@ export async function assumeRole(member: Member, role: Role): Promise<void> {
   member.runtime.processes.kill(main, 'SIGHUP');
 }
 
-/** Emptied first when nothing is to be followed any more: whatever the server still tries, it can not log in anywhere. */
+/**
+ * Emptied first when nothing is to be followed any more: whatever the server still tries, it can not log in anywhere. Need not outlast a
+ * crash of the machine, as no server does.
+ */
 export async function writePasswordFile(member: Member, role: Role): Promise<void> {
   const path = passwordFile(member.places);
-  const { account } = member.context;
-  if (role.kind === 'replica' && role.upstream !== undefined) {
-    const { replication } = await member.vault.require();
-    return await writeDurably(path, `*:*:*:${replicationRole}:${replication}\n`, { account });
+  if (role.kind === 'primary' || role.upstream === undefined) {
+    return await truncate(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
   }
-  await truncate(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
+  const { replication } = await member.vault.require();
+  await writeWhole(path, `*:*:*:${replicationRole}:${replication}\n`, { account: member.context.account });
 }
 
 /** Marks the data as a replica's: it recovers and never becomes a primary by being started. */
 export async function markReplica(member: Member, directory = member.places.data): Promise<void> {
-  await writeDurably(join(directory, 'standby.signal'), '', { account: member.context.account });
+  const path = join(directory, 'standby.signal');
+  if (!existsSync(path)) await writeDurably(path, '', { account: member.context.account });
 }
 
 /** @throws ENGINE_UPSTREAM_UNREACHABLE, ENGINE_UPSTREAM_REFUSED */

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { Acknowledgement, Engine, EngineCapabilities, EngineContext, EngineCredentials, EngineObservation, GuardTarget, MemberAddress, Position } from '../../engine.ts';
-import { HoldfastError, hasCode } from '../../../core/errors.ts';
+import { HoldfastError } from '../../../core/errors.ts';
 import type { MachineRuntime } from '../../../core/runtime.ts';
 import { join } from 'node:path';
 import { changeAcknowledgement } from './acknowledge.ts';
@@ -12,7 +12,7 @@ import { examineData, moveAside } from './data-directory.ts';
 import { follow } from './follow.ts';
 import { freeze } from './freeze.ts';
 import { Inspector } from './inspect.ts';
-import { requireData, Sessions, type Member } from './member.ts';
+import { Sessions, type Member } from './member.ts';
 import { openPlaces } from './places.ts';
 import { promote, startPrimary } from './promote.ts';
 import { provision } from './provision.ts';
@@ -49,13 +49,16 @@ export class PostgresEngine implements Engine {
     return new PostgresEngine({ config, context, runtime, binaries, places, vault, server, sessions });
   }
 
-  async adopt(): Promise<void> {
+  async adopt({ signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
     const adopted = this.#member.server.adopt();
     // Opened now, so that its end can tell of the server's.
-    if (adopted !== undefined) await this.#member.sessions.shared().catch(() => undefined);
+    if (adopted !== undefined) await this.#member.sessions.shared({ signal }).catch(() => undefined);
+    signal.throwIfAborted();
   }
 
   async inspect({ signal }: { signal: AbortSignal }): Promise<EngineObservation> {
+    signal.throwIfAborted();
     return await this.#inspector.inspect(signal);
   }
 
@@ -64,34 +67,45 @@ export class PostgresEngine implements Engine {
   }
 
   async bootstrap({ signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
     await bootstrap(this.#member, signal);
   }
 
   async provision(from: MemberAddress, { signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
     await provision(this.#member, from, signal);
   }
 
   async follow(upstream: MemberAddress, { signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
     await follow(this.#member, upstream, signal);
   }
 
   async rejoin(upstream: MemberAddress, { signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
     await rejoin(this.#member, upstream, signal);
   }
 
   async freeze({ signal }: { signal: AbortSignal }): Promise<Position> {
+    signal.throwIfAborted();
     return await freeze(this.#member, signal);
   }
 
   async promote({ acknowledge, signal }: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<Position> {
-    return await promote(this.#member, acknowledge, signal);
+    signal.throwIfAborted();
+    const position = await promote(this.#member, acknowledge, signal);
+    this.#inspector.ruleInMotion = false;
+    return position;
   }
 
   async startPrimary({ acknowledge, signal }: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
     await startPrimary(this.#member, acknowledge, signal);
+    this.#inspector.ruleInMotion = false;
   }
 
   async acknowledge(value: Acknowledgement | null, { signal }: { signal: AbortSignal }): Promise<bigint> {
+    signal.throwIfAborted();
     this.#inspector.ruleInMotion = true;
     const bound = await changeAcknowledgement(this.#member, value, signal);
     this.#inspector.ruleInMotion = false;
@@ -99,6 +113,7 @@ export class PostgresEngine implements Engine {
   }
 
   async checkpoint({ signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
     await using session = await this.#member.sessions.open({ signal });
     await session.query('checkpoint', { timeoutMs: checkpointMsMax, signal });
   }
@@ -111,11 +126,9 @@ export class PostgresEngine implements Engine {
     }
     // Whatever the main process left behind.
     await server.killAll();
-    const control = await requireData(this.#member).catch((error: unknown) => {
-      if (hasCode(error, 'ENGINE_DATA_ABSENT')) return undefined;
-      throw error;
-    });
-    return control === undefined ? undefined : await endOfWal(places.data, control);
+    const found = await examineData(places, this.#member.context, this.#member.binaries.version);
+    const isClean = found.state === 'present' && (found.control.state === 'shut down' || found.control.state === 'shut down in recovery');
+    return isClean ? await endOfWal(places.data, found.control) : undefined;
   }
 
   async setAside(reason: string): Promise<string> {
@@ -130,6 +143,7 @@ export class PostgresEngine implements Engine {
   }
 
   async retain(members: readonly { node: string; lsn?: bigint }[], { signal }: { signal: AbortSignal }): Promise<void> {
+    signal.throwIfAborted();
     await retain(this.#member, members, signal);
   }
 

@@ -19,6 +19,8 @@ export async function startPrimary(member: Member, acknowledge: Acknowledgement 
   const control = await requireData(member);
   if (member.server.adopt() !== undefined) {
     if (!(await runsAsPrimary(member))) throw notPrimary('it runs as a replica');
+    // It may still recover from a crash.
+    await member.server.start({ signal, waitMsMax: Number.POSITIVE_INFINITY });
     await changeAcknowledgement(member, acknowledge, signal);
     return;
   }

@@ -7,9 +7,9 @@ import type { ControlFile } from './control-file.ts';
 import { writeDurably } from './durable-file.ts';
 import { formatLsn, parseSegmentName } from './lsn.ts';
 import { connectUpstream, queryTimeoutMs, type Member } from './member.ts';
-import { identifySystem, readUpstreamHistory } from './replication-connection.ts';
+import { readUpstreamHistory } from './replication-connection.ts';
 import { latestHistory, type TimelineHistory } from './timeline.ts';
-import { compareWal, foreign } from './upstream-check.ts';
+import { compareWal, identifyUpstream } from './upstream-check.ts';
 import { endOfWal } from './wal-end.ts';
 import { WalPages } from './wal-pages.ts';
 import { checkpointRedo, databaseOf, firstRecordOn, readRecord } from './wal-records.ts';
@@ -98,8 +98,7 @@ export function commonPoints(ours: Ends, theirs: Ends): Position[] {
 async function theirHistory(member: Member, systemId: string, upstream: MemberAddress, signal: AbortSignal): Promise<Ends> {
   const limits = { timeoutMs: queryTimeoutMs, signal };
   await using connection = await connectUpstream(member, upstream, 'check', { signal });
-  const system = await identifySystem(connection, limits);
-  if (system.systemId !== systemId) throw foreign(upstream, system.systemId, systemId);
+  const system = await identifyUpstream(connection, upstream, systemId, signal);
   return withEnd(await readUpstreamHistory(connection, system.timeline, limits), system.flushLsn);
 }
 

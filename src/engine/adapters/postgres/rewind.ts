@@ -5,13 +5,12 @@ import { passwordFile, renderConnection } from './configuration.ts';
 import { replicationRole } from './credentials.ts';
 import { writeDurably } from './durable-file.ts';
 import { flushTree } from './durable-tree.ts';
-import { formatLsn } from './lsn.ts';
-import { connectUpstream, openUpstreamSession, queryTimeoutMs, writePasswordFile, type Member } from './member.ts';
+import { connectUpstream, openUpstreamSession, writePasswordFile, type Member } from './member.ts';
 import { tablespaceLinks } from './page-copy.ts';
 import type { RejoinPlan } from './rejoin-plan.ts';
-import { ServerError } from './replication-connection.ts';
 import { ensureSlot } from './slots.ts';
 import { SourceFiles } from './source-files.ts';
+import { hasWal } from './upstream-check.ts';
 
 /** It may first have to recover the data from a crash, then reads much and copies what differs. */
 const rewindMsMax = 4 * 3_600_000;
@@ -49,15 +48,7 @@ async function hasWalSince(member: Member, plan: RejoinPlan, upstream: MemberAdd
   const timeline = plan.ours.find(({ end }) => plan.redo < end)?.timeline ?? plan.fork.timeline;
   await using connection = await connectUpstream(member, upstream, 'rejoin', { signal });
   await ensureSlot(connection, member.context.node, signal);
-  connection.send(`START_REPLICATION PHYSICAL ${formatLsn(plan.redo)} TIMELINE ${timeline}`);
-  for (;;) {
-    const message = await connection.next({ timeoutMs: queryTimeoutMs, signal }).catch((error: unknown) => {
-      if (error instanceof ServerError) return undefined;
-      throw error;
-    });
-    if (message?.type === 'd' && message.body[0] === 0x77) return true;
-    if (message === undefined || message.type === 'c' || message.type === 'Z') return false;
-  }
+  return await hasWal(connection, { timeline, lsn: plan.redo }, signal);
 }
 
 /**

@@ -4,7 +4,7 @@ import { HoldfastError } from '../../../core/errors.ts';
 import type { MemberAddress, Position } from '../../engine.ts';
 import type { ControlFile } from './control-file.ts';
 import { formatLsn, segmentName } from './lsn.ts';
-import { identifySystem, readUpstreamHistory, ServerError, type ReplicationConnection } from './replication-connection.ts';
+import { identifySystem, readUpstreamHistory, ServerError, type ReplicationConnection, type SystemIdentity } from './replication-connection.ts';
 import { divergence, latestHistory } from './timeline.ts';
 import { timelinesNewestFirst } from './wal-pages.ts';
 
@@ -12,27 +12,61 @@ import { timelinesNewestFirst } from './wal-pages.ts';
 const comparedBytesMax = 256n * 1024n;
 const answerMs = 5_000;
 
+/** A fresh connection to the same member: streaming WAL uses one up. */
+export type Reconnect = () => Promise<ReplicationConnection>;
+
+/** Who answers there; never another cluster. @throws ENGINE_FOREIGN_DATA, ENGINE_UPSTREAM_UNREACHABLE */
+export async function identifyUpstream(connection: ReplicationConnection, upstream: MemberAddress, systemId: string, signal: AbortSignal): Promise<SystemIdentity> {
+  const system = await identifySystem(connection, { timeoutMs: answerMs, signal });
+  if (system.systemId === systemId) return system;
+  throw new HoldfastError('ENGINE_FOREIGN_DATA', `member ${upstream.node} (${upstream.host}:${upstream.port}) has database system ${system.systemId}, this member ${systemId}: they are not of one cluster`, {
+    hint: 'Find out which data is the right one. Nothing here has been touched.',
+  });
+}
+
 /**
- * Whether data that ends at `position` can be continued with the WAL of the other member. Three questions:
- * the same database system; no branch of its timeline history before our end; and the same WAL: the last part of ours is read from it
- * and compared byte for byte. The last finds what histories can not show: two primaries that took the same timeline number at the same
- * place, and an upstream that lacks the WAL that we need.
- * @throws ENGINE_FOREIGN_DATA, ENGINE_DIVERGED, ENGINE_UPSTREAM_UNREACHABLE
+ * Whether data that ends at `position` can be continued with the WAL of the other member. Two questions: no branch of its timeline history
+ * lies before our end; and it has the same WAL: the last part of ours is read from it and compared byte for byte. The latter finds
+ * what histories can not show: two primaries that took the same timeline number at the same place, and an upstream that lacks the WAL
+ * that we need. `connection` is spent then.
+ * @throws ENGINE_DIVERGED, ENGINE_UPSTREAM_UNREACHABLE
  */
-export async function checkContinues(connection: ReplicationConnection, upstream: MemberAddress, data: string, control: ControlFile, position: Position, signal: AbortSignal): Promise<void> {
-  const limits = { timeoutMs: answerMs, signal };
-  const system = await identifySystem(connection, limits);
-  if (system.systemId !== control.systemId) throw foreign(upstream, system.systemId, control.systemId);
+export async function checkContinues(
+  { connection, reconnect, upstream, system }: { connection: ReplicationConnection; reconnect: Reconnect; upstream: MemberAddress; system: SystemIdentity },
+  { data, control, position }: { data: string; control: ControlFile; position: Position },
+  signal: AbortSignal,
+): Promise<void> {
   if (system.timeline < position.timeline) throw diverged(upstream, `it is on timeline ${system.timeline}, this member is already on ${position.timeline}`);
-  const reason = divergence(position, await readUpstreamHistory(connection, system.timeline, limits));
+  const reason = divergence(position, await readUpstreamHistory(connection, system.timeline, { timeoutMs: answerMs, signal }));
   if (reason !== undefined) throw diverged(upstream, reason);
   if (position.timeline === system.timeline && position.lsn > system.flushLsn) {
     throw diverged(upstream, `it ends at ${formatLsn(system.flushLsn)} of timeline ${system.timeline}, but this member goes on to ${formatLsn(position.lsn)}`);
   }
   const verdict = await compareWal(connection, data, control, position, signal);
   if (verdict === 'same') return;
+  // Nobody else can have begun the first timeline, so there it is enough that the upstream has the WAL that comes next.
+  const next = { timeline: position.timeline, lsn: position.lsn - (position.lsn % control.segmentBytes) };
+  if (verdict === 'absent' && position.timeline === 1 && (next.lsn >= system.flushLsn || (await hasWal(await reconnect(), next, signal)))) return;
   const place = `its WAL of timeline ${position.timeline} before ${formatLsn(position.lsn)}`;
-  throw diverged(upstream, verdict === 'different' ? `${place} is not that of this member` : `${place}, from where this member must go on, is no longer there`);
+  throw diverged(upstream, verdict === 'different' ? `${place} is not that of this member` : `${place}, by which it could be told that they belong together, is no longer there`);
+}
+
+/** Whether the other member can stream from this place on. The connection is spent then. */
+export async function hasWal(connection: ReplicationConnection, from: Position, signal: AbortSignal): Promise<boolean> {
+  connection.send(`START_REPLICATION PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${from.timeline}`);
+  try {
+    for (;;) {
+      const { type } = await connection.next({ timeoutMs: answerMs, signal });
+      // Data, or the end of this timeline: both come only after the first file was opened.
+      if (type === 'd' || type === 'c') return true;
+      if (type === 'Z') return false;
+    }
+  } catch (error) {
+    if (error instanceof ServerError) return false;
+    throw error;
+  } finally {
+    connection.cut();
+  }
 }
 
 /**
@@ -93,12 +127,6 @@ async function streamWal(connection: ReplicationConnection, timeline: number, fr
     missing -= part.length;
   }
   return Buffer.concat(parts);
-}
-
-export function foreign(upstream: MemberAddress, theirs: string, ours: string): HoldfastError {
-  return new HoldfastError('ENGINE_FOREIGN_DATA', `member ${upstream.node} (${upstream.host}:${upstream.port}) has database system ${theirs}, this member ${ours}: they are not of one cluster`, {
-    hint: 'Find out which data is the right one. Nothing here has been touched.',
-  });
 }
 
 export function diverged(upstream: MemberAddress, reason: string): HoldfastError {
