@@ -1,8 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatDurationMs, formatPercent, formatRate, formatSizeBytes, parseDurationMs, parsePercent, parseRate, parseSizeBytes } from './units.ts';
+import {
+  formatDurationMs,
+  formatPercent,
+  formatRate,
+  formatSizeBytes,
+  parseDurationMs,
+  parsePercent,
+  parseRate,
+  parseSizeBytes,
+} from './units.ts';
 
-const refused = (problem: string) => expect.objectContaining({ code: 'UNIT_INVALID', message: expect.stringContaining(problem) as unknown });
+const refused = (problem: string) =>
+  expect.objectContaining({ code: 'UNIT_INVALID', message: expect.stringContaining(problem) as unknown });
 
 describe('durations', () => {
   test.each([
@@ -37,7 +47,15 @@ describe('durations', () => {
 
   test('what is formatted is read back as the same', () => {
     fc.assert(fc.property(fc.nat({ max: 10 ** 13 }), (ms) => parseDurationMs(formatDurationMs(ms)) === ms));
-    expect([0, 350, 999.6, 1_500, 61_001, 5_400_000, 90_000_000].map(formatDurationMs)).toEqual(['0ms', '350ms', '1s', '1.5s', '1m1.001s', '1h30m', '1d1h']);
+    expect([0, 350, 999.6, 1_500, 61_001, 5_400_000, 90_000_000].map(formatDurationMs)).toEqual([
+      '0ms',
+      '350ms',
+      '1s',
+      '1.5s',
+      '1m1.001s',
+      '1h30m',
+      '1d1h',
+    ]);
   });
 });
 
@@ -69,7 +87,14 @@ describe('sizes and rates', () => {
   });
 
   test('for people', () => {
-    expect([0, 1023, 1024, 16_777_216, 1_234_567, 1_610_612_736].map(formatSizeBytes)).toEqual(['0B', '1023B', '1KiB', '16MiB', '1.18MiB', '1.5GiB']);
+    expect([0, 1023, 1024, 16_777_216, 1_234_567, 1_610_612_736].map(formatSizeBytes)).toEqual([
+      '0B',
+      '1023B',
+      '1KiB',
+      '16MiB',
+      '1.18MiB',
+      '1.5GiB',
+    ]);
     expect(formatRate(104_857_600)).toBe('100MiB/s');
   });
 });

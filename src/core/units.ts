@@ -108,7 +108,8 @@ export function formatPercent(fraction: number): string {
 function parseSize(kind: 'size' | 'rate', size: string, text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([A-Za-z]+)$/.exec(size) ?? [];
   if (number === undefined || unit === undefined || !Object.hasOwn(sizeUnits, unit)) throw invalid(kind, text, `is not a ${kind}`);
-  const bytes = wholeProduct(number, sizeUnits[unit as keyof typeof sizeUnits]) ?? fail(invalid(kind, text, 'is not a whole number of bytes'));
+  const bytes =
+    wholeProduct(number, sizeUnits[unit as keyof typeof sizeUnits]) ?? fail(invalid(kind, text, 'is not a whole number of bytes'));
   return safeNumber(bytes) ?? fail(invalid(kind, text, 'is too large'));
 }
 

@@ -11,7 +11,12 @@ export interface ChildOptions {
 }
 
 /** @throws PROCESS_NOT_STARTED for what is known at once; the rest comes with `untilStarted` */
-export function spawnChild(binary: string, args: readonly string[], how: Pick<SpawnOptions, 'detached' | 'stdio'>, options: ChildOptions): ChildProcess {
+export function spawnChild(
+  binary: string,
+  args: readonly string[],
+  how: Pick<SpawnOptions, 'detached' | 'stdio'>,
+  options: ChildOptions,
+): ChildProcess {
   try {
     return spawn(binary, args, {
       ...how,

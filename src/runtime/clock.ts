@@ -8,7 +8,13 @@ const timeoutMsMax = 2 ** 31 - 1;
 
 /** This machine's time. */
 export function createClock(): Clock {
-  return { monotonicMs: () => performance.now(), bootMs: createBootClock(), wallMs: () => Date.now(), after, sleep: (delayMs, signal) => sleepBy(after, delayMs, signal) };
+  return {
+    monotonicMs: () => performance.now(),
+    bootMs: createBootClock(),
+    wallMs: () => Date.now(),
+    after,
+    sleep: (delayMs, signal) => sleepBy(after, delayMs, signal),
+  };
 }
 
 /**

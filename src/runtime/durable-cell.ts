@@ -79,7 +79,8 @@ async function flushDirectory(path: string): Promise<void> {
 
 function encode(value: unknown): string {
   const body = `${JSON.stringify(value)}\n`;
-  if (value === undefined || Buffer.byteLength(body) > cellBytesMax) throw new RangeError(`a cell holds a JSON value of at most ${cellBytesMax} bytes`);
+  if (value === undefined || Buffer.byteLength(body) > cellBytesMax)
+    throw new RangeError(`a cell holds a JSON value of at most ${cellBytesMax} bytes`);
   return `holdfast-cell 1 sha256:${digestOf(body)}\n${body}`;
 }
 

@@ -30,7 +30,10 @@ const echo: RequestListener = (request, response) => {
 };
 
 async function open(options: Partial<ListenerOptions> = {}): Promise<void> {
-  listener = await openListener({ host: '127.0.0.1', port: 0, credentials, plainPaths: ['/', '/primary', '/metrics'], ...options }, runtime);
+  listener = await openListener(
+    { host: '127.0.0.1', port: 0, credentials, plainPaths: ['/', '/primary', '/metrics'], ...options },
+    runtime,
+  );
   listener.onRequest(echo);
 }
 
@@ -53,7 +56,10 @@ function raw(): Socket {
 describe('one port', () => {
   test('answers everything over TLS, whether a client shows a certificate or not', async () => {
     await open();
-    expect(await ask('https', 'POST', '/api/v1/services/x/switchover', 'x'.repeat(200_000))).toEqual({ status: 200, text: 'POST /api/v1/services/x/switchover 200000' });
+    expect(await ask('https', 'POST', '/api/v1/services/x/switchover', 'x'.repeat(200_000))).toEqual({
+      status: 200,
+      text: 'POST /api/v1/services/x/switchover 200000',
+    });
   });
 
   test('answers health checks and metrics without TLS, and nothing else', async () => {
@@ -61,7 +67,12 @@ describe('one port', () => {
     expect(await ask('http', 'GET', '/primary?lag=1MB')).toEqual({ status: 200, text: 'GET /primary?lag=1MB 0' });
     expect((await ask('http', 'OPTIONS', '/')).status).toBe(200);
     expect((await ask('http', 'HEAD', '/metrics')).status).toBe(200);
-    for (const [method, path] of [['POST', '/primary'], ['GET', '/api/v1/status'], ['GET', '/primary/../api'], ['GET', '//primary']] as const) {
+    for (const [method, path] of [
+      ['POST', '/primary'],
+      ['GET', '/api/v1/status'],
+      ['GET', '/primary/../api'],
+      ['GET', '//primary'],
+    ] as const) {
       const { status, text } = await ask('http', method, path);
       expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([403, 'API_NEEDS_TLS']);
     }
@@ -154,17 +165,19 @@ describe('a stranger', () => {
 test('a port in use is told, with what to do', async () => {
   await open();
   const again = openListener({ host: '127.0.0.1', port: listener.address.port, credentials, plainPaths: [] }, runtime);
-  await expect(again).rejects.toThrow(expect.objectContaining({ code: 'LISTEN_PORT_IN_USE', hint: expect.stringContaining('ss -ltnp') as unknown }));
+  await expect(again).rejects.toThrow(
+    expect.objectContaining({ code: 'LISTEN_PORT_IN_USE', hint: expect.stringContaining('ss -ltnp') as unknown }),
+  );
   const elsewhere = openListener({ host: '192.0.2.1', port: 0, credentials, plainPaths: [] }, runtime);
   await expect(elsewhere).rejects.toThrow(expect.objectContaining({ code: 'LISTEN_FAILED' }));
 });
 
 test('ends at once, whoever is connected', async () => {
   await open();
-  const sockets = [raw(), connectTls({ port: listener.address.port, host: '127.0.0.1', ca: authority.certificate })];
-  for (const socket of sockets) socket.on('error', () => {});
-  await once(sockets[1]!, 'secureConnect');
-  const closed = Promise.all(sockets.map((socket) => once(socket.resume(), 'close')));
+  const connected = [raw(), connectTls({ port: listener.address.port, host: '127.0.0.1', ca: authority.certificate })];
+  for (const socket of connected) socket.on('error', () => {});
+  await once(connected[1]!, 'secureConnect');
+  const closed = Promise.all(connected.map((socket) => once(socket.resume(), 'close')));
   await listener[Symbol.asyncDispose]();
   await closed;
 });

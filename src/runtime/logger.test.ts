@@ -19,9 +19,20 @@ test('writes lines of JSON from its level on, with the fields of its parents, an
     log.logger.error('a.thing.failed', { error: new Error('boo') });
   }
   const text = await readFile(file, 'utf8');
-  const lines = text.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(lines).toHaveLength(2);
-  expect(lines[0]).toEqual({ level: 'warn', time: expect.any(String) as unknown, node: 'db1', token: '[redacted]', password: '[redacted]', n: 1, event: 'a.thing.happened' });
+  expect(lines[0]).toEqual({
+    level: 'warn',
+    time: expect.any(String) as unknown,
+    node: 'db1',
+    token: '[redacted]',
+    password: '[redacted]',
+    n: 1,
+    event: 'a.thing.happened',
+  });
   expect(lines[1]).toMatchObject({ level: 'error', event: 'a.thing.failed', error: { message: 'boo' } });
   expect((await stat(file)).mode & 0o007).toBe(0);
 });

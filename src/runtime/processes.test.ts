@@ -107,7 +107,11 @@ describe('run', () => {
   });
 
   test.skipIf(!isRoot)('takes on an account and leaves every group of ours (needs root)', async () => {
-    const { stdout } = await processes.run('/bin/sh', ['-c', 'id -u; id -g; id -G; echo $USER; umask'], { timeoutMs: 5_000, account: nobody, cwd: '/' });
+    const { stdout } = await processes.run('/bin/sh', ['-c', 'id -u; id -g; id -G; echo $USER; umask'], {
+      timeoutMs: 5_000,
+      account: nobody,
+      cwd: '/',
+    });
     expect(stdout.split('\n').slice(0, 4)).toEqual(['65534', '65534', '65534', 'nobody']);
     // Started by someone who does have supplementary groups, the child still gets none.
     const script = `import { createProcesses } from ${JSON.stringify(new URL('./processes.ts', import.meta.url).href)};
@@ -153,7 +157,9 @@ describe('detached', () => {
 
   test('does not write its log through a symbolic link', async () => {
     await symlink(join(directory, 'elsewhere'), join(directory, 'log'));
-    await expect(startDetached('echo hello', { logFile: join(directory, 'log') })).rejects.toThrow(expect.objectContaining({ code: 'PROCESS_NOT_STARTED' }));
+    await expect(startDetached('echo hello', { logFile: join(directory, 'log') })).rejects.toThrow(
+      expect.objectContaining({ code: 'PROCESS_NOT_STARTED' }),
+    );
   });
 });
 

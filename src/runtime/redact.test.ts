@@ -4,7 +4,15 @@ import { redact } from './redact.ts';
 
 test('hides what is named a secret at any depth, and keeps fencing tokens', () => {
   expect(
-    redact({ password: 'a', deep: { replicationPassword: 'b', list: [{ clientSecret: { x: 1 } }] }, apiToken: 'c', token: 7n, password2: 1234, secretKnown: true, PGPASSWORD: 'd' }),
+    redact({
+      password: 'a',
+      deep: { replicationPassword: 'b', list: [{ clientSecret: { x: 1 } }] },
+      apiToken: 'c',
+      token: 7n,
+      password2: 1234,
+      secretKnown: true,
+      PGPASSWORD: 'd',
+    }),
   ).toEqual({
     password: '[redacted]',
     deep: { replicationPassword: '[redacted]', list: [{ clientSecret: '[redacted]' }] },
@@ -35,7 +43,14 @@ test('an expected failure speaks by its code, any other shows its stack; both wi
 });
 
 test('survives cycles, depth, width, length and odd values', () => {
-  const cycle: Record<string, unknown> = { n: 1n, f: () => 1, buffer: Buffer.alloc(9), when: new Date(0), undefined: undefined, map: new Map([['secret', 'x']]) };
+  const cycle: Record<string, unknown> = {
+    n: 1n,
+    f: () => 1,
+    buffer: Buffer.alloc(9),
+    when: new Date(0),
+    undefined: undefined,
+    map: new Map([['secret', 'x']]),
+  };
   cycle['self'] = cycle;
   const text = JSON.stringify(redact({ cycle, many: Array.from({ length: 1_000 }, (_, i) => i), long: 'x'.repeat(100_000) }));
   expect(text).toContain('[deeper]');

@@ -76,6 +76,8 @@ function redactText(text: string): string {
     .slice(0, charactersMax)
     .replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s@/]+@/gi, `$1${hidden}@`)
     .replace(/(\b\w*(?:password|passphrase|secret)\w*\s*(?:=\s*|\s))('(?:[^'\\]|''|\\.)*'|"[^"]*")/gi, `$1${hidden}`)
-    .replace(/(\b\w*(?:password|passphrase|secret)\w*=)[^\s&;,'"]+/gi, (match, prefix: string) => (match.endsWith(hidden) ? match : prefix + hidden));
+    .replace(/(\b\w*(?:password|passphrase|secret)\w*=)[^\s&;,'"]+/gi, (match, prefix: string) =>
+      match.endsWith(hidden) ? match : prefix + hidden,
+    );
   return text.length > charactersMax ? `${clean}… ${text.length - charactersMax} more characters` : clean;
 }

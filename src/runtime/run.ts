@@ -12,7 +12,12 @@ const drainMsMax = 500;
 /** In a process group of its own, so that a time limit ends its helpers too. */
 export const run: Processes['run'] = async (binary, args, options): Promise<RunResult> => {
   options.signal?.throwIfAborted();
-  const child = spawnChild(binary, args, { detached: true, stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] }, options);
+  const child = spawnChild(
+    binary,
+    args,
+    { detached: true, stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] },
+    options,
+  );
   const stdout = collect(child.stdout!, options.outputBytesMax ?? outputBytesMaxDefault);
   const stderr = collect(child.stderr!, options.outputBytesMax ?? outputBytesMaxDefault);
   const ended = untilEnded(child);
@@ -41,9 +46,12 @@ function untilEnded(child: ChildProcess): Promise<number> {
 }
 
 async function withLimits(child: ChildProcess, ended: Promise<number>, binary: string, options: RunOptions): Promise<number> {
-  let failure: unknown;
+  const killed = Promise.withResolvers<never>();
+  killed.promise.catch(() => {});
+  let wasKilled = false;
   const end = (reason: unknown): void => {
-    failure ??= reason;
+    wasKilled = true;
+    killed.reject(reason);
     killGroup(child);
   };
   const timer = setTimeout(() => {
@@ -59,8 +67,8 @@ async function withLimits(child: ChildProcess, ended: Promise<number>, binary: s
   try {
     if (options.signal?.aborted === true) abort();
     const code = await ended;
-    if (failure !== undefined) throw failure;
-    return code;
+    // Only now: the caller may rely on it that nothing of it runs any more.
+    return wasKilled ? await killed.promise : code;
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', abort);

@@ -43,14 +43,20 @@ test('several authorities may be trusted while one replaces the other', async ()
 test.each<[string, () => Promise<void>, RegExp]>([
   ['a key of another certificate', () => writeFile(paths.key, other.key), /the key '.*db1\.key' does not belong to the certificate/],
   ['another CA of the same name', () => writeFile(paths.ca, other.certificate), /was not signed by/],
-  ['the CA itself as certificate', async () => (await writeFile(paths.cert, authority.certificate), writeFile(paths.key, authority.key)), /is for Holdfast shop, not for the node 'db1'/],
+  [
+    'the CA itself as certificate',
+    async () => (await writeFile(paths.cert, authority.certificate), writeFile(paths.key, authority.key)),
+    /is for Holdfast shop, not for the node 'db1'/,
+  ],
 ])('refuses %s', async (_name, spoil, message) => {
   await spoil();
   await expect(read()).rejects.toThrow(failing('CONFIG_CERTIFICATE_MISMATCH', message));
 });
 
 test('refuses a certificate of another node, and one that only says localhost', async () => {
-  await expect(read({ node: 'db2' })).rejects.toThrow(failing('CONFIG_CERTIFICATE_MISMATCH', /is for db1, db1\.example\.net, not for the node 'db2'/));
+  await expect(read({ node: 'db2' })).rejects.toThrow(
+    failing('CONFIG_CERTIFICATE_MISMATCH', /is for db1, db1\.example\.net, not for the node 'db2'/),
+  );
   await expect(read({ node: 'localhost' })).rejects.toThrow(failing('CONFIG_CERTIFICATE_MISMATCH', /not for the node/));
 });
 
@@ -62,7 +68,9 @@ test.each(['ca', 'cert', 'key'] as const)('says which file is of no use: %s', as
 });
 
 test('warns of what works still', async () => {
-  expect((await read({ wallMs: wallMs + 40 * dayMs })).warnings).toEqual([expect.stringMatching(/expires on \d{4}-\d\d-\d\d\. Make a new one/)]);
+  expect((await read({ wallMs: wallMs + 40 * dayMs })).warnings).toEqual([
+    expect.stringMatching(/expires on \d{4}-\d\d-\d\d\. Make a new one/),
+  ]);
   expect((await read({ wallMs: wallMs + 61 * dayMs })).warnings).toEqual([expect.stringMatching(/expired on/)]);
   await chmod(paths.key, 0o644);
   expect((await read()).warnings).toEqual([expect.stringMatching(/can be read by others.*chmod 600/)]);

@@ -37,11 +37,15 @@ export async function readTlsCredentials(
   const chain = parse(paths.cert, () => certificatesIn(cert));
   const privateKey = parse(paths.key, () => createPrivateKey(key));
   const [leaf] = chain;
-  if (leaf === undefined || authorities.length === 0) throw unreadable(leaf === undefined ? paths.cert : paths.ca, 'no certificate is in it');
+  if (leaf === undefined || authorities.length === 0)
+    throw unreadable(leaf === undefined ? paths.cert : paths.ca, 'no certificate is in it');
   if (!leaf.checkPrivateKey(privateKey)) throw mismatch(`the key '${paths.key}' does not belong to the certificate '${paths.cert}'`);
-  if (!chainOf(leaf, chain.slice(1), authorities).trusted) throw mismatch(`the certificate '${paths.cert}' was not signed by '${paths.ca}'`);
+  if (!chainOf(leaf, chain.slice(1), authorities).trusted)
+    throw mismatch(`the certificate '${paths.cert}' was not signed by '${paths.ca}'`);
   if (!certifiedNames(leaf).has(options.node)) {
-    throw mismatch(`the certificate '${paths.cert}' is for ${[...certifiedNames(leaf)].join(', ') || 'nobody'}, not for the node '${options.node}'`);
+    throw mismatch(
+      `the certificate '${paths.cert}' is for ${[...certifiedNames(leaf)].join(', ') || 'nobody'}, not for the node '${options.node}'`,
+    );
   }
   const expiresAtMs = leaf.validToDate.getTime();
   const warnings = [...expiryWarning(paths.cert, expiresAtMs, options.wallMs), ...(await modeWarning(paths.key))];
@@ -50,8 +54,12 @@ export async function readTlsCredentials(
 
 function expiryWarning(path: string, expiresAtMs: number, wallMs: number): string[] {
   const date = new Date(expiresAtMs).toISOString().slice(0, 10);
-  if (expiresAtMs <= wallMs) return [`The certificate '${path}' expired on ${date}: the other agents refuse it. Make a new one with \`holdfast certificates node\`.`];
-  if (expiresAtMs - wallMs < expiryWarningMs) return [`The certificate '${path}' expires on ${date}. Make a new one with \`holdfast certificates node\`.`];
+  if (expiresAtMs <= wallMs)
+    return [
+      `The certificate '${path}' expired on ${date}: the other agents refuse it. Make a new one with \`holdfast certificates node\`.`,
+    ];
+  if (expiresAtMs - wallMs < expiryWarningMs)
+    return [`The certificate '${path}' expires on ${date}. Make a new one with \`holdfast certificates node\`.`];
   return [];
 }
 

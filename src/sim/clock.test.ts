@@ -9,7 +9,9 @@ describe('simulated time', () => {
     const seen: string[] = [];
     const note = (what: string) => () => {
       seen.push(`${clock.monotonicMs()} ${what}`);
-      void Promise.resolve().then(() => Promise.resolve()).then(() => seen.push(`after ${what}`));
+      void Promise.resolve()
+        .then(() => Promise.resolve())
+        .then(() => seen.push(`after ${what}`));
     };
     clock.after(20, note('late'));
     clock.after(10, note('first'));
@@ -66,7 +68,7 @@ describe('simulated time', () => {
         plan.forEach(([, cancel], index) => cancel && timers[index]![Symbol.dispose]());
         await time.runUntilIdle();
         const expected = plan.flatMap(([delay, cancel], index) => (cancel ? [] : [{ delay, index }]));
-        expect(fired).toEqual(expected.sort((x, y) => x.delay - y.delay || x.index - y.index).map(({ index }) => index));
+        expect(fired).toEqual(expected.toSorted((x, y) => x.delay - y.delay || x.index - y.index).map(({ index }) => index));
       }),
       { numRuns: 100 },
     );

@@ -45,7 +45,9 @@ export function oid(dotted: string): Buffer {
 /** RFC 5280, 4.1.2.5: two-digit years through 2049, four digits from then on; whole seconds, UTC. */
 export function time(wallMs: number): Buffer {
   const text = new Date(wallMs).toISOString().replaceAll(/[-:T]|\.\d+/g, '');
-  return Number(text.slice(0, 4)) < 2050 ? encode(tags.utcTime, Buffer.from(text.slice(2))) : encode(tags.generalizedTime, Buffer.from(text));
+  return Number(text.slice(0, 4)) < 2050
+    ? encode(tags.utcTime, Buffer.from(text.slice(2)))
+    : encode(tags.generalizedTime, Buffer.from(text));
 }
 
 export interface Value {
@@ -58,7 +60,7 @@ export interface Value {
 /** The values that stand one after another in `bytes`. @throws RangeError when they are not DER */
 export function decodeAll(bytes: Buffer): Value[] {
   const values: Value[] = [];
-  for (let rest = bytes; rest.length > 0; ) {
+  for (let rest = bytes; rest.length > 0;) {
     const value = decode(rest);
     values.push(value);
     rest = rest.subarray(value.whole.length);

@@ -65,7 +65,9 @@ describe('refuses an authority that', () => {
     ['is no certificate', { ...authority, certificate: 'nonsense' }, 'can not be read'],
     ['expired', createAuthority({ cluster: 'x', wallMs: wallMs - 3 * 86_400_000, days: 1 }), 'it expired on'],
   ])('%s', (_name, bad, why) => {
-    expect(() => issueNodeCertificate(bad, request)).toThrow(expect.objectContaining({ code: 'CERTIFICATE_AUTHORITY_UNUSABLE', message: expect.stringContaining(why) as unknown }));
+    expect(() => issueNodeCertificate(bad, request)).toThrow(
+      expect.objectContaining({ code: 'CERTIFICATE_AUTHORITY_UNUSABLE', message: expect.stringContaining(why) as unknown }),
+    );
   });
 });
 
@@ -82,16 +84,28 @@ describe.skipIf(!hasOpenssl)('openssl agrees (needs openssl)', () => {
   test('that the chain is strictly right for both purposes', () => {
     for (const purpose of ['sslserver', 'sslclient']) {
       const attime = String(wallMs / 1_000);
-      execFileSync('openssl', ['verify', '-x509_strict', '-attime', attime, '-purpose', purpose, '-CAfile', file('ca.pem'), file('node.pem')]);
+      execFileSync('openssl', [
+        'verify',
+        '-x509_strict',
+        '-attime',
+        attime,
+        '-purpose',
+        purpose,
+        '-CAfile',
+        file('ca.pem'),
+        file('node.pem'),
+      ]);
     }
   });
 
   test("that a node signed by openssl's own authority is right too", () => {
-    execFileSync('openssl', [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', file('own.key'), '-out', file('own.pem')],
-      ...['-days', '10', '-subj', '/C=FR/O=Some Firm/CN=Root', '-addext', 'keyUsage=critical,keyCertSign'],
-    ], { stdio: 'ignore' });
-    const own = { certificate: execFileSync('cat', [file('own.pem')], { encoding: 'utf8' }), key: execFileSync('cat', [file('own.key')], { encoding: 'utf8' }) };
+    const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 10 -addext keyUsage=critical,keyCertSign';
+    const files = ['-keyout', file('own.key'), '-out', file('own.pem')];
+    execFileSync('openssl', [...request.split(' '), ...files, '-subj', '/C=FR/O=Some Firm/CN=Root'], { stdio: 'ignore' });
+    const own = {
+      certificate: execFileSync('cat', [file('own.pem')], { encoding: 'utf8' }),
+      key: execFileSync('cat', [file('own.key')], { encoding: 'utf8' }),
+    };
     const nowMs = new X509Certificate(own.certificate).validFromDate.getTime() + 3_600_000;
     writeFileSync(file('node2.pem'), issueNodeCertificate(own, { node: 'db2', hosts: [], wallMs: nowMs, days: 5 }).certificate);
     execFileSync('openssl', ['verify', '-x509_strict', '-attime', String(nowMs / 1_000), '-CAfile', file('own.pem'), file('node2.pem')]);
@@ -106,7 +120,12 @@ describe('DER', () => {
   ])('writes %s', (dotted, hex) => expect(oid(dotted).toString('hex')).toBe(hex));
 
   test('writes integers without needless zeros and never negative', () => {
-    expect([[0], [0, 0, 1], [0x80], [0x7f, 1]].map((bytes) => integer(Buffer.from(bytes)).toString('hex'))).toEqual(['020100', '020101', '02020080', '02027f01']);
+    expect([[0], [0, 0, 1], [0x80], [0x7f, 1]].map((bytes) => integer(Buffer.from(bytes)).toString('hex'))).toEqual([
+      '020100',
+      '020101',
+      '02020080',
+      '02027f01',
+    ]);
   });
 
   test('writes years past 2049 in four digits', () => {
@@ -115,6 +134,7 @@ describe('DER', () => {
   });
 
   test('refuses what is cut or has no end', () => {
-    for (const hex of ['30', '3003', '308001', '3085ffffffffff', '3082ff']) expect(() => decodeAll(Buffer.from(hex, 'hex'))).toThrow(RangeError);
+    for (const hex of ['30', '3003', '308001', '3085ffffffffff', '3082ff'])
+      expect(() => decodeAll(Buffer.from(hex, 'hex'))).toThrow(RangeError);
   });
 });

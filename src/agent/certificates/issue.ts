@@ -132,7 +132,10 @@ function parse<T>(failure: string, from: () => T): T {
 
 function name(commonName: string, organization?: string): Buffer {
   const attribute = (id: string, value: string): Buffer => encode(tags.set, sequence(oid(id), encode(tags.utf8String, Buffer.from(value))));
-  return sequence(...(organization === undefined ? [] : [attribute(ids.organization, organization)]), attribute(ids.commonName, commonName));
+  return sequence(
+    ...(organization === undefined ? [] : [attribute(ids.organization, organization)]),
+    attribute(ids.commonName, commonName),
+  );
 }
 
 /** dNSName is [2], iPAddress [7] in network byte order (RFC 5280, 4.2.1.6). */

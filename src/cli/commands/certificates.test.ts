@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createClock } from '../../runtime/clock.ts';
 import { main } from '../main.ts';
 
 let directory: string;
@@ -33,7 +34,7 @@ test('makes an authority and a node that belongs to it, with keys that only thei
   const node = new X509Certificate(await readFile(files.cert));
   expect(node.verify(new X509Certificate(await readFile(files.ca)).publicKey)).toBe(true);
   expect(node.checkIP('10.0.0.1')).toBe('10.0.0.1');
-  expect(node.validToDate.getTime()).toBeGreaterThan(performance.timeOrigin + 759 * 86_400_000);
+  expect(node.validToDate.getTime()).toBeGreaterThan(createClock().wallMs() + 759 * 86_400_000);
   for (const name of ['ca.key', 'db1.key']) expect((await stat(join(directory, name))).mode & 0o777).toBe(0o600);
 });
 

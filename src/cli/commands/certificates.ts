@@ -64,7 +64,8 @@ async function makeNode(node: string, options: NodeOptions): Promise<void> {
 async function requireName(text: string): Promise<void> {
   const { name } = await import('../../core/config-fields.ts');
   const problem = name().safeParse(text).error?.issues[0]?.message;
-  if (problem !== undefined) throw new HoldfastError('CLI_USAGE', `'${text.slice(0, 64)}' ${problem}`, { hint: 'Use the name that holdfast.yaml has.' });
+  if (problem !== undefined)
+    throw new HoldfastError('CLI_USAGE', `'${text.slice(0, 64)}' ${problem}`, { hint: 'Use the name that holdfast.yaml has.' });
 }
 
 function daysOf(text: string): number {

@@ -209,7 +209,16 @@ describe('ends nothing', () => {
     await guard.arm(clock.bootMs() + 60_000);
     const control = join(stateDir, 'guard', 'control');
     const owner = 'f'.repeat(16);
-    const nonsense = ['\n', 'deadline 1\n', `${owner} deadline 1\n`, `${owner} end\n`, 'x'.repeat(10_000), '\n\0\xff\n', '$(kill 1) deadline 1\n', `${owner} deadline 99999999999999999999\n`];
+    const nonsense = [
+      '\n',
+      'deadline 1\n',
+      `${owner} deadline 1\n`,
+      `${owner} end\n`,
+      'x'.repeat(10_000),
+      '\n\0\xff\n',
+      '$(kill 1) deadline 1\n',
+      `${owner} deadline 99999999999999999999\n`,
+    ];
     for (const text of nonsense) appendFileSync(control, text, 'latin1');
     appendFileSync(control, 'torn');
     await clock.sleep(100);
@@ -290,7 +299,9 @@ describe('the agent', () => {
     const guard = await open();
     expect(guard.pid).toBeUndefined();
     await guard.end();
-    expect(processes.identify(Number((await readFile(join(stateDir, 'guard', 'identity'), 'utf8').catch(() => '0')).split(' ')[0]))).toBeUndefined();
+    expect(
+      processes.identify(Number((await readFile(join(stateDir, 'guard', 'identity'), 'utf8').catch(() => '0')).split(' ')[0])),
+    ).toBeUndefined();
   });
 
   test('replaces a guard that was killed, at its next renewal', async () => {
@@ -346,11 +357,18 @@ describe('the agent', () => {
   });
 
   test('says clearly when there can be no guard', async () => {
-    const noBash: MachineRuntime = { ...runtime, processes: { ...processes, startDetached: (_binary, args, options) => processes.startDetached('/no/such/bash', args, options) } };
+    const noBash: MachineRuntime = {
+      ...runtime,
+      processes: { ...processes, startDetached: (_binary, args, options) => processes.startDetached('/no/such/bash', args, options) },
+    };
     const guard = await open({}, noBash);
-    await expect(guard.arm('never')).rejects.toThrow(expect.objectContaining({ code: 'GUARD_UNAVAILABLE', hint: expect.stringContaining('bash') as unknown }));
+    await expect(guard.arm('never')).rejects.toThrow(
+      expect.objectContaining({ code: 'GUARD_UNAVAILABLE', hint: expect.stringContaining('bash') as unknown }),
+    );
     writeFileSync(join(stateDir, 'file'), '');
-    await expect(openGuard({ stateDir: join(stateDir, 'file'), target }, runtime)).rejects.toThrow(expect.objectContaining({ code: 'GUARD_UNAVAILABLE' }));
+    await expect(openGuard({ stateDir: join(stateDir, 'file'), target }, runtime)).rejects.toThrow(
+      expect.objectContaining({ code: 'GUARD_UNAVAILABLE' }),
+    );
   });
 });
 
@@ -386,7 +404,11 @@ describe('the guard itself', () => {
     expect(guardScript.replaceAll(/^ *#.*$/gm, '')).not.toMatch(/\$\((?!\()|`|<<</);
     const empty: MachineRuntime = {
       ...runtime,
-      processes: { ...processes, startDetached: (_binary, args, options) => processes.startDetached('/bin/bash', args, { ...options, env: { PATH: '/nonexistent' } }) },
+      processes: {
+        ...processes,
+        startDetached: (_binary, args, options) =>
+          processes.startDetached('/bin/bash', args, { ...options, env: { PATH: '/nonexistent' } }),
+      },
     };
     await startDatabase();
     const guard = await open({}, empty);
@@ -410,7 +432,19 @@ describe('the guard itself', () => {
     const mine = await start('sleep 60 & wait', data, { account: nobody });
     await writeFile(join(data, 'postmaster.pid'), `${mine.pid}\n`);
     // Bash reads its script as that user.
-    const guard = await open({}, { ...as, processes: { ...as.processes, startDetached: (binary, args, options) => (chownSync(join(stateDir, 'guard', 'guard.sh'), nobody.uid, nobody.gid), as.processes.startDetached(binary, args, options)) } });
+    const guard = await open(
+      {},
+      {
+        ...as,
+        processes: {
+          ...as.processes,
+          startDetached: (binary, args, options) => (
+            chownSync(join(stateDir, 'guard', 'guard.sh'), nobody.uid, nobody.gid),
+            as.processes.startDetached(binary, args, options)
+          ),
+        },
+      },
+    );
     await guard.arm(clock.bootMs() + 100);
     await untilGone();
   });

@@ -70,7 +70,10 @@ export class GuardHome {
 
   /** The last kill that nobody has taken notice of, once. */
   async takeStrike(): Promise<Strike | undefined> {
-    const fields = /^(\d+) (\d+) (\d+) (\d+) (\d+)\n$/.exec(await this.#read('strike'))?.slice(1).map(Number);
+    const fields = /^(\d+) (\d+) (\d+) (\d+) (\d+)\n$/
+      .exec(await this.#read('strike'))
+      ?.slice(1)
+      .map(Number);
     if (fields === undefined) return undefined;
     await rm(join(this.#directory, 'strike'), { force: true });
     const [deadlineBootMs = 0, beganBootMs = 0, doneBootMs = 0, processes = 0, wallSeconds = 0] = fields;

@@ -29,7 +29,9 @@ export async function dial(
     resolve({ connected: false, closing });
   };
   const abort = (): void => fail({ status: 'unreachable', detail: 'this agent is stopping' });
-  const overdue = options.clock.after(options.timeoutMs, () => fail({ status: 'unreachable', detail: `no answer within ${options.timeoutMs} ms` }));
+  const overdue = options.clock.after(options.timeoutMs, () =>
+    fail({ status: 'unreachable', detail: `no answer within ${options.timeoutMs} ms` }),
+  );
   options.signal.addEventListener('abort', abort, { once: true });
   // Stays for good: an error after the result is no longer ours, but must not be thrown either.
   socket.on('error', (error) => fail(closingOf(error)));

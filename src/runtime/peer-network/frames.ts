@@ -36,7 +36,7 @@ export class FrameReader {
   }
 
   /** The messages that `chunk` completes. @throws PEER_BAD_MESSAGE; the stream is of no use then */
-  *push(chunk: Buffer): Generator<unknown> {
+  *push(chunk: Buffer): Generator {
     let rest = chunk;
     while (rest.length > 0) {
       rest = this.#body === undefined ? this.#takeHeader(rest) : this.#takeBody(this.#body, rest);

@@ -4,7 +4,9 @@ import { certifiedNames } from '../../core/certificate-chain.ts';
 import { cutText, protocolVersion, type Hello, type Message } from './messages.ts';
 import { describeCertificateProblem, Wire, type Closing } from './wire.ts';
 
-export type Introduced = { readonly known: true; readonly wire: Wire; readonly hello: Hello } | { readonly known: false; readonly self: boolean; readonly closing: Closing };
+export type Introduced =
+  | { readonly known: true; readonly wire: Wire; readonly hello: Hello }
+  | { readonly known: false; readonly self: boolean; readonly closing: Closing };
 
 /**
  * Both sides say who they are, judge each other, and say that they agree; each tells the other why it does not. Bounded by `timeoutMs`.
@@ -58,7 +60,8 @@ interface Refusal {
 
 function judge(hello: Hello, own: Hello, socket: TLSSocket): Refusal | undefined {
   if (hello.protocol !== protocolVersion) {
-    const versions = (a: string, b: string): string => `${a} protocol ${hello.protocol}, ${b} ${protocolVersion}: run the same version of Holdfast on all nodes`;
+    const versions = (a: string, b: string): string =>
+      `${a} protocol ${hello.protocol}, ${b} ${protocolVersion}: run the same version of Holdfast on all nodes`;
     return { ours: versions('it speaks', 'this agent'), theirs: versions('you speak', own.node) };
   }
   if (hello.cluster !== own.cluster) {

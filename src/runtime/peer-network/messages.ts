@@ -60,13 +60,13 @@ export function parseMessage(value: unknown): Message {
 }
 
 /** Kinds are constants of the code on both sides: `[a-z][a-zA-Z0-9.-]*`. */
-export function isKind(text: unknown): text is string {
-  return typeof text === 'string' && /^[a-z][a-zA-Z0-9.-]{0,63}$/.test(text);
+export function isKind(value: unknown): value is string {
+  return typeof value === 'string' && /^[a-z][a-zA-Z0-9.-]{0,63}$/.test(value);
 }
 
 /** Free text cut to what `parseMessage` takes. */
-export function cutText(text: string): string {
-  return text.slice(0, textCharactersMax);
+export function cutText(free: string): string {
+  return free.slice(0, textCharactersMax);
 }
 
 function kindOf(fields: Record<string, unknown>): string {

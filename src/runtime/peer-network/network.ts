@@ -86,7 +86,8 @@ class TlsPeerNetwork implements PeerNetwork {
   async request(node: string, kind: string, body: unknown, options: { timeoutMs: number; signal?: AbortSignal }): Promise<unknown> {
     const link = this.#linkOf(node);
     const connection = link?.current;
-    if (connection === undefined) throw unreachable(node, link === undefined ? 'it has never been connected' : link.view().detail || link.view().status);
+    if (connection === undefined)
+      throw unreachable(node, link === undefined ? 'it has never been connected' : link.view().detail || link.view().status);
     return connection.ask(kind, body, options);
   }
 
@@ -195,7 +196,8 @@ class TlsPeerNetwork implements PeerNetwork {
       return;
     }
     const closing: Closing = { status: 'rejected', detail: `more than ${observersMax} agents that are not in peers` };
-    const link = this.#linkOf(introduced.hello.node) ?? (this.#observers.length < observersMax ? this.#openLink(from, this.#observers) : undefined);
+    const link =
+      this.#linkOf(introduced.hello.node) ?? (this.#observers.length < observersMax ? this.#openLink(from, this.#observers) : undefined);
     if (link === undefined || this.#stopping) return introduced.wire.close(closing);
     link.add(this.#openConnection(introduced, false));
   }

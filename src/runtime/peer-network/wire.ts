@@ -113,7 +113,16 @@ export class Wire {
   }
 }
 
-const unreachableCodes = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL']);
+const unreachableCodes = new Set([
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENETDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EADDRNOTAVAIL',
+]);
 const resetCodes = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
 
 /** What a failure of the socket says about the other side. */
@@ -126,7 +135,10 @@ export function closingOf(error: unknown): Closing {
   const certificate = describeCertificateProblem(code);
   if (certificate !== undefined) return { status: 'rejected', detail: `its certificate ${certificate}` };
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
-    return { status: 'rejected', detail: `no Holdfast agent speaks there (${code}): check the address, and that both run the same version` };
+    return {
+      status: 'rejected',
+      detail: `no Holdfast agent speaks there (${code}): check the address, and that both run the same version`,
+    };
   }
   return { status: 'unreachable', detail };
 }

@@ -13,7 +13,10 @@ export async function accountFor(config: ProcessConfig, context: EngineContext):
   const own = userInfo();
   if (own.uid !== 0) {
     if (own.username === config.user) return undefined;
-    throw unsuitable(`the agent runs as ${own.username} and can not run ${context.service} as ${config.user}`, 'Run the agent as root, or as that user.');
+    throw unsuitable(
+      `the agent runs as ${own.username} and can not run ${context.service} as ${config.user}`,
+      'Run the agent as root, or as that user.',
+    );
   }
   // passwd(5)
   const fields = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
@@ -26,7 +29,11 @@ export async function accountFor(config: ProcessConfig, context: EngineContext):
 
 /** Looks where the system would. @throws ENGINE_UNSUITABLE */
 export async function requireProgram(program: string): Promise<void> {
-  const places = isAbsolute(program) ? [program] : program.includes('/') ? [] : (process.env['PATH'] ?? '').split(':').map((directory) => join(directory, program));
+  const places = isAbsolute(program)
+    ? [program]
+    : program.includes('/')
+      ? []
+      : (process.env['PATH'] ?? '').split(':').map((directory) => join(directory, program));
   for (const place of places) {
     const executable = await access(place, constants.X_OK).then(
       () => true,
@@ -34,7 +41,10 @@ export async function requireProgram(program: string): Promise<void> {
     );
     if (executable) return;
   }
-  throw unsuitable(`the program '${program}' of process.command is not there or not executable`, 'Name it by its absolute path, or by a name that is in PATH.');
+  throw unsuitable(
+    `the program '${program}' of process.command is not there or not executable`,
+    'Name it by its absolute path, or by a name that is in PATH.',
+  );
 }
 
 function unsuitable(message: string, hint: string): HoldfastError {

@@ -1,7 +1,15 @@
 import { z } from 'zod';
 import { address, duration, path } from '../../../core/config-fields.ts';
 
-const commandLine = z.array(z.string().max(4096).refine((text) => !text.includes('\0'), 'text without NUL')).min(1).max(256);
+const commandLine = z
+  .array(
+    z
+      .string()
+      .max(4096)
+      .refine((text) => !text.includes('\0'), 'text without NUL'),
+  )
+  .min(1)
+  .max(256);
 const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'the name of an environment variable');
 
 const probes = {
@@ -26,12 +34,21 @@ const healthSchema = z
 /** One member of an active/standby service: any command, run where the leadership is. */
 export const configSchema = z.strictObject({
   command: commandLine.describe('The program (an absolute path, or found in PATH) and its arguments. It must stay in the foreground.'),
-  user: z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'the name of a local user').optional().describe("Whom it runs as. Absent: the agent's account for services."),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'the name of a local user')
+    .optional()
+    .describe("Whom it runs as. Absent: the agent's account for services."),
   cwd: path().optional().describe('Its working directory. Absent: one of its own.'),
-  env: z.record(environmentName, z.string().max(32_768)).default({}).describe('Added to a minimal environment. HOLDFAST_SERVICE and HOLDFAST_NODE are set too.'),
+  env: z
+    .record(environmentName, z.string().max(32_768))
+    .default({})
+    .describe('Added to a minimal environment. HOLDFAST_SERVICE and HOLDFAST_NODE are set too.'),
   health: healthSchema.optional().describe('Absent: it is well while it runs.'),
   startTimeout: duration({ min: '100ms', max: '1h' }).prefault('30s').describe('It must be healthy by then.'),
-  stopTimeout: duration({ min: '0ms', max: '1h' }).prefault('10s').describe('How long it may take to end after SIGTERM, before everything of it is killed.'),
+  stopTimeout: duration({ min: '0ms', max: '1h' })
+    .prefault('10s')
+    .describe('How long it may take to end after SIGTERM, before everything of it is killed.'),
   listen: address().optional().describe('Where clients and routers reach it.'),
 });
 

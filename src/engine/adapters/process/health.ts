@@ -35,7 +35,9 @@ export function knock(
   return within<'answers' | 'refused' | 'silent'>(runtime, options, 'silent', (resolve) => {
     const socket = connect(address);
     socket.once('connect', () => resolve('answers'));
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET' ? 'refused' : 'silent'));
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET' ? 'refused' : 'silent'),
+    );
     return () => socket.destroy();
   });
 }
@@ -45,7 +47,13 @@ function verdictOf(answer: 'answers' | 'refused' | 'silent'): Verdict {
   return answer === 'refused' ? 'it refuses connections' : 'it takes no connection in time';
 }
 
-async function probeCommand(command: readonly string[], timeoutMs: number, { account, cwd, env }: Surroundings, runtime: MachineRuntime, signal: AbortSignal): Promise<Verdict> {
+async function probeCommand(
+  command: readonly string[],
+  timeoutMs: number,
+  { account, cwd, env }: Surroundings,
+  runtime: MachineRuntime,
+  signal: AbortSignal,
+): Promise<Verdict> {
   const [program = '', ...args] = command;
   try {
     const { code, stderr, stdout } = await runtime.processes.run(program, args, {

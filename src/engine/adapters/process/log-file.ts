@@ -27,7 +27,10 @@ export async function lastWords(path: string, offset: number): Promise<string> {
     const start = Math.max(offset, size - tailBytes);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(tailBytes), 0, tailBytes, start);
     const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
-    return lines.filter((line) => line.trim() !== '').slice(-tailLines).join(' / ');
+    return lines
+      .filter((line) => line.trim() !== '')
+      .slice(-tailLines)
+      .join(' / ');
   } catch {
     return '';
   }

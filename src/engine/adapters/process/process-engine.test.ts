@@ -70,8 +70,19 @@ const server = (port: number): string[] => [
 
 describe('a process', () => {
   test('runs as the primary while it is told to, in a session of its own, in its own directory, with its environment', async () => {
-    const engine = await openEngine({ command: shell('echo "$PWD $HOLDFAST_SERVICE $HOLDFAST_NODE $COLOUR"; sleep 60 & wait'), env: { COLOUR: 'red' } });
-    expect(await inspect(engine)).toEqual({ data: 'present', running: false, accepting: false, role: 'none', position: { timeline: 0, lsn: 0n }, replicas: [], pendingRestart: false });
+    const engine = await openEngine({
+      command: shell('echo "$PWD $HOLDFAST_SERVICE $HOLDFAST_NODE $COLOUR"; sleep 60 & wait'),
+      env: { COLOUR: 'red' },
+    });
+    expect(await inspect(engine)).toEqual({
+      data: 'present',
+      running: false,
+      accepting: false,
+      role: 'none',
+      position: { timeline: 0, lsn: 0n },
+      replicas: [],
+      pendingRestart: false,
+    });
     await start(engine);
     const { pid, ...state } = await inspect(engine);
     expect(state).toMatchObject({ running: true, accepting: true, role: 'primary', acknowledge: null });
@@ -85,7 +96,10 @@ describe('a process', () => {
   });
 
   test('is asked to end, and killed with all its children when it does not', async () => {
-    const engine = await openEngine({ command: shell(`trap 'echo asked' TERM; (trap '' TERM; while :; do sleep 1; done) & while :; do wait; done`), stopTimeout: '300ms' });
+    const engine = await openEngine({
+      command: shell(`trap 'echo asked' TERM; (trap '' TERM; while :; do sleep 1; done) & while :; do wait; done`),
+      stopTimeout: '300ms',
+    });
     await start(engine);
     const { pid } = await inspect(engine);
     expect(await engine.stop('clean', { timeoutMs: 60_000 })).toBeUndefined();
@@ -94,7 +108,9 @@ describe('a process', () => {
   });
 
   test('that ends well leaves nobody behind', async () => {
-    const engine = await openEngine({ command: shell(`trap 'exit 0' TERM; (trap '' TERM; while :; do sleep 1; done) & while :; do sleep 0.05; done`) });
+    const engine = await openEngine({
+      command: shell(`trap 'exit 0' TERM; (trap '' TERM; while :; do sleep 1; done) & while :; do sleep 0.05; done`),
+    });
     await start(engine);
     const { pid } = await inspect(engine);
     expect(await engine.stop('clean', { timeoutMs: 5_000 })).toBeDefined();
@@ -121,7 +137,11 @@ describe('a process', () => {
     process.kill(pid!, 'SIGKILL');
     await expect.poll(() => seen.count).toBe(1);
     expect(processes.inSession(pid!)).toEqual([]);
-    expect(await inspect(engine)).toMatchObject({ running: false, role: 'none', failure: { code: 'ENGINE_DIED', message: 'mailer died: it was ended by SIGKILL' } });
+    expect(await inspect(engine)).toMatchObject({
+      running: false,
+      role: 'none',
+      failure: { code: 'ENGINE_DIED', message: 'mailer died: it was ended by SIGKILL' },
+    });
     await start(engine);
     expect(await inspect(engine)).toMatchObject({ running: true });
     expect(await inspect(engine)).not.toHaveProperty('failure');
@@ -142,10 +162,16 @@ describe('a process', () => {
 describe('a start', () => {
   test.each([
     ['that ends at once', { command: shell('echo no license >&2; exit 3') }, /mailer did not start: it ended at once; it said: no license/],
-    ['that is never well', { command: shell('echo thinking; sleep 60'), startTimeout: '400ms', health: { command: ['false'], interval: '50ms' } }, /not well within 400 ms: the health command ended with 1; it said: thinking/],
+    [
+      'that is never well',
+      { command: shell('echo thinking; sleep 60'), startTimeout: '400ms', health: { command: ['false'], interval: '50ms' } },
+      /not well within 400 ms: the health command ended with 1; it said: thinking/,
+    ],
   ])('%s fails, says why, and leaves nothing', async (_name, config, message) => {
     const engine = await openEngine(config);
-    await expect(start(engine)).rejects.toThrow(expect.objectContaining({ code: 'ENGINE_NOT_STARTED', message: expect.stringMatching(message) as unknown }));
+    await expect(start(engine)).rejects.toThrow(
+      expect.objectContaining({ code: 'ENGINE_NOT_STARTED', message: expect.stringMatching(message) as unknown }),
+    );
     expect(await inspect(engine)).toMatchObject({ running: false, failure: { code: 'ENGINE_NOT_STARTED' } });
     expect(await readdir(stateDir)).not.toContain('pid');
   });
@@ -181,9 +207,15 @@ describe('a start', () => {
   test.each([
     ['a program that is not there', { command: ['/no/such/program'] }, /'\/no\/such\/program' of process\.command is not there/],
     ['a program that is not in PATH', { command: ['no-such-program'] }, /'no-such-program'/],
-    ['a user that is not there', { command: ['sleep', '1'], user: 'no-such-user' }, /no user 'no-such-user'|can not run mailer as no-such-user/],
+    [
+      'a user that is not there',
+      { command: ['sleep', '1'], user: 'no-such-user' },
+      /no user 'no-such-user'|can not run mailer as no-such-user/,
+    ],
   ])('is refused before anything is touched: %s', async (_name, config, message) => {
-    await expect(openEngine(config)).rejects.toThrow(expect.objectContaining({ code: 'ENGINE_UNSUITABLE', message: expect.stringMatching(message) as unknown }));
+    await expect(openEngine(config)).rejects.toThrow(
+      expect.objectContaining({ code: 'ENGINE_UNSUITABLE', message: expect.stringMatching(message) as unknown }),
+    );
     expect(await readdir(stateDir)).toEqual([]);
   });
 
@@ -217,7 +249,10 @@ describe('a health check', () => {
   test('over TCP notices a process that has stopped listening', async () => {
     const port = await freePort();
     const script = `const server = require('node:net').createServer().listen(${port}, '127.0.0.1'); setInterval(() => require('node:fs').existsSync('broken') && server.close(), 20);`;
-    const engine = await openEngine({ command: [process.execPath, '-e', script], health: { tcp: `127.0.0.1:${port}`, interval: '50ms', failures: 2 } });
+    const engine = await openEngine({
+      command: [process.execPath, '-e', script],
+      health: { tcp: `127.0.0.1:${port}`, interval: '50ms', failures: 2 },
+    });
     await start(engine);
     const seen = deaths(engine);
     await writeFile(join(stateDir, 'work', 'broken'), '');
@@ -226,8 +261,12 @@ describe('a health check', () => {
   });
 
   test('that hangs counts as failed, a few failures do not count', async () => {
-    const script = 'n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; case $n in 1|2) exit 1;; esac; [ -e hang ] && exec sleep 60; exit 0';
-    const engine = await openEngine({ command: ['sleep', '60'], health: { command: shell(script), interval: '50ms', timeout: '200ms', failures: 3 } });
+    const script =
+      'n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; case $n in 1|2) exit 1;; esac; [ -e hang ] && exec sleep 60; exit 0';
+    const engine = await openEngine({
+      command: ['sleep', '60'],
+      health: { command: shell(script), interval: '50ms', timeout: '200ms', failures: 3 },
+    });
     await start(engine);
     const seen = deaths(engine);
     const count = (): number => Number(readFileSync(join(stateDir, 'work', 'n'), 'utf8'));
@@ -272,7 +311,10 @@ describe('another agent', () => {
 
   test.each([
     ['of another boot', (pid: number, ticks: number) => `${pid} ${ticks} 00000000-0000-0000-0000-000000000000\n`],
-    ['of another process with that number', (pid: number, ticks: number) => `${pid} ${ticks - 1} ${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')}`],
+    [
+      'of another process with that number',
+      (pid: number, ticks: number) => `${pid} ${ticks - 1} ${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')}`,
+    ],
     ['that is nonsense', (pid: number) => `${pid}\n`],
   ])('does not take a record %s for its own', async (_name, record) => {
     const { identity } = await processes.startDetached('/bin/sleep', ['60'], {});

@@ -50,7 +50,14 @@ export class ProcessEngine implements Engine {
     this.#logFile = join(context.stateDir, 'process.log');
     this.#workDir = config.cwd ?? join(context.stateDir, 'work');
     this.#session = new Session(this.#pidFile, runtime);
-    this.#watch = new Watch({ health: config.health, surroundings: this.#surroundings(), logFile: this.#logFile, session: this.#session, runtime, onDeath: (why) => this.#died(why) });
+    this.#watch = new Watch({
+      health: config.health,
+      surroundings: this.#surroundings(),
+      logFile: this.#logFile,
+      session: this.#session,
+      runtime,
+      onDeath: (why) => this.#died(why),
+    });
     this.address = { node: context.node, host: config.listen?.host ?? context.node, port: config.listen?.port ?? 0 };
   }
 
@@ -142,9 +149,13 @@ export class ProcessEngine implements Engine {
   }
 
   async setAside(): Promise<string> {
-    throw new HoldfastError('ENGINE_NO_DATA', `${this.#context.service} is a process: Holdfast keeps no data of it that could be set aside`, {
-      hint: 'To start it anew use `holdfast restart`.',
-    });
+    throw new HoldfastError(
+      'ENGINE_NO_DATA',
+      `${this.#context.service} is a process: Holdfast keeps no data of it that could be set aside`,
+      {
+        hint: 'To start it anew use `holdfast restart`.',
+      },
+    );
   }
 
   async reachable(member: MemberAddress, { timeoutMs }: { timeoutMs: number }): Promise<'answers' | 'refused' | 'silent'> {
@@ -187,20 +198,27 @@ export class ProcessEngine implements Engine {
       this.#assertNotStopped(stops);
       if (this.#session.running === undefined) throw notStarted(this.#context.service, 'it ended at once');
       if (clock.monotonicMs() - startedMs > this.#config.startTimeout) {
-        throw notStarted(this.#context.service, `it was not well within ${this.#config.startTimeout} ms: ${this.#watch.verdict ?? 'it never answered'}`);
+        throw notStarted(
+          this.#context.service,
+          `it was not well within ${this.#config.startTimeout} ms: ${this.#watch.verdict ?? 'it never answered'}`,
+        );
       }
     }
     this.#assertNotStopped(stops);
   }
 
   #assertNotStopped(stops: number): void {
-    if (this.#stops !== stops) throw new HoldfastError('ENGINE_STOPPED', `${this.#context.service} was stopped while it started`, { retryable: true });
+    if (this.#stops !== stops)
+      throw new HoldfastError('ENGINE_STOPPED', `${this.#context.service} was stopped while it started`, { retryable: true });
   }
 
   async #explain(error: unknown, offset: number): Promise<unknown> {
     if (!(error instanceof HoldfastError) || error.code !== 'ENGINE_NOT_STARTED') return error;
     const said = await lastWords(this.#logFile, offset);
-    const explained = notStarted(this.#context.service, said === '' ? messageOf(error.cause) : `${messageOf(error.cause)}; it said: ${said}`);
+    const explained = notStarted(
+      this.#context.service,
+      said === '' ? messageOf(error.cause) : `${messageOf(error.cause)}; it said: ${said}`,
+    );
     this.#failure = { code: explained.code, message: explained.message, hint: `${explained.hint} Its output is in ${this.#logFile}.` };
     return explained;
   }

@@ -68,7 +68,12 @@ export class Session {
     await this.killAll();
     const { account, cwd, env, logFile } = launch;
     const args = ['-c', launcher, 'holdfast', this.#pidFile, ...launch.command];
-    const child = await this.#runtime.processes.startDetached('/bin/sh', args, { cwd, env, logFile, ...(account === undefined ? {} : { account }) });
+    const child = await this.#runtime.processes.startDetached('/bin/sh', args, {
+      cwd,
+      env,
+      logFile,
+      ...(account === undefined ? {} : { account }),
+    });
     try {
       assertWanted();
     } catch (error) {

@@ -46,7 +46,9 @@ export class Watch {
     const stop = (this.#stop = new AbortController());
     this.#verdict = undefined;
     this.#well = this.#options.health === undefined;
-    void child?.exited.then(({ code, signal }) => this.#dead(stop, signal === null ? `it ended with ${code}` : `it was ended by ${signal}`));
+    void child?.exited.then(({ code, signal }) =>
+      this.#dead(stop, signal === null ? `it ended with ${code}` : `it was ended by ${signal}`),
+    );
     void this.#untilEnd(stop, () => this.#lookForDeath(stop));
     void this.#untilEnd(stop, () => this.#probeForever(stop));
     void this.#untilEnd(stop, () => this.#trimForever(stop));
@@ -68,7 +70,7 @@ export class Watch {
     const { health, surroundings, runtime } = this.#options;
     if (health === undefined) return;
     const { clock } = runtime;
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       const beganMs = clock.monotonicMs();
       this.#verdict = await probe(health, surroundings, runtime, stop.signal);
       // A probe that took far longer than it may tells of a stall of ours, not of the service.
