@@ -1,4 +1,6 @@
-import type { ClusterStatus, Done, HistoryEntry } from './schema.ts';
+import type { AgentEvent, ClusterStatus, Done, HistoryEntry } from './schema.ts';
+
+export type { AgentEvent };
 
 /** One member as the load-balancer endpoints judge it. Synchronous and in memory: answering must not wait for the database. */
 export interface LocalMember {
@@ -25,15 +27,6 @@ export interface LocalMember {
   readonly noloadbalance: boolean;
   /** Somebody leads the service, as far as is known here. */
   readonly leaderKnown: boolean;
-}
-
-export interface AgentEvent {
-  readonly id: number;
-  readonly at: string;
-  readonly node: string;
-  readonly service: string | undefined;
-  readonly kind: string;
-  readonly data: Readonly<Record<string, unknown>>;
 }
 
 /** What the agent offers to its HTTP API. Implemented by agent/, consumed by api/. Calls that change forward to the right node by themselves. */

@@ -101,3 +101,17 @@ export type Done = z.infer<typeof doneSchema>;
 
 /** Body of every non-2xx answer of /api/v1. */
 export const errorSchema = z.object({ code: z.string(), message: z.string(), hint: z.string(), retryable: z.boolean() });
+
+/** A change of state, as `/api/v1/events` tells it. */
+export const agentEventSchema = z.object({
+  /** Grows within an agent's life. */
+  id: z.number().int(),
+  /** ISO 8601. */
+  at: z.string(),
+  node: z.string(),
+  service: z.string().optional(),
+  /** What happened: `domain.thing.happened`. */
+  kind: z.string(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type AgentEvent = Readonly<z.infer<typeof agentEventSchema>>;
