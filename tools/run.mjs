@@ -29,7 +29,7 @@ const tasks = {
 
 /** The child that runs now; signals go to it. */
 let child;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) process.on(signal, () => child?.kill(signal));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']) process.on(signal, () => child?.kill(signal));
 process.exitCode = await main(process.argv[2], process.argv.slice(3));
 
 async function main(task, rest) {

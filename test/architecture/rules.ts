@@ -7,7 +7,7 @@ export type Rule = (modules: readonly Module[]) => string[];
 
 /** Tests, shared contract suites and what only they use may reach further than what ships. */
 export function isTest({ path }: Pick<Module, 'path'>): boolean {
-  return /\.test\.ts$|\/contract\.ts$|\/contract\/|^test\/|\/testing\//.test(path);
+  return /\.test\.ts$|\/test-[^/]+\.ts$|\/contract\.ts$|\/contract\/|^test\/|\/testing\//.test(path);
 }
 
 export const layersPointDown: Rule = perImport((module, { target }) => {
