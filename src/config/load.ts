@@ -58,6 +58,23 @@ export function checkText(file: string): { readonly config: HoldfastConfig; read
   return { config, written: document.value };
 }
 
+/**
+ * Reads how to reach the coordination store, for commands that need no more: the whole text is judged, but no certificate is looked at, and
+ * only this part's secrets are read. A user who may not read the node's key can use it.
+ * @throws CONFIG_UNREADABLE, CONFIG_INVALID
+ */
+export function loadCoordination(file: string, environment: Environment = process.env): HoldfastConfig['coordination'] {
+  const { config, document, findings } = parseFile(file);
+  const unreadable = resolveSecrets({ coordination: config.coordination }, environment, dirname(resolve(file)));
+  const all = [...findings, ...unreadable];
+  if (all.length > 0)
+    throw new ConfigError(
+      file,
+      all.map((finding) => document.place(finding)),
+    );
+  return config.coordination;
+}
+
 /** The file to read: the one that was named, that of HOLDFAST_CONFIG, or the first usual one that exists. @throws CONFIG_UNREADABLE */
 export function findConfig(named: string | undefined, environment: Environment = process.env): string {
   const wanted = named ?? environment['HOLDFAST_CONFIG'];
