@@ -47,11 +47,13 @@ export class Validity implements Disposable {
   }
 
   get lost(): boolean {
-    return this.#abort.signal.aborted;
+    return this.#check();
   }
 
+  /** On the monotonic scale. What the machine was suspended for since is taken off: that clock stood still meanwhile, the store's did not. */
   get validUntilMs(): number {
-    return this.#sent.monotonicMs + this.#spanMs;
+    const suspendedMs = this.#clock.bootMs() - this.#sent.bootMs - (this.#clock.monotonicMs() - this.#sent.monotonicMs);
+    return this.#sent.monotonicMs + this.#spanMs - Math.max(0, suspendedMs);
   }
 
   /** A renewal sent then was confirmed. Out of order is harmless. */
@@ -65,7 +67,7 @@ export class Validity implements Disposable {
   /** Ends validity now: the store said that the session is gone, or the holder ends it. Idempotent. */
   lose(why: string): void {
     this.#timer?.[Symbol.dispose]();
-    if (this.lost) return;
+    if (this.#abort.signal.aborted) return;
     this.#abort.abort(
       new HoldfastError('COORD_SESSION_LOST', `session ${this.#name} is over: ${why}`, {
         hint: 'What it guarded may be held by another now: stop, then acquire again.',
@@ -88,7 +90,7 @@ export class Validity implements Disposable {
     const monotonicMs = this.#clock.monotonicMs() - this.#sent.monotonicMs;
     const bootMs = this.#clock.bootMs() - this.#sent.bootMs;
     if (Math.max(monotonicMs, bootMs) >= this.#spanMs) this.lose(`not renewed in the last ${Math.round(this.#spanMs)} ms`);
-    return this.lost;
+    return this.#abort.signal.aborted;
   }
 
   #arm(): void {

@@ -21,21 +21,21 @@ export interface SuspicionPolicy {
 
 export type Verdict =
   | { readonly suspects: false; readonly probe: boolean }
-  | { readonly suspects: true; readonly why: 'released' | 'agent gone and service down' | 'silent and service down' | 'agent unresponsive' };
+  | { readonly suspects: true; readonly probe: boolean; readonly why: 'released' | 'agent gone and service down' | 'silent and service down' | 'agent unresponsive' };
 
 /**
- * One observer's verdict on a leader. Pure. Two kinds of evidence are joined: of its agent (heartbeats) and of its service (a probe on the
+ * One observer's verdict on a leader; `probe`: its service should be probed, now and again, since that decides. Pure. Two kinds of evidence are joined: of its agent (heartbeats) and of its service (a probe on the
  * clients' path), so that neither a dead agent over a healthy database nor a gray failure under a talking agent is misjudged.
  * A verdict alone does nothing: others must come to it too (see failover's fence).
  */
 export function judge(evidence: PeerEvidence, policy: SuspicionPolicy): Verdict {
-  if (evidence.released) return { suspects: true, why: 'released' };
+  if (evidence.released) return { suspects: true, probe: false, why: 'released' };
   const silent = evidence.phi >= policy.phi;
   if (!evidence.refused && !silent) return { suspects: false, probe: false };
   if (evidence.service === undefined) return { suspects: false, probe: true };
   if (evidence.service !== 'answers') {
-    return { suspects: true, why: evidence.refused ? 'agent gone and service down' : 'silent and service down' };
+    return { suspects: true, probe: true, why: evidence.refused ? 'agent gone and service down' : 'silent and service down' };
   }
-  if (evidence.silentMs >= policy.agentGraceMs) return { suspects: true, why: 'agent unresponsive' };
+  if (evidence.silentMs >= policy.agentGraceMs) return { suspects: true, probe: true, why: 'agent unresponsive' };
   return { suspects: false, probe: true };
 }

@@ -48,6 +48,8 @@ export interface EngineObservation {
   readonly pid?: number;
   /** `none` when not running. */
   readonly role: EngineRole;
+  /** What data that do not run were when they last did, and so what they can become: a primary's are started again, a replica's are promoted. Left out while running, or when they are not whole. */
+  readonly stoppedAs?: 'primary' | 'replica';
   /** Flushed position; of stopped data, what its control file says (a lower bound after a crash). */
   readonly position?: Position;
   /** A replica's replayed LSN. */

@@ -3,7 +3,7 @@ import type { MemberState } from './messages.ts';
 import { fromWire } from './messages.ts';
 import type { Observation, PeerView } from './observation.ts';
 import { grantsNeeded, isLeaseFenced, rosterStep, wantedAcknowledgement, type RosterStep, type VoterView } from './quorum.ts';
-import type { LeadershipRecord } from './records.ts';
+import type { LeadershipRecord, Roster } from './records.ts';
 
 /** What a member is to do next. `say` is its state in one word for people, `why` the reason in a sentence. */
 export type Decision = { readonly say: string; readonly why: string } & Action;
@@ -14,11 +14,12 @@ export type Action =
   | { readonly act: 'bootstrap' }
   /** The store knows nothing but members have data: the most advanced claims the leadership anew. */
   | { readonly act: 'reestablish'; readonly term: number }
-  /** The leadership is mine: put my session (and a higher term, if one was promised away or the database starts anew) into it. */
+  /**
+   * The leadership is mine: put my session (and a higher term, if one was promised away or the database starts anew) into it. Also how a
+   * take-over that died half way is finished: only the store can tell that nobody has claimed the leadership since.
+   */
   | { readonly act: 'reclaim'; readonly term: number; readonly start: boolean }
-  /** The leadership is mine but my data are still a replica's: a take-over died half way. */
-  | { readonly act: 'finish-promotion' }
-  | { readonly act: 'roster'; readonly step: Exclude<RosterStep, { step: 'none' | 'wait' }> }
+  | { readonly act: 'roster'; readonly step: Exclude<RosterStep, { step: 'none' | 'wait' }>; readonly from: Roster }
   /** Stop the database at once: it must not acknowledge anything more. */
   | { readonly act: 'stop' }
   /** Give up the leadership: say so to the others, and stay down. */
@@ -136,10 +137,10 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
     if (record.systemId === null && o.self.replicated) return { act: 'bootstrap', say: 'bootstrapping', why: 'the first data were not finished' };
     if (o.self.replicated) return { act: 'release', stop: false, say: 'released', why: 'this member leads but its data are gone: another must take over' };
   }
-  if (engine.running && engine.role === 'replica') {
-    return { act: 'finish-promotion', say: 'promoting', why: 'the leadership was claimed, the promotion not finished' };
-  }
   if (!o.storeReachable) return nothing('stopped', 'the database is down and the store does not answer: nobody can confirm that this member still leads');
+  if (engine.role === 'replica' || engine.stoppedAs === 'replica') {
+    return { act: 'reclaim', term: promisedTo + 1, start: true, say: 'promoting', why: 'the leadership was claimed, the promotion not finished' };
+  }
   const down = o.downSinceMs === undefined ? Infinity : o.nowMs - o.downSinceMs;
   if (o.failedStarts >= FAILED_STARTS_MAX && canHandOver(o, record, 'may lose')) {
     return { act: 'release', stop: false, say: 'released', why: `the database did not start ${o.failedStarts} times in a row` };
@@ -159,17 +160,17 @@ function decideAsServingLeader(o: Observation, record: LeadershipRecord, promise
   if (o.storeReachable && promisedTo > record.term) {
     return { act: 'reclaim', term: promisedTo + 1, start: false, say: 'reclaiming', why: `a member has promised term ${promisedTo}, yet nobody took over` };
   }
-  const mineByNow = o.sessionId !== undefined && record.session === o.sessionId && o.servingTerm === record.term;
+  const mineByNow = o.sessionId !== undefined && record.session === o.sessionId && o.servingTerm === record.term && record.systemId !== null;
   if (!mineByNow) {
     if (!o.storeReachable) return nothing(o.servingTerm === record.term ? 'running' : 'waiting', 'the store does not answer');
-    if (o.sessionId !== undefined) return { act: 'reclaim', term: record.term, start: false, say: 'running', why: 'the leadership names an earlier session of this agent' };
+    if (o.sessionId !== undefined) return { act: 'reclaim', term: record.term, start: false, say: 'running', why: 'the leadership does not name this agent’s session, or not its data' };
   }
   if (!engineReady(o)) return nothing('starting', 'the database does not answer yet');
   if (!o.storeReachable || o.paused || !o.self.replicated) return nothing('running', o.paused ? 'paused' : 'serving');
-  const step = rosterStep(record.roster, o.engine.acknowledge ?? null, wantedRoster(o, record), o.caughtUp);
+  const step = rosterStep(record.roster, o.inForce, wantedRoster(o, record), o.caughtUp);
   if (step.step === 'none') return nothing('running', 'serving');
   if (step.step === 'wait') return nothing('running', 'serving; waiting for a new voter to catch up');
-  return { act: 'roster', step, say: 'running', why: `the acknowledging quorum changes (${step.step})` };
+  return { act: 'roster', step, from: record.roster, say: 'running', why: `the acknowledging quorum changes (${step.step})` };
 }
 
 function engineReady(o: Observation): boolean {
@@ -255,11 +256,10 @@ function decideElection(o: Observation, record: LeadershipRecord): Decision | un
   if (isLeaseFenced(record.roster) && !released && o.leaseEnded !== true) {
     return nothing(o.engine.running ? 'running' : 'waiting', `${why}; its lease has not ended yet`);
   }
-  const able = o.self.replicated ? o.engine.running && o.engine.role === 'replica' : true;
-  if (!able || o.self.nofailover || record.systemId === null) return undefined;
+  if (!o.self.eligible || record.systemId === null) return undefined;
   if (o.nowMs < o.holdStillUntilMs) return nothing('voting', `${why}; leaves the next attempt to others`);
   const waitMs = rankOf(o) * RANK_DELAY_MS;
-  if (o.nowMs - (o.suspectedSinceMs ?? o.nowMs) < waitMs) return nothing('voting', `${why}; a better candidate comes first`);
+  if (o.nowMs - (o.electableSinceMs ?? o.nowMs) < waitMs) return nothing('voting', `${why}; a better candidate comes first`);
   return { act: 'elect', say: 'electing', why };
 }
 

@@ -1,7 +1,7 @@
 import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
 import { fenceReplySchema, fromWire, takeOverReplySchema, toWire, type FenceRequest, type TakeOver } from './messages.ts';
 import type { Member } from './member.ts';
-import { choose, coversAcknowledged, fenceState, isLeaseFenced, type Grant } from './quorum.ts';
+import { choose, coversAcknowledged, fenceState, isLeaseFenced, type FenceState, type Grant } from './quorum.ts';
 import type { LeadershipRecord, Versioned } from './records.ts';
 import { takeOver } from './take-over.ts';
 
@@ -17,8 +17,23 @@ export interface ElectionOrder {
   readonly wish?: string | undefined;
 }
 
+/** One attempt to end one leadership. */
+interface Attempt {
+  readonly record: LeadershipRecord;
+  readonly term: number;
+  readonly forced: boolean;
+  /** Where the lease is the fence: it has ended, and this member confirms nothing to the leader any more. */
+  readonly leaseEnded: boolean;
+}
+
+/** A yes: a promise, or only the word that one would be given. */
+interface Answer extends Grant {
+  readonly promised: number;
+}
+
 /**
- * Ends the present leadership and brings in the best member: promises of enough members, then the most advanced of them takes over.
+ * Ends the present leadership and brings in the best member: the others are sounded, then promises of enough of them, then the most advanced
+ * takes over.
  * @returns who leads now, at which term
  * @throws FAILOVER_NOT_FENCED, FAILOVER_NO_CANDIDATE, FAILOVER_LOST_RACE
  */
@@ -28,18 +43,9 @@ export async function elect(member: Member, order: ElectionOrder, signal: AbortS
     const record = await member.deps.store.refresh(signal);
     if (record === null) throw new HoldfastError('FAILOVER_LOST_RACE', 'The leadership record is gone from the store', { retryable: true });
     if (!order.forced && !member.suspects) throw new HoldfastError('FAILOVER_LOST_RACE', 'The leader is no longer suspected', { retryable: true });
-    const highest = Math.max(record.value.term, member.pledged, ...member.peerViews().map((peer) => peer.state.promised));
-    const term = highest + 1;
+    const term = await sound(member, record.value, order, signal);
     member.deps.record('election.began', { term, leader: record.value.leader, why: member.decision.why });
-    const { grants, leaseEnded } = await gather(member, record.value, term, order, signal);
-    const fence = fenceState(record.value.roster, record.value.leader, grants, leaseEnded);
-    if (!fence.fenced || !coversAcknowledged(record.value.roster, record.value.leader, grants, leaseEnded)) {
-      const detail = fence.fenced ? 'too few voters promised to be sure of every acknowledged commit' : fence.detail;
-      throw new HoldfastError('FAILOVER_NOT_FENCED', `${record.value.leader} could still acknowledge commits at term ${record.value.term}: ${detail}`, {
-        retryable: true,
-        hint: 'Bring back one of the missing members; nobody may take over before that without risking acknowledged commits.',
-      });
-    }
+    const grants = await gather(member, record.value, term, order, signal);
     return await appoint(member, record, term, order, grants, startedMs, signal);
   } catch (error) {
     const { clock, random } = member.deps.runtime;
@@ -48,43 +54,99 @@ export async function elect(member: Member, order: ElectionOrder, signal: AbortS
   }
 }
 
+/** Whether enough would promise; nothing has happened yet. @returns a term that none of them has promised. @throws FAILOVER_NOT_FENCED */
+async function sound(member: Member, record: LeadershipRecord, order: ElectionOrder, signal: AbortSignal): Promise<number> {
+  const heard = Math.max(record.term, member.pledged, ...member.peerViews().map((peer) => peer.state.promised));
+  if (order.forced) return heard + 1;
+  const attempt: Attempt = { record, term: heard + 1, forced: false, leaseEnded: await hasLeaseEnded(member, record, signal) };
+  const own = Promise.resolve({ node: member.node, promised: member.pledged, position: undefined, eligible: true, priority: 0 });
+  const answers = await ask(member, attempt, 'sound', own, (given) => fenceOf(attempt, given).fenced, signal);
+  requireFence(attempt, fenceOf(attempt, answers));
+  return Math.max(heard, ...answers.map((answer) => answer.promised)) + 1;
+}
+
+/** @throws FAILOVER_NOT_FENCED */
+async function gather(member: Member, record: LeadershipRecord, term: number, order: ElectionOrder, signal: AbortSignal): Promise<Grant[]> {
+  // From here on this member confirms nothing to the leader any more, whatever the disk still does.
+  const promised = member.promise(term);
+  promised.catch(() => {});
+  const leaseEnded = await hasLeaseEnded(member, record, signal);
+  const attempt: Attempt = { record, term, forced: order.forced, leaseEnded };
+  const enough = (grants: readonly Grant[]): boolean => fenceOf(attempt, grants).fenced && covers(attempt, grants);
+  const grants = await ask(member, attempt, 'promise', ownGrant(member, promised, signal), enough, signal);
+  requireFence(attempt, fenceOf(attempt, grants));
+  if (!covers(attempt, grants)) requireFence(attempt, { fenced: false, missing: 'voters', detail: 'too few voters promised to be sure of every acknowledged commit' });
+  return grants;
+}
+
+async function ownGrant(member: Member, promised: Promise<void>, signal: AbortSignal): Promise<Answer> {
+  await promised;
+  const { engine } = member.deps;
+  const position = engine.capabilities.replicated ? await engine.freeze({ signal }) : { timeline: 0, lsn: 0n };
+  return { node: member.node, promised: member.promised, position, eligible: member.eligible(), priority: member.options.priority };
+}
+
+/**
+ * A lease counts as ended once the store says so, and any word that this member gave to a leader without store has run out. (Such a leader
+ * goes on only while every member gives its word: this one's silence is enough.)
+ */
+async function hasLeaseEnded(member: Member, record: LeadershipRecord, signal: AbortSignal): Promise<boolean> {
+  if (!isLeaseFenced(record.roster) || member.now() < member.confirmedUntilMs) return false;
+  return !(await member.deps.store.isSessionAlive(record.session, signal));
+}
+
+function fenceOf(attempt: Attempt, grants: readonly Grant[]): FenceState {
+  return fenceState(attempt.record.roster, attempt.record.leader, grants, attempt.leaseEnded);
+}
+
+function covers(attempt: Attempt, grants: readonly Grant[]): boolean {
+  return coversAcknowledged(attempt.record.roster, attempt.record.leader, grants, attempt.leaseEnded);
+}
+
+function requireFence(attempt: Attempt, fence: FenceState): void {
+  if (fence.fenced) return;
+  throw new HoldfastError('FAILOVER_NOT_FENCED', `${attempt.record.leader} could still acknowledge commits at term ${attempt.record.term}: ${fence.detail}`, {
+    retryable: true,
+    hint: 'Bring back one of the missing members; nobody may take over before that without risking acknowledged commits.',
+  });
+}
+
 /** Asks everybody, and returns as soon as what came is enough, or nobody else can answer. */
-async function gather(member: Member, record: LeadershipRecord, term: number, order: ElectionOrder, signal: AbortSignal): Promise<{ grants: Grant[]; leaseEnded: boolean }> {
-  const leaseEnded = isLeaseFenced(record.roster) ? !(await member.deps.store.isSessionAlive(record.session, signal)) : false;
-  const request: FenceRequest = { service: member.service, term, leader: record.leader, leaderTerm: record.term, forced: order.forced };
-  const grants: Grant[] = [];
-  const enough = (): boolean => fenceState(record.roster, record.leader, grants, leaseEnded).fenced && coversAcknowledged(record.roster, record.leader, grants, leaseEnded);
-  const own = async (): Promise<Grant> => {
-    await member.promise(term);
-    const replicated = member.deps.engine.capabilities.replicated;
-    const position = replicated ? await member.deps.engine.freeze({ signal }) : { timeline: 0, lsn: 0n };
-    return { node: member.node, position, eligible: !member.options.nofailover, priority: member.options.priority };
-  };
+async function ask(
+  member: Member,
+  attempt: Attempt,
+  mode: FenceRequest['mode'],
+  own: Promise<Answer>,
+  enough: (answers: readonly Answer[]) => boolean,
+  signal: AbortSignal,
+): Promise<Answer[]> {
+  const { record, term, forced } = attempt;
+  const request: FenceRequest = { service: member.service, mode, term, leader: record.leader, leaderTerm: record.term, forced };
   const others = member.peerViews().filter((peer) => peer.alive);
-  const asked = [own(), ...others.map((peer) => askGrant(member, peer.node, request, signal))];
+  const asked = [own, ...others.map((peer) => askOne(member, peer.node, request, signal))];
   // Where a lease is the fence no quorum tells who has most: everybody who can answer is heard.
-  const everybody = isLeaseFenced(record.roster);
+  const everybody = mode === 'promise' && isLeaseFenced(record.roster);
+  const answers: Answer[] = [];
   await new Promise<void>((resolve, reject) => {
     let open = asked.length;
-    for (const [index, answer] of asked.entries()) {
+    for (const answer of asked) {
       answer
-        .then((grant) => {
-          if (grant !== undefined) grants.push(grant);
-          const ownIn = grants.some((one) => one.node === member.node);
-          if (!everybody && ownIn && enough()) resolve();
+        .then((given) => {
+          if (given !== undefined) answers.push(given);
+          const ownIn = answers.some((one) => one.node === member.node);
+          if (!everybody && ownIn && enough(answers)) resolve();
         })
-        .catch((error: unknown) => {
-          if (index === 0) reject(error);
-        })
+        // Only its own grant can fail; who does not answer gives none.
+        .catch(reject)
         .finally(() => {
           if (--open === 0) resolve();
         });
     }
   });
-  return { grants: [...grants], leaseEnded };
+  return [...answers];
 }
 
-async function askGrant(member: Member, node: string, request: FenceRequest, signal: AbortSignal): Promise<Grant | undefined> {
+async function askOne(member: Member, node: string, request: FenceRequest, signal: AbortSignal): Promise<Answer | undefined> {
   try {
     const reply = fenceReplySchema.parse(await member.deps.peers.network.request(node, 'fence', request, { timeoutMs: GRANT_TIMEOUT_MS, signal }));
     if (!reply.granted) {
@@ -92,7 +154,7 @@ async function askGrant(member: Member, node: string, request: FenceRequest, sig
       return undefined;
     }
     const position = reply.position === undefined ? undefined : fromWire(reply.position);
-    return { node, position, eligible: reply.eligible, priority: reply.priority };
+    return { node, promised: reply.promised, position, eligible: reply.eligible, priority: reply.priority };
   } catch (error) {
     member.deps.runtime.logger.info('election.grant.failed', { node, term: request.term, error: messageOf(error) });
     return undefined;

@@ -2,10 +2,11 @@ import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
 import type { EngineCredentials } from '../engine/engine.ts';
 import type { Decision } from './decide.ts';
 import { elect } from './election.ts';
+import { beginToLead, ownRecord } from './lead.ts';
 import { leaderDeadlineBootMs } from './lease.ts';
 import type { Member } from './member.ts';
-import type { LeadershipRecord, Versioned } from './records.ts';
-import { promoteAs } from './take-over.ts';
+import { sameAcknowledgement } from './quorum.ts';
+import type { LeadershipRecord, Roster, Versioned } from './records.ts';
 
 const CREDENTIALS_TIMEOUT_MS = 3_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -21,9 +22,6 @@ export async function perform(member: Member, decision: Decision, signal: AbortS
       return reestablish(member, decision.term, signal);
     case 'reclaim':
       return reclaim(member, decision.term, decision.start, signal);
-    case 'finish-promotion':
-      await promoteAs(member, currentRecord(member).value, signal);
-      return;
     case 'roster':
       return changeRoster(member, decision, signal);
     case 'stop':
@@ -39,12 +37,6 @@ export async function perform(member: Member, decision: Decision, signal: AbortS
     case 'elect':
       await elect(member, { why: 'failover', forced: false }, signal);
   }
-}
-
-function currentRecord(member: Member): Versioned<LeadershipRecord> {
-  const record = member.deps.store.leadership;
-  if (!record) throw new HoldfastError('FAILOVER_LOST_RACE', 'The leadership record is gone', { retryable: true });
-  return record;
 }
 
 function sessionOf(member: Member): string {
@@ -75,16 +67,16 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
   await member.promise(term);
   const state = await engine.inspect({ signal });
   if (state.data === 'absent') await engine.bootstrap({ signal });
-  await startAsLeader(member, signal);
+  await beginToLead(member, first, signal);
   const made = await engine.inspect({ signal });
-  await assume(member, { ...claimed.value, systemId: made.systemId ?? `${member.service}` }, claimed.revision, signal);
+  await assume(member, { ...first, systemId: made.systemId ?? member.service }, claimed.revision, signal);
   member.addHistory({ term, leader: member.node, at: first.since, why: 'bootstrap', ...(made.position ? { timeline: made.position.timeline } : {}) });
   member.deps.announce();
 }
 
 async function reestablish(member: Member, term: number, signal: AbortSignal): Promise<void> {
   const state = await member.deps.engine.inspect({ signal });
-  const next: LeadershipRecord = { term, leader: member.node, session: sessionOf(member), since: stamp(member), roster: [{ k: 0, voters: [] }], systemId: state.systemId ?? member.service };
+  const next: LeadershipRecord = { term, leader: member.node, session: sessionOf(member), since: stamp(member), roster: [state.acknowledge ?? { k: 0, voters: [] }], systemId: state.systemId ?? member.service };
   await member.promise(term);
   await assume(member, next, 'absent', signal);
   member.addHistory({ term, leader: member.node, at: next.since, why: 'reclaim' });
@@ -93,13 +85,19 @@ async function reestablish(member: Member, term: number, signal: AbortSignal): P
 /** Renews this member's own leadership: after an agent restart, a lost session, a promise that led nowhere, or to start its database again. */
 async function reclaim(member: Member, term: number, start: boolean, signal: AbortSignal): Promise<void> {
   const beganMs = member.now();
-  const record = currentRecord(member);
+  const record = ownRecord(member);
   await member.promise(term);
-  const next: LeadershipRecord = { ...record.value, term, session: sessionOf(member), ...(term === record.value.term ? {} : { since: stamp(member) }) };
+  const next: LeadershipRecord = {
+    ...record.value,
+    term,
+    session: sessionOf(member),
+    systemId: record.value.systemId ?? member.engineState.systemId ?? null,
+    ...(term === record.value.term ? {} : { since: stamp(member) }),
+  };
   await assume(member, next, record.revision, signal);
   if (start) {
     member.failedStarts++;
-    await startAsLeader(member, signal);
+    await beginToLead(member, next, signal);
   } else {
     member.servingTerm = term;
     member.releasedTerm = 0;
@@ -115,25 +113,6 @@ async function reclaim(member: Member, term: number, start: boolean, signal: Abo
   member.deps.announce();
 }
 
-/** Starts the database as the primary it was. The guard is armed before it can take a write. */
-async function startAsLeader(member: Member, signal: AbortSignal): Promise<void> {
-  const record = currentRecord(member).value;
-  const acknowledge = record.roster.at(-1)!;
-  member.servingTerm = record.term;
-  member.releasedTerm = 0;
-  try {
-    const deadline = leaderDeadlineBootMs(member);
-    if (deadline === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'The lease ended before the database was started', { retryable: true });
-    await member.deps.fence.arm(deadline);
-    await member.deps.engine.startPrimary({ acknowledge: acknowledge.k === 0 ? null : acknowledge, signal });
-    member.engineState = await member.deps.engine.inspect({ signal });
-    member.effective = { configuration: acknowledge, lsn: member.engineState.position?.lsn ?? 0n };
-  } catch (error) {
-    member.servingTerm = 0;
-    throw error;
-  }
-}
-
 async function changeRoster(member: Member, decision: Extract<Decision, { act: 'roster' }>, signal: AbortSignal): Promise<void> {
   const { step } = decision;
   if (step.step === 'apply') {
@@ -142,9 +121,14 @@ async function changeRoster(member: Member, decision: Extract<Decision, { act: '
     member.deps.record('roster.applied', { k: step.acknowledge.k, voters: step.acknowledge.voters });
     return;
   }
-  const record = currentRecord(member);
+  const record = ownRecord(member);
+  if (!sameRoster(record.value.roster, decision.from)) throw new HoldfastError('FAILOVER_LOST_RACE', 'The roster has changed since this step was decided', { retryable: true });
   await assume(member, { ...record.value, roster: [...step.roster] }, record.revision, signal);
   member.deps.record('roster.changed', { step: step.step, roster: step.roster });
+}
+
+function sameRoster(a: Roster, b: Roster): boolean {
+  return a.length === b.length && a.every((configuration, index) => sameAcknowledgement(configuration, b[index]));
 }
 
 /** Stops the database at once, whatever its clients are waiting for: a clean stop could acknowledge them. */
@@ -156,7 +140,7 @@ async function demote(member: Member): Promise<void> {
 }
 
 async function release(member: Member, stop: boolean): Promise<void> {
-  const record = currentRecord(member).value;
+  const record = ownRecord(member).value;
   if (stop) await member.deps.engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
   if (member.releasedTerm === record.term) return;
   member.releasedTerm = record.term;

@@ -18,7 +18,7 @@ export interface GrantInput {
 
 /** Whether to promise what a candidate asks. Undefined: yes; else why not. Pure. */
 export function refuseGrant(request: FenceRequest, input: GrantInput): string | undefined {
-  if (request.term <= input.promised) return `term ${input.promised} is already promised`;
+  if (request.mode === 'promise' && request.term <= input.promised) return `term ${input.promised} is already promised`;
   if (input.leadership !== undefined && request.leaderTerm < input.leadership.term) {
     return `${input.leadership.leader} leads at the later term ${input.leadership.term}`;
   }

@@ -3,6 +3,7 @@ import type { Member } from './member.ts';
 import { isLeaseFenced } from './quorum.ts';
 
 const PROBE_TIMEOUT_MS = 300;
+const PROBE_EVERY_MS = 50;
 /** A probe of the leader's service says nothing any more after so long. */
 const PROBE_VALID_MS = 500;
 const SUSPECT_POLL_MS = 20;
@@ -13,7 +14,7 @@ export class LeaderWatch {
   readonly #member: Member;
   #verdict: Verdict | undefined;
   #suspectedSinceMs: number | undefined;
-  #abstains = false;
+  #abstainsUntilMs = -Infinity;
   #probe: { node: string; atMs: number; result: 'answers' | 'refused' | 'silent' } | undefined;
   #probing = false;
   #lease: { session: string; ended: boolean; atMs: number } | undefined;
@@ -28,22 +29,27 @@ export class LeaderWatch {
   }
 
   get abstains(): boolean {
-    return this.#abstains;
+    return this.#member.now() < this.#abstainsUntilMs;
   }
 
   get suspects(): boolean {
-    return this.#verdict?.suspects === true && !this.#abstains;
+    return this.#verdict?.suspects === true && !this.abstains;
   }
 
   get suspectedSinceMs(): number | undefined {
     return this.#suspectedSinceMs;
   }
 
+  /** Since when nothing but the order among candidates keeps this member from standing: suspicion, and where the lease is the fence its end. */
+  get electableSinceMs(): number | undefined {
+    if (this.#suspectedSinceMs === undefined) return undefined;
+    return this.#lease?.ended === true ? Math.max(this.#suspectedSinceMs, this.#lease.atMs) : this.#suspectedSinceMs;
+  }
+
   /** This process itself was stalled: it judges nobody for a while. */
   abstain(forMs: number): void {
-    this.#abstains = true;
+    this.#abstainsUntilMs = Math.max(this.#abstainsUntilMs, this.#member.now() + forMs);
     this.#suspectedSinceMs = undefined;
-    this.#member.deps.runtime.clock.after(forMs, () => (this.#abstains = false));
   }
 
   /** Resolves once this member suspects its leader too, or after `forMs`. */
@@ -76,8 +82,8 @@ export class LeaderWatch {
       }
     } else {
       this.#suspectedSinceMs = undefined;
-      if (this.#verdict.probe) this.#probeService(record.leader);
     }
+    if (this.#verdict.probe) this.#probeService(record.leader);
   }
 
   /**
@@ -110,7 +116,7 @@ export class LeaderWatch {
   /** A leader of which this agent heard nothing since it started: dead with everything else, or not yet connected. */
   #neverHeard(): Verdict {
     const waitedMs = this.#member.now() - this.#member.startedMs;
-    return waitedMs < this.#member.options.policy.agentGraceMs ? { suspects: false, probe: false } : { suspects: true, why: 'agent unresponsive' };
+    return waitedMs < this.#member.options.policy.agentGraceMs ? { suspects: false, probe: false } : { suspects: true, probe: false, why: 'agent unresponsive' };
   }
 
   #evidenceOf(leader: string, term: number): PeerEvidence | undefined {
@@ -133,7 +139,8 @@ export class LeaderWatch {
   #probeService(leader: string): void {
     const member = this.#member;
     const address = member.addressOf(leader);
-    if (this.#probing || address === undefined) return;
+    const last = this.#probe;
+    if (this.#probing || address === undefined || (last?.node === leader && member.now() - last.atMs < PROBE_EVERY_MS)) return;
     this.#probing = true;
     void member.deps.engine
       .reachable(address, { timeoutMs: PROBE_TIMEOUT_MS })

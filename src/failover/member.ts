@@ -17,7 +17,7 @@ import type { Observation, PeerView } from './observation.ts';
 import type { Peers } from './peers.ts';
 import type { FailoverPolicy } from './policy.ts';
 import { Promises } from './promises.ts';
-import { sameAcknowledgement } from './quorum.ts';
+import { sameAcknowledgement, type InForce } from './quorum.ts';
 import type { HistoryRecord, PromiseRecord } from './records.ts';
 import { answerRequests } from './requests.ts';
 import { Retention } from './retention.ts';
@@ -220,7 +220,6 @@ export class Member implements AsyncDisposable {
     const record = this.deps.store.leadership;
     if (record && record.value.term > this.seen) this.#remember(record.value.term);
     const decision = decide(this.observe());
-    if (this.occupiedBy === undefined) this.#say(decision);
     if (this.occupiedBy === undefined && !this.#acting) this.#act(decision);
     else if (decision.act === 'stop' && this.decision.act !== 'stop') this.gate.interrupt();
     this.#retention.renew();
@@ -232,6 +231,7 @@ export class Member implements AsyncDisposable {
   }
 
   #act(decision: Decision): void {
+    this.#say(decision);
     if (decision.act === 'nothing') {
       this.decision = decision;
       return;
@@ -279,7 +279,7 @@ export class Member implements AsyncDisposable {
     const { policy } = this.options;
     return {
       nowMs: this.now(),
-      self: { node: this.node, nofailover: this.options.nofailover, priority: this.options.priority, replicated: this.deps.engine.capabilities.replicated },
+      self: { node: this.node, nofailover: this.options.nofailover, priority: this.options.priority, replicated: this.deps.engine.capabilities.replicated, eligible: this.eligible() },
       policy,
       paused: this.deps.store.paused,
       abstains: this.#leader.abstains,
@@ -298,14 +298,21 @@ export class Member implements AsyncDisposable {
       peers: this.peerViews(),
       peersUnheard: this.deps.peers.unheard(this.options.peersExpected),
       leaderVerdict: this.#leader.verdict,
-      suspectedSinceMs: this.suspectedSinceMs,
+      electableSinceMs: this.#leader.electableSinceMs,
       holdStillUntilMs: Math.max(this.holdStillUntilMs, this.confirmedUntilMs),
       startedMs: this.startedMs,
+      inForce: this.#inForce(),
       caughtUp: (configuration) => this.#caughtUp(configuration),
       notStreamingSinceMs: this.#watch.notStreamingSinceMs,
       followFailures: this.followFailures,
       followedMs: this.followedMs,
     };
+  }
+
+  #inForce(): InForce {
+    const observed = this.engineState.acknowledge;
+    const known = this.effective !== undefined && observed !== undefined && sameAcknowledgement(this.effective.configuration, observed);
+    return known ? observed : 'unknown';
   }
 
   /** Whether k voters have flushed all that was acknowledged before this configuration took effect. */
@@ -339,7 +346,8 @@ export class Member implements AsyncDisposable {
   eligible(): boolean {
     if (this.options.nofailover || this.failedStarts > 2) return false;
     if (!this.deps.engine.capabilities.replicated) return true;
-    return this.engineState.running && this.engineState.role === 'replica' && this.engineState.systemId === this.deps.store.leadership?.value.systemId;
+    const { role, stoppedAs, systemId } = this.engineState;
+    return (role === 'replica' || stoppedAs === 'replica') && systemId !== undefined && systemId === this.deps.store.leadership?.value.systemId;
   }
 
   /** Whether it may ever lead, as far as its operator is concerned. */

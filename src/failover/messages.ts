@@ -68,9 +68,13 @@ export const heartbeatSchema = z.object({
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
-/** `fence`: promise never again to follow a term lower than this one, and stop following now. */
+/**
+ * `fence`: promise never again to follow a term lower than this one, and stop following now. `sound` only asks whether it would: a candidate
+ * that nobody agrees with must not disturb anybody, itself included.
+ */
 export const fenceRequestSchema = z.object({
   service: z.string(),
+  mode: z.enum(['sound', 'promise']),
   term,
   /** The leadership that is to be ended. */
   leader: node,
@@ -81,7 +85,7 @@ export const fenceRequestSchema = z.object({
 export type FenceRequest = z.infer<typeof fenceRequestSchema>;
 
 export const fenceReplySchema = z.discriminatedUnion('granted', [
-  z.object({ granted: z.literal(true), position: positionSchema.optional(), eligible: z.boolean(), priority: z.number().int() }),
+  z.object({ granted: z.literal(true), promised: term, position: positionSchema.optional(), eligible: z.boolean(), priority: z.number().int() }),
   z.object({ granted: z.literal(false), promised: term, why: z.string() }),
 ]);
 export type FenceReply = z.infer<typeof fenceReplySchema>;

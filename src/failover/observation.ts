@@ -2,6 +2,7 @@ import type { Verdict } from '../detection/index.ts';
 import type { Acknowledgement, EngineObservation } from '../engine/engine.ts';
 import type { MemberState } from './messages.ts';
 import type { FailoverPolicy } from './policy.ts';
+import type { InForce } from './quorum.ts';
 import type { LeadershipRecord, Versioned } from './records.ts';
 
 /** Another member as last heard. */
@@ -22,6 +23,8 @@ export interface Observation {
     readonly nofailover: boolean;
     readonly priority: number;
     readonly replicated: boolean;
+    /** Holds data that can be promoted, and may be. */
+    readonly eligible: boolean;
   };
   readonly policy: FailoverPolicy;
   readonly paused: boolean;
@@ -53,12 +56,14 @@ export interface Observation {
   readonly peersUnheard: number;
   /** This observer's verdict on the leader, when that is somebody else. */
   readonly leaderVerdict: Verdict | undefined;
-  /** Since when it suspects that leader. */
-  readonly suspectedSinceMs: number | undefined;
+  /** Since when it suspects that leader, and, where the lease is the fence, knows that it has ended. */
+  readonly electableSinceMs: number | undefined;
   /** Monotonic time before which it must not stand for election: a promise was just given to another, an attempt just failed, a leader asked for calm. */
   readonly holdStillUntilMs: number;
   /** Since when this agent runs. */
   readonly startedMs: number;
+  /** For the leader: what its database runs, as far as this agent has seen it take effect. */
+  readonly inForce: InForce;
   /** For the leader: which voters of a configuration have flushed all that was acknowledged before it took effect. */
   readonly caughtUp: (configuration: Acknowledgement) => boolean;
   /** For the leader: since when each replica does not stream, as far as it ever did. */

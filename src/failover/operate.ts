@@ -134,6 +134,13 @@ export async function reinit(member: Member): Promise<Outcome> {
   if (record === undefined || record.leader === member.node || member.servingTerm > 0) {
     throw new HoldfastError('REINIT_REFUSED', `${member.node} leads ${member.service}: its data are the ones to keep`, { hint: 'Switch over to another member first.' });
   }
+  const leader = member.peerViews().find((peer) => peer.node === record.leader);
+  if (leader?.alive !== true || leader.state.serving !== record.term) {
+    throw new HoldfastError('REINIT_REFUSED', `Nobody serves ${member.service} now: the data of ${member.node} may be the last that are complete`, {
+      retryable: true,
+      hint: 'Wait until a leader serves, from which they can be copied anew.',
+    });
+  }
   await member.occupied('reinitialising', () =>
     member.gate.run(async (signal) => {
       const { engine } = member.deps;

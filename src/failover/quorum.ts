@@ -49,7 +49,7 @@ export function fenceState(roster: Roster, oldLeader: string, grants: readonly G
       return {
         fenced: false,
         missing: 'voters',
-        detail: `${have} of ${configuration.voters.join(', ')} have promised, ${need} must (missing: ${absent.join(', ')})`,
+        detail: `${have} of ${configuration.voters.join(', ')} promise, ${need} must (missing: ${absent.join(', ')})`,
       };
     }
   }
@@ -58,14 +58,13 @@ export function fenceState(roster: Roster, oldLeader: string, grants: readonly G
 
 /**
  * Whether the grants are sure to show every acknowledged commit. Fencing by the old leader's own word stops it, but only its known final
- * position, or enough voters, tell how far it had got.
+ * position, or enough voters whose positions are known, tell how far it had got. A voter that lost its data promises, and shows nothing.
  */
 export function coversAcknowledged(roster: Roster, oldLeader: string, grants: readonly Grant[], leaseEnded: boolean): boolean {
-  const leader = grants.find((grant) => grant.node === oldLeader);
-  if (leader?.position !== undefined) return true;
-  const others = grants.filter((grant) => grant.node !== oldLeader);
+  const known = grants.filter((grant) => grant.position !== undefined);
+  if (known.some((grant) => grant.node === oldLeader)) return true;
   const quorums = roster.filter((configuration) => configuration.k > 0);
-  return fenceState(quorums, oldLeader, others, leaseEnded).fenced;
+  return fenceState(quorums, oldLeader, known, leaseEnded).fenced;
 }
 
 export type Choice =
@@ -148,6 +147,9 @@ export type RosterStep =
   /** Store the newest alone. */
   | { readonly step: 'settle'; readonly roster: Roster };
 
+/** What the database of a leader is known to run; `unknown`: this agent has not seen it take effect. */
+export type InForce = Acknowledgement | null | 'unknown';
+
 /** A change of mind in the middle of a change adds one more; beyond this many it has to wait for the one under way. */
 const ROSTER_LENGTH_MAX = 4;
 
@@ -158,7 +160,7 @@ const ROSTER_LENGTH_MAX = 4;
  */
 export function rosterStep(
   roster: Roster,
-  inForce: Acknowledgement | null,
+  inForce: InForce,
   wanted: Acknowledgement,
   caughtUp: (configuration: Acknowledgement) => boolean,
 ): RosterStep {
@@ -167,7 +169,7 @@ export function rosterStep(
     const others = roster.filter((configuration) => !sameAcknowledgement(configuration, wanted));
     if (others.length < ROSTER_LENGTH_MAX) return { step: 'join', roster: [...others, wanted] };
   }
-  if (!sameAcknowledgement(target, inForce)) return { step: 'apply', acknowledge: target };
+  if (inForce === 'unknown' || !sameAcknowledgement(target, inForce)) return { step: 'apply', acknowledge: target };
   if (roster.length === 1) return { step: 'none' };
   return caughtUp(target) ? { step: 'settle', roster: [target] } : { step: 'wait' };
 }

@@ -56,7 +56,7 @@ export function answerRequests(peers: Peers, memberOf: (service: string) => Memb
 
 /** Promises durably, stops receiving, and says how far it got. Nothing of the old leader's is acknowledged by this member after that. */
 async function grant(member: Member, request: FenceRequest, from: string): Promise<FenceReply> {
-  if (!request.forced && !member.suspects && member.releasedTerm === 0) await member.untilSuspects(SUSPECT_TOO_MS);
+  if (!request.forced && !member.suspects) await member.untilSuspects(SUSPECT_TOO_MS);
   const known = member.deps.store.leadership?.value;
   const why = refuseGrant(request, {
     promised: member.pledged,
@@ -70,26 +70,28 @@ async function grant(member: Member, request: FenceRequest, from: string): Promi
     nowMs: member.now(),
   });
   if (why !== undefined) return { granted: false, promised: member.pledged, why };
-  const eligible = member.mayLead() && member.engineState.running;
+  if (request.mode === 'sound') return { granted: true, promised: member.pledged, eligible: member.eligible(), priority: member.options.priority };
   member.holdStillUntilMs = member.now() + AFTER_GRANT_MS;
   await member.promise(request.term);
   const position = await member.occupied('voting', () => member.gate.run((signal) => stopReceiving(member, signal), true));
   member.deps.record('promise.given', { term: request.term, to: from });
-  return { granted: true, ...(position === undefined ? {} : { position: toWire(position) }), eligible, priority: member.options.priority };
+  const eligible = position !== undefined && member.eligible();
+  return { granted: true, promised: member.promised, ...(position === undefined ? {} : { position: toWire(position) }), eligible, priority: member.options.priority };
 }
 
 async function stopReceiving(member: Member, signal: AbortSignal): Promise<Position | undefined> {
   const { engine } = member.deps;
-  if (!engine.capabilities.replicated) return { timeline: 0, lsn: 0n };
-  const state = await engine.inspect({ signal });
-  if (state.data !== 'present') return undefined;
-  if (state.role === 'primary' || member.releasedTerm > 0) {
-    // A leader that gives way: it has stopped, but how far its crashed data reach is not known.
+  let state = await engine.inspect({ signal });
+  if (state.role === 'primary' || member.deps.store.leadership?.value.leader === member.node) {
+    // A leader that gives way. It stops even where it was not promoted yet: a promotion that is under way would be finished by the database alone.
     member.servingTerm = 0;
     await engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
-    return undefined;
+    state = await engine.inspect({ signal });
   }
-  return engine.freeze({ signal });
+  member.engineState = state;
+  if (!engine.capabilities.replicated) return { timeline: 0, lsn: 0n };
+  // A primary's data may hold what nobody acknowledged, and what a later leader does not have: how far it reaches says nothing.
+  return state.role === 'replica' || state.stoppedAs === 'replica' ? engine.freeze({ signal }) : undefined;
 }
 
 /** A leader that is cut off from the store asks to be left alone: granted by everybody whom it still reaches as leader. */

@@ -4,7 +4,7 @@ import { fromWire, type TakeOver } from './messages.ts';
 import type { Member } from './member.ts';
 import { sameAcknowledgement } from './quorum.ts';
 import type { LeadershipRecord, Roster } from './records.ts';
-import { leaderDeadlineBootMs } from './lease.ts';
+import { beginToLead } from './lead.ts';
 
 const CATCH_UP_MS = 3_000;
 const CATCH_UP_POLL_MS = 5;
@@ -16,10 +16,11 @@ const CATCH_UP_POLL_MS = 5;
  */
 export async function takeOver(member: Member, order: TakeOver, signal: AbortSignal): Promise<{ term: number; tookMs: number }> {
   const beganMs = member.now() - order.startedMsAgo;
+  if (member.pledged > order.term) throw new HoldfastError('FAILOVER_LOST_RACE', `Term ${member.pledged} was promised meanwhile`, { retryable: true });
   await member.promise(order.term);
   if (order.position !== undefined) await catchUp(member, fromWire(order.position), order.from, signal);
   const record = await claim(member, order, signal);
-  const position = await promoteAs(member, record, signal);
+  const position = await beginToLead(member, record, signal);
   const tookMs = Math.round(member.now() - beganMs);
   member.addHistory({
     term: record.term,
@@ -71,34 +72,6 @@ function firstAcknowledgement(member: Member, record: LeadershipRecord, order: T
   const missing = known.filter((node) => !present.includes(node)).slice(0, Math.max(0, floor - present.length));
   const voters = [...present, ...missing].toSorted();
   return voters.length === 0 ? { k: 0, voters: [] } : { k: Math.min(policy.acknowledge, voters.length), voters };
-}
-
-/** Makes the database the primary of a leadership that is already this member's. Armed before the first write. */
-export async function promoteAs(member: Member, record: LeadershipRecord, signal: AbortSignal): Promise<Position> {
-  const acknowledge = record.roster.at(-1)!;
-  const before = member.servingTerm;
-  member.servingTerm = record.term;
-  member.releasedTerm = 0;
-  try {
-    const deadline = leaderDeadlineBootMs(member);
-    if (deadline === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'The lease ended before the promotion', { retryable: true });
-    await member.deps.fence.arm(deadline);
-    const inForce = acknowledge.k === 0 ? null : acknowledge;
-    let position: Position;
-    if (member.deps.engine.capabilities.replicated) {
-      position = await member.deps.engine.promote({ acknowledge: inForce, signal });
-    } else {
-      await member.deps.engine.startPrimary({ acknowledge: null, signal });
-      position = { timeline: 0, lsn: 0n };
-    }
-    member.effective = { configuration: acknowledge, lsn: position.lsn };
-    member.engineState = await member.deps.engine.inspect({ signal });
-    member.deps.announce();
-    return position;
-  } catch (error) {
-    member.servingTerm = before;
-    throw error;
-  }
 }
 
 /** Receives what is missing from a member that has more, then stops receiving again. */

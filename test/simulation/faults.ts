@@ -50,7 +50,7 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
       node.noteTerm();
       agent.clock.stall();
       return () => {
-        if (node.agent !== agent) return;
+        if (node.agent !== agent || node.suspended) return;
         world.trace.add(node.name, 'agent goes on');
         agent.clock.resume();
       };
@@ -64,7 +64,9 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
       if (node === undefined || server === undefined) return undefined;
       world.trace.add(node.name, 'database stalled');
       server.clock.stall();
-      return () => server.clock.resume();
+      return () => {
+        if (!node.suspended) server.clock.resume();
+      };
     },
   },
   'machine suspended': {
@@ -72,9 +74,12 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
     begin: (world, random) => {
       const node = random.pick(world.nodes);
       const clocks = [node.agent?.clock, node.database.server?.clock, node.machine].flatMap((clock) => clock ?? []);
+      if (node.suspended) return undefined;
+      node.suspended = true;
       world.trace.add(node.name, 'machine suspended');
       for (const clock of clocks) clock.suspend();
       return () => {
+        node.suspended = false;
         world.trace.add(node.name, 'machine goes on');
         // A real guard notices within its poll interval, which the database may use: the one hole of asynchronous mode that is not closed.
         node.guard.check();
@@ -104,6 +109,40 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
       const a = random.pick(world.names);
       const b = random.pick([...world.names, 'store'].filter((name) => name !== a));
       return cut(world, random.chance(0.3) ? [[a, b]] : [[a, b], [b, a]]);
+    },
+  },
+  'leader dies ahead of a replica': {
+    weight: 4,
+    begin: (world, random) => {
+      const leader = leaderOf(world);
+      const behind = random.pick(world.nodes);
+      if (leader === undefined || leader === behind) return undefined;
+      const mend = cut(world, [[leader.name, behind.name]]);
+      let over = false;
+      world.time.clock().after(random.next() * 2_500, () => {
+        if (over) return;
+        const how = random.integer(3);
+        if (how === 0) leader.killDatabase();
+        else leader.crash(how === 1 ? 'on' : 'off');
+        if (random.chance(0.7)) mend();
+      });
+      return () => {
+        over = true;
+        mend();
+        leader.restart();
+      };
+    },
+  },
+  'replica lags': {
+    weight: 2,
+    begin: (world, random) => {
+      const leader = leaderOf(world);
+      const behind = random.pick(world.nodes);
+      if (leader === undefined || leader === behind) return undefined;
+      const way = world.network.way(leader.name, behind.name);
+      Object.assign(way, { delayMsMin: 100, delayMsMax: 100 + random.next() * 500 });
+      world.trace.add('world', 'lags', { node: behind.name, delayMsMax: way.delayMsMax });
+      return () => Object.assign(way, { delayMsMin: 0.2, delayMsMax: 1 });
     },
   },
   'split in two': {

@@ -38,6 +38,7 @@ export class SimulatedNode {
   readonly guard: SimulatedGuard;
   readonly machine: SimulatedClock;
   agent: AgentProcess | undefined;
+  suspended = false;
   /** The term in which its database last was made, or confirmed as, a primary. */
   servingTerm = 0;
   #starts = 0;

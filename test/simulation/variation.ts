@@ -46,7 +46,10 @@ export function overhear(network: PeerNetwork, spoke: (term: number) => void): P
     handle: (kind, handler) =>
       network.handle(kind, async (from, body) => {
         const reply = await handler(from, body);
-        if (kind === 'fence' && fenceReplySchema.parse(reply).granted) spoke(fenceRequestSchema.parse(body).term);
+        if (kind === 'fence') {
+          const request = fenceRequestSchema.parse(body);
+          if (request.mode === 'promise' && fenceReplySchema.parse(reply).granted) spoke(request.term);
+        }
         return reply;
       }),
   });

@@ -117,6 +117,7 @@ export class Database {
 
   async freeze(): Promise<Position> {
     const data = this.#present();
+    if (data.torn) throw new HoldfastError('ENGINE_NO_DATA', 'its data are not whole');
     if (this.server?.role === 'primary') throw new HoldfastError('ENGINE_NOT_REPLICA', 'it runs as the primary');
     data.upstream = undefined;
     if (this.server === undefined) return data.position;

@@ -40,7 +40,8 @@ export class SimulatedEngine implements Engine {
     const nothing = { running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false } as const;
     if (data === undefined) return { data: 'absent', ...nothing };
     if (server === undefined) {
-      return { data: 'present', systemId: data.systemId, ...nothing, ...(data.torn ? {} : { position: { ...data.position, lsn: BigInt(data.checkpoint) } }) };
+      const resting = { position: { ...data.position, lsn: BigInt(data.checkpoint) }, ...(data.fresh ? {} : { stoppedAs: data.role }) };
+      return { data: 'present', systemId: data.systemId, ...nothing, ...(data.torn ? { position: { timeline: 0, lsn: 0n } } : resting) };
     }
     const accepting = server.accepting && !server.clock.stalled;
     return {

@@ -1,0 +1,47 @@
+import { HoldfastError } from '../core/errors.ts';
+import type { Acknowledgement, Position } from '../engine/engine.ts';
+import { leaderDeadlineBootMs } from './lease.ts';
+import type { Member } from './member.ts';
+import type { LeadershipRecord, Versioned } from './records.ts';
+
+/** The leadership as this member knows it, while it is its own. @throws FAILOVER_LOST_RACE */
+export function ownRecord(member: Member): Versioned<LeadershipRecord> {
+  const record = member.deps.store.leadership;
+  if (!record || record.value.leader !== member.node) throw new HoldfastError('FAILOVER_LOST_RACE', `${member.node} does not lead ${member.service} any more`, { retryable: true });
+  return record;
+}
+
+/**
+ * Makes the database take writes for a leadership that is this member's: started as the primary that it was, or promoted. The guard is armed
+ * before the first write.
+ * @returns where what it writes begins
+ * @throws FAILOVER_LOST_RACE when the lease has ended meanwhile
+ */
+export async function beginToLead(member: Member, record: LeadershipRecord, signal: AbortSignal): Promise<Position> {
+  const configuration = record.roster.at(-1)!;
+  member.servingTerm = record.term;
+  member.releasedTerm = 0;
+  try {
+    const deadline = leaderDeadlineBootMs(member);
+    if (deadline === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'The lease ended before the database could be started', { retryable: true });
+    await member.deps.fence.arm(deadline);
+    const begin = await startOrPromote(member, configuration.k === 0 ? null : configuration, signal);
+    member.engineState = await member.deps.engine.inspect({ signal });
+    member.effective = { configuration, lsn: begin.lsn };
+    member.deps.announce();
+    return begin;
+  } catch (error) {
+    member.servingTerm = 0;
+    throw error;
+  }
+}
+
+async function startOrPromote(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<Position> {
+  const { engine } = member.deps;
+  const before = await engine.inspect({ signal });
+  const replica = before.role === 'replica' || before.stoppedAs === 'replica';
+  if (engine.capabilities.replicated && replica) return engine.promote({ acknowledge, signal });
+  await engine.startPrimary({ acknowledge, signal });
+  const started = await engine.inspect({ signal });
+  return started.position ?? { timeline: 0, lsn: 0n };
+}
