@@ -1,0 +1,207 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+import { layOut, type DemoLayout, type DemoNode } from '../../src/agent/demo/layout.ts';
+import type { ClusterStatus, MemberStatus, ServiceStatus } from '../../src/api/schema.ts';
+import { openClient, type Client } from '../../src/client/client.ts';
+
+const PROGRAM = new URL('../../bin/holdfast.mjs', import.meta.url).pathname;
+
+/** Agents as processes of their own that nobody restarts: what a fault does to them stays until the test says otherwise. */
+export class Agents implements AsyncDisposable {
+  readonly layout: DemoLayout;
+  readonly #children = new Map<string, ChildProcess>();
+  readonly #clients = new Map<string, Client>();
+  readonly #ca: string;
+
+  private constructor(layout: DemoLayout, ca: string) {
+    this.layout = layout;
+    this.#ca = ca;
+  }
+
+  static async start(options: { directory: string; nodes?: number; coordination?: string; acknowledge?: number }): Promise<Agents> {
+    const nodes = options.nodes ?? 3;
+    const layout = await layOut({
+      directory: options.directory,
+      nodes,
+      coordination: options.coordination ?? 'embedded',
+      acknowledge: options.acknowledge ?? (nodes >= 3 ? 1 : 0),
+    });
+    const agents = new Agents(layout, await readFile(layout.caFile, 'utf8'));
+    for (const node of layout.nodes) agents.startAgent(node.name);
+    return agents;
+  }
+
+  node(name: string): DemoNode {
+    return this.layout.nodes.find((node) => node.name === name)!;
+  }
+
+  get members(): readonly DemoNode[] {
+    return this.layout.nodes.filter((node) => node.databasePort !== undefined);
+  }
+
+  startAgent(name: string): void {
+    const node = this.node(name);
+    const child = spawn(process.execPath, [PROGRAM, 'agent', '--config', node.configFile], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const log = join(dirname(node.configFile), 'agent.log');
+    child.stdout.on('data', (chunk: Buffer) => appendFileSync(log, chunk));
+    child.stderr.on('data', (chunk: Buffer) => appendFileSync(log, chunk));
+    this.#children.set(name, child);
+  }
+
+  agent(name: string): ChildProcess {
+    return this.#children.get(name)!;
+  }
+
+  /** Signals an agent, and where that ends it, waits for it. */
+  async signal(name: string, signal: NodeJS.Signals): Promise<void> {
+    const child = this.agent(name);
+    const ends = signal !== 'SIGSTOP' && signal !== 'SIGCONT';
+    const closed = ends && child.exitCode === null && child.signalCode === null ? once(child, 'close') : undefined;
+    child.kill(signal);
+    await closed;
+  }
+
+  client(name: string): Client {
+    let client = this.#clients.get(name);
+    if (client === undefined) {
+      client = openClient({ url: `https://127.0.0.1:${this.node(name).agentPort}`, ca: this.#ca, token: this.layout.token });
+      this.#clients.set(name, client);
+    }
+    return client;
+  }
+
+  /** As the node sees it (the one that only routes is never a target of faults). */
+  async status(by = 'router'): Promise<ServiceStatus | undefined> {
+    const status: ClusterStatus | undefined = await this.client(by).status({ signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+    return status?.services[0];
+  }
+
+  async until(what: string, reached: (service: ServiceStatus) => boolean, options: { timeoutMs?: number; by?: string } = {}): Promise<ServiceStatus> {
+    let last: ServiceStatus | undefined;
+    for (const end = performance.now() + (options.timeoutMs ?? 60_000); performance.now() < end; await sleep(50)) {
+      last = await this.status(options.by);
+      if (last !== undefined && reached(last)) return last;
+    }
+    throw new Error(`not reached in time: ${what}; the last status was ${JSON.stringify(last, null, 1)}\n${await this.logs()}`);
+  }
+
+  /** A leader, everybody else streaming and counted. */
+  async whole(timeoutMs = 60_000): Promise<ServiceStatus> {
+    const others = this.members.length - 1;
+    return this.until(
+      'whole',
+      (service) =>
+        service.leader !== null &&
+        service.members.filter((member) => member.state === 'streaming').length === others &&
+        service.roster.length === 1 &&
+        (service.roster[0]!.k === 0 || service.roster[0]!.voters.length === others),
+      { timeoutMs },
+    );
+  }
+
+  member(service: ServiceStatus, name: string): MemberStatus {
+    return service.members.find((member) => member.node === name)!;
+  }
+
+  /** Straight to a member's database, past the router. */
+  connection(name: string): string {
+    return `postgresql://postgres:${this.layout.password}@127.0.0.1:${this.node(name).databasePort}/postgres`;
+  }
+
+  get write(): string {
+    return `postgresql://postgres:${this.layout.password}@127.0.0.1:${this.layout.writePort}/postgres`;
+  }
+
+  async logs(): Promise<string> {
+    const texts = await Promise.all(
+      this.layout.nodes.map(async (node) => {
+        const text = await readFile(join(dirname(node.configFile), 'agent.log'), 'utf8').catch(() => '');
+        return `--- ${node.name}\n${text.split('\n').slice(-25).join('\n')}`;
+      }),
+    );
+    return texts.join('\n');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients.values()) await client[Symbol.asyncDispose]();
+    await Promise.all(
+      [...this.#children].map(async ([name, child]) => {
+        if (child.exitCode !== null || child.signalCode !== null) {
+          // Its database and guard may have survived it: an agent that adopts them also stops them.
+          this.startAgent(name);
+          await sleep(1_500);
+        }
+        this.agent(name).kill('SIGCONT');
+        await this.signal(name, 'SIGINT');
+      }),
+    );
+  }
+}
+
+/** One query on a connection of its own. */
+export async function query<T extends pg.QueryResultRow>(connection: string, sql: string, values: unknown[] = [], timeoutMs = 10_000): Promise<T[]> {
+  const client = new pg.Client({ connectionString: connection, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return (await client.query<T>(sql, values)).rows;
+  } finally {
+    void client.end().catch(() => {});
+  }
+}
+
+/** Writes numbered rows one after the other on one connection to one database, whatever happens, and remembers when each was acknowledged. */
+export class DirectWriter implements AsyncDisposable {
+  readonly acked = new Map<number, number>();
+  readonly #connection: string;
+  readonly #first: number;
+  #stopped = false;
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(connection: string, first: number) {
+    this.#connection = connection;
+    this.#first = first;
+  }
+
+  start(): void {
+    this.#done = this.#write();
+  }
+
+  get lastAckMs(): number {
+    return Math.max(0, ...this.acked.values());
+  }
+
+  get firstAckMs(): number {
+    return Math.min(Infinity, ...this.acked.values());
+  }
+
+  async #write(): Promise<void> {
+    let client: pg.Client | undefined;
+    for (let id = this.#first; !this.#stopped; id++) {
+      try {
+        if (client === undefined) {
+          client = new pg.Client({ connectionString: this.#connection, connectionTimeoutMillis: 1_000, query_timeout: 2_000 });
+          client.on('error', () => {});
+          await client.connect();
+        }
+        await client.query('insert into held values ($1)', [id]);
+        this.acked.set(id, performance.now());
+      } catch {
+        void client?.end().catch(() => {});
+        client = undefined;
+        await sleep(10);
+      }
+    }
+    void client?.end().catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    await this.#done;
+  }
+}
