@@ -1,5 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../../src/core/clock.ts';
+import { reset } from '../../../src/routing/adapters/proxy/pump.ts';
 
 /** Which way no byte moves. */
 export type Way = 'both' | 'to-server' | 'to-client';
@@ -130,7 +131,7 @@ class Relay {
   }
 
   reset(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    reset(...this.#sockets);
   }
 }
 
@@ -153,7 +154,7 @@ class Pipe {
       this.#flow();
     });
     from.on('end', () => this.#later(() => to.end()));
-    from.on('error', () => this.#later(() => to.resetAndDestroy()));
+    from.on('error', () => this.#later(() => reset(to)));
     from.on('close', () => this.#later(() => to.destroySoon()));
   }
 

@@ -32,7 +32,12 @@ export class GrpcCall implements Disposable {
     stream.on('trailers', (headers) => (this.#status = headers));
     stream.on('data', (chunk: Buffer) => this.#onData(chunk));
     stream.on('error', (error) => this.fail(this.#lost(error)));
-    // 'close' comes last, after the trailers and the data; also when the connection went away.
+    // After the data and the trailers. Some servers then wait for the end of our side, which so never comes by itself.
+    stream.on('end', () => {
+      if (this.#status !== undefined) this.#onClose();
+      if (!stream.closed) stream.close();
+    });
+    // Comes last; also when the connection went away.
     stream.on('close', () => this.#onClose());
   }
 

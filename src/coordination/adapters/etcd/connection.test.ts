@@ -289,7 +289,8 @@ it('gives up a connection whose other end fell silent, soon after something was 
   using connection = await dial(relay.url);
   await connection.unary('/test/Echo', Buffer.from('x'), {}, never);
   for (const socket of relayed) socket.unpipe().pause();
-  await expect(connection.unary('/test/Echo', Buffer.from('x'), {}, never)).rejects.toMatchObject({ kind: 'lost' });
+  using deadline = new Deadline(clock, 6_000, 'no answer', []);
+  await expect(connection.unary('/test/Echo', Buffer.from('x'), {}, deadline.signal)).rejects.toMatchObject({ kind: 'lost' });
   expect(connection.usable).toBe(false);
   await expect(connection.unary('/test/Echo', Buffer.from('x'), {}, never)).rejects.toMatchObject({ kind: 'unsent' });
   for (const socket of relayed) socket.destroy();

@@ -26,6 +26,8 @@ class FakeEtcd implements AsyncDisposable {
   onRange: (request: Buffer) => Answer = () => ({});
   onTxn: (request: Buffer) => Answer | Promise<Answer> = () => ({ 2: true });
   onAuthenticate: (calls: number) => Answer = (calls) => ({ 2: `token-${calls}` });
+  /** What is told on a new watch; undefined at the end: the stream is ended, else it stays open. */
+  onWatch: (fromRevision: bigint, token: string | undefined) => (Fields | undefined)[] = () => [{ 3: true }];
   onKeepAlive: (leaseId: bigint) => Answer = (leaseId) => ({ 2: leaseId, 3: 2 });
   readonly #server = new Server();
   #port = 0;
@@ -66,13 +68,25 @@ class FakeEtcd implements AsyncDisposable {
       };
       return (call: Call, callback: Callback): void => void reply(call, callback);
     };
+    type Stream = NodeJS.EventEmitter & { metadata: Call['metadata']; write(reply: Buffer): void; end(): void };
     return {
+      Watch: (call: Stream) => {
+        call.on('data', (request: Buffer) => {
+          const create = [...readFields([...readFields(request)][0]!.bytes)];
+          const from = create.find(({ number }) => number === 3)!.int;
+          for (const reply of this.onWatch(from, call.metadata.get('token')[0] as string | undefined)) {
+            if (reply === undefined) call.end();
+            else call.write(this.#reply(reply));
+          }
+        });
+        call.on('end', () => call.end());
+      },
       Range: unary('Range', (request) => this.onRange(request)),
       Txn: unary('Txn', (request) => this.onTxn(request)),
       LeaseGrant: unary('LeaseGrant', () => ({ 2: 4711, 3: 2 })),
       LeaseRevoke: unary('LeaseRevoke', () => ({})),
       Authenticate: unary('Authenticate', () => this.onAuthenticate(this.calls.Authenticate)),
-      LeaseKeepAlive: (call: NodeJS.EventEmitter & { write(reply: Buffer): void; end(): void }) => {
+      LeaseKeepAlive: (call: Stream) => {
         call.on('data', (request: Buffer) => {
           this.calls.LeaseKeepAlive += 1;
           const given = this.onKeepAlive([...readFields(request)][0]!.int);
@@ -85,14 +99,20 @@ class FakeEtcd implements AsyncDisposable {
 }
 
 const definition: ServiceDefinition = Object.fromEntries(
-  Object.entries({ Range: 'KV', Txn: 'KV', LeaseGrant: 'Lease', LeaseRevoke: 'Lease', Authenticate: 'Auth', LeaseKeepAlive: 'Lease' }).map(
-    ([method, area]) => {
-      const asIs = (message: Buffer): Buffer => message;
-      const stream = method === 'LeaseKeepAlive';
-      const codecs = { requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs };
-      return [method, { path: `/etcdserverpb.${area}/${method}`, requestStream: stream, responseStream: stream, ...codecs }];
-    },
-  ),
+  Object.entries({
+    Range: 'KV',
+    Txn: 'KV',
+    LeaseGrant: 'Lease',
+    LeaseRevoke: 'Lease',
+    Authenticate: 'Auth',
+    LeaseKeepAlive: 'Lease',
+    Watch: 'Watch',
+  }).map(([method, area]) => {
+    const asIs = (message: Buffer): Buffer => message;
+    const stream = method === 'LeaseKeepAlive' || method === 'Watch';
+    const codecs = { requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs };
+    return [method, { path: `/etcdserverpb.${area}/${method}`, requestStream: stream, responseStream: stream, ...codecs }];
+  }),
 );
 
 /** Fields of a KeyValue. */
@@ -364,4 +384,69 @@ it('fails calls that wait when it is disposed of, at once', async () => {
   await until(() => fake.calls.Range > 0);
   await store[Symbol.asyncDispose]();
   await expect(waiting).rejects.toMatchObject({ code: 'COORD_UNREACHABLE' });
+});
+
+function change(key: string, revision: bigint): Buffer {
+  return encodeMessage({ 1: 0, 2: keyValue(`/holdfast/kv/${key}`, 'x', { revision }) });
+}
+
+it('makes a watch anew with a new token before it takes it for denied, and then says so', async () => {
+  await using fake = await FakeEtcd.start();
+  // What etcd 3.4.23 says of a token that ran out.
+  const refused = { 2: -1, 3: true, 4: true, 6: 'rpc error: code = PermissionDenied desc = etcdserver: permission denied' };
+  fake.onWatch = (_, token) => (token === 'token-1' ? [refused] : [{ 3: true }, { 11: change('a', 101n) }]);
+  await using store = storeOn([fake], userAndPassword);
+  const events = store.watch('a', { signal: new AbortController().signal });
+  expect((await events.next()).value).toMatchObject({ type: 'snapshot' });
+  expect((await events.next()).value).toMatchObject({ type: 'put', entry: { key: 'a', revision: 101n } });
+  expect(fake.calls.Authenticate).toBe(2);
+  fake.onWatch = () => [refused];
+  const denied = store.watch('b', { signal: new AbortController().signal });
+  await denied.next();
+  await expect(denied.next()).rejects.toMatchObject({ code: 'COORD_DENIED' });
+});
+
+it('takes an answer in fragments for one: what of it is lost on the way is all told again', async () => {
+  await using fake = await FakeEtcd.start();
+  const from: bigint[] = [];
+  fake.onWatch = (fromRevision) => {
+    from.push(fromRevision);
+    if (from.length === 1) return [{ 3: true }, { 7: true, 11: change('a/1', 101n) }, undefined];
+    return [{ 3: true }, { 7: true, 11: change('a/1', 101n) }, { 7: true, 11: change('a/2', 101n) }, { 11: change('a/3', 101n) }];
+  };
+  await using store = storeOn([fake]);
+  const events = store.watch('a', { signal: new AbortController().signal });
+  await events.next();
+  for (const key of ['a/1', 'a/2', 'a/3'])
+    expect((await events.next()).value).toMatchObject({ type: 'put', entry: { key, revision: 101n } });
+  expect(from).toEqual([101n, 101n]);
+});
+
+it('goes on after a loss from what a quiet watch was told last', async () => {
+  await using fake = await FakeEtcd.start();
+  const from: bigint[] = [];
+  fake.onWatch = (fromRevision) => {
+    from.push(fromRevision);
+    fake.revision = 150n;
+    // A progress notification: nothing but the header.
+    if (from.length === 1) return [{ 3: true }, {}, undefined];
+    return [{ 3: true }, { 11: change('a', 151n) }];
+  };
+  await using store = storeOn([fake]);
+  const events = store.watch('a', { signal: new AbortController().signal });
+  await events.next();
+  expect((await events.next()).value).toMatchObject({ type: 'put' });
+  expect(from).toEqual([101n, 151n]);
+});
+
+it('asks the majority before it calls a session dead, since a read may be stale', async () => {
+  await using fake = await FakeEtcd.start();
+  await using store = storeOn([fake]);
+  const id = '0000000000001267-6f1ad4a8-0000-4000-8000-000000000000';
+  fake.onTxn = () => ({});
+  expect(await store.isSessionAlive(id)).toBe(true);
+  fake.onTxn = () => ({ 2: true });
+  expect(await store.isSessionAlive(id)).toBe(false);
+  fake.onRange = () => ({ 2: keyValue('the session key', '{}', { lease: 4711n }) });
+  expect(await store.isSessionAlive(id)).toBe(true);
 });
