@@ -65,18 +65,12 @@ export class Peers implements Disposable {
 
   reports(): PeerReport[] {
     const now = this.#runtime.clock.monotonicMs();
-    return [...this.#peers.values()].map((peer) => ({
-      node: peer.node,
-      status: peer.status,
-      phi: peer.arrivals.phi(now),
-      silentMs: now - peer.heardMs,
-      refused: peer.status === 'refused',
-      heartbeat: peer.heartbeat,
-    }));
+    return [...this.#peers.values()].map((peer) => reportOf(peer, now));
   }
 
   report(node: string): PeerReport | undefined {
-    return this.reports().find((report) => report.node === node);
+    const peer = this.#peers.get(node);
+    return peer === undefined ? undefined : reportOf(peer, this.#runtime.clock.monotonicMs());
   }
 
   /**
@@ -119,4 +113,15 @@ export class Peers implements Disposable {
     this.#links[Symbol.dispose]();
     this.#listeners.clear();
   }
+}
+
+function reportOf(peer: Peer, nowMs: number): PeerReport {
+  return {
+    node: peer.node,
+    status: peer.status,
+    phi: peer.arrivals.phi(nowMs),
+    silentMs: nowMs - peer.heardMs,
+    refused: peer.status === 'refused',
+    heartbeat: peer.heartbeat,
+  };
 }
