@@ -10,8 +10,9 @@ import type { ProcessIdentity } from '../../core/processes.ts';
 import type { MachineRuntime } from '../../core/runtime.ts';
 import type { GuardTarget } from '../../engine/engine.ts';
 import { createClock, createProcesses, createRandom } from '../../runtime/index.ts';
-import { guardScript } from './guard-script.ts';
-import { openGuard, type Guard, type GuardOptions } from './guard.ts';
+import { guardScript, recordBytes } from './guard-script.ts';
+import type { Strike } from './home.ts';
+import { openGuard, renewEveryMs, type Guard, type GuardOptions } from './guard.ts';
 
 const clock = createClock();
 const processes = createProcesses();
@@ -72,6 +73,14 @@ function untilGone(): Promise<void> {
   return expect.poll(() => members(), { timeout: 5_000, interval: 5 }).toEqual([]);
 }
 
+async function untilStrike(guard: Guard): Promise<Strike> {
+  for (;;) {
+    const strike = await guard.takeStrike();
+    if (strike !== undefined) return strike;
+    await clock.sleep(5);
+  }
+}
+
 async function untilBootMs(bootMs: number): Promise<void> {
   await clock.sleep(Math.max(0, bootMs - clock.bootMs()));
 }
@@ -117,8 +126,7 @@ describe('ends everything, at its deadline and not before,', () => {
     await guard.arm(first);
     await untilGone();
     // Its record comes after its work.
-    let strike = await guard.takeStrike();
-    while (strike === undefined) strike = (await clock.sleep(5), await guard.takeStrike());
+    const strike = await untilStrike(guard);
     expect(strike.deadlineBootMs).toBe(first);
     expect(strike.beganBootMs).toBeGreaterThanOrEqual(first);
     expect(strike.doneBootMs).toBeGreaterThanOrEqual(strike.beganBootMs);
@@ -136,17 +144,17 @@ describe('ends everything, at its deadline and not before,', () => {
   test('after renewals have ended', async () => {
     await startDatabase();
     const guard = await open();
-    await guard.arm(clock.bootMs() + 300);
+    await guard.arm(clock.bootMs() + 500);
     let deadline = 0;
     for (let round = 0; round < 20; round += 1) {
       await clock.sleep(50);
-      guard.renew((deadline = clock.bootMs() + 300));
+      guard.renew((deadline = clock.bootMs() + 500));
     }
     expect(members().length).toBeGreaterThan(0);
-    await untilBootMs(deadline - 50);
+    await untilBootMs(deadline - renewEveryMs - 50);
     expect(members().length).toBeGreaterThan(0);
     await untilGone();
-    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline);
+    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline - renewEveryMs);
   });
 
   test.each(['SIGKILL', 'SIGSTOP'] as const)('when its agent gets %s', async (signal) => {
@@ -155,12 +163,13 @@ describe('ends everything, at its deadline and not before,', () => {
     await clock.sleep(1_000);
     expect(members().length).toBeGreaterThan(0);
     agent.kill(signal);
-    await clock.sleep(60);
-    const deadline = lastDeadline();
-    await untilBootMs(deadline - 50);
-    expect(members().length).toBeGreaterThan(0);
+    const last = lastDeadline();
     await untilGone();
-    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline);
+    expect(clock.bootMs()).toBeLessThan(last + 5_000);
+    const strike = await untilStrike(await open());
+    expect(strike.deadlineBootMs).toBeLessThanOrEqual(last + 100);
+    expect(strike.deadlineBootMs).toBeGreaterThan(last - 600);
+    expect(strike.beganBootMs).toBeGreaterThanOrEqual(strike.deadlineBootMs);
   });
 
   test('even what starts processes faster than one looks', async () => {
@@ -207,23 +216,31 @@ describe('ends nothing', () => {
     await startDatabase();
     const guard = await open();
     await guard.arm(clock.bootMs() + 60_000);
+    const { pid } = guard;
     const control = join(stateDir, 'guard', 'control');
-    const owner = 'f'.repeat(16);
+    const record = (text: string): string => `${text.padEnd(recordBytes - 1)}\n`;
+    const stranger = 'f'.repeat(16);
     const nonsense = [
       '\n',
       'deadline 1\n',
-      `${owner} deadline 1\n`,
-      `${owner} end\n`,
+      record(`${stranger} deadline 1 -`),
+      record(`${stranger} end - -`),
+      record(`${stranger} deadline 99999999999999999999 -`),
+      record(`${stranger} deadline $(kill 1) -`),
+      record('* * * *'),
+      record(''),
       'x'.repeat(10_000),
-      '\n\0\xff\n',
-      '$(kill 1) deadline 1\n',
-      `${owner} deadline 99999999999999999999\n`,
+      '\0'.repeat(64),
+      '\xff'.repeat(64),
+      'torn',
     ];
     for (const text of nonsense) appendFileSync(control, text, 'latin1');
-    appendFileSync(control, 'torn');
     await clock.sleep(100);
     expect(members().length).toBeGreaterThan(0);
-    await guard.arm(clock.bootMs() + 100);
+    await guard.arm(clock.bootMs() + 500);
+    appendFileSync(control, 'torn again');
+    await guard.arm(clock.bootMs() + 500);
+    expect(guard.pid).toBe(pid);
     await untilGone();
   });
 

@@ -23,9 +23,11 @@ export interface Guard extends Fence {
   takeStrike(): Promise<Strike | undefined>;
 }
 
-/** How long a guard may take to start, and then to answer. Under heavy load both take a tenth of it. */
+/** How long a guard may take to start. Under heavy load it takes a tenth of it. */
 const startMsMax = 5_000;
-const answerMsMax = 3_000;
+/** How often it is asked the same, and how long each time: then it counts as stalled. */
+const asksMax = 10;
+const askAgainMs = 300;
 /** How long a guard that is killing may take before whoever arms it is told to come again. */
 const strikeMsMax = 10_000;
 const endMsMax = 2_000;
@@ -33,6 +35,8 @@ const endMsMax = 2_000;
 const pollMs = 2;
 /** How often a renewal asks for an answer, and after how long without one the guard counts as stalled. */
 const probeEveryMs = 1_000;
+/** Later deadlines are passed on at most this often: each wakes the guard, and one that is a little too early harms nobody. */
+export const renewEveryMs = 200;
 const stalledMsMax = 2_500;
 /** Pause before a guard that could not be started is started again. */
 const healAgainMs = 1_000;
@@ -47,7 +51,7 @@ export async function openGuard(options: GuardOptions, runtime: MachineRuntime):
   return guard;
 }
 
-type Verb = 'own' | 'end' | `deadline ${number | 'never'}`;
+type Verb = 'own -' | 'end -' | `deadline ${number | 'never'}`;
 
 class ProcessGuard implements Guard {
   readonly #home: GuardHome;
@@ -65,6 +69,9 @@ class ProcessGuard implements Guard {
   /** The last question that a renewal asked, when it waits for an answer. */
   #probe: { readonly sequence: number; readonly sentMs: number } | undefined;
   #probedMs = -Infinity;
+  /** The last deadline that a renewal passed on, and when. */
+  #sent: number | 'never' = 'never';
+  #sentMs = -Infinity;
   #busy: Promise<unknown> = Promise.resolve();
   #working = 0;
   #healing: { deadline: number | 'never' } | undefined;
@@ -102,10 +109,13 @@ class ProcessGuard implements Guard {
     // Whoever starts it now says the deadline too.
     if (this.#pipe === undefined && this.#working > 0) return;
     const nowMs = this.#runtime.clock.monotonicMs();
+    if (this.#pipe !== undefined && nowMs - this.#sentMs < renewEveryMs && isLater(deadlineBootMs, this.#sent)) return;
     this.#readAnswers();
     const stalled = this.#probe !== undefined && nowMs - this.#probe.sentMs > stalledMsMax;
     const asking = this.#probe === undefined && nowMs - this.#probedMs >= probeEveryMs;
-    if (!stalled && this.#send(deadline(deadlineBootMs), asking)) {
+    if (asking) this.#sequence += 1;
+    [this.#sent, this.#sentMs] = [deadlineBootMs, nowMs];
+    if (!stalled && this.#send(deadline(deadlineBootMs), asking ? this.#sequence : '-')) {
       if (!asking) return;
       this.#probe = { sequence: this.#sequence, sentMs: nowMs };
       this.#probedMs = nowMs;
@@ -118,7 +128,7 @@ class ProcessGuard implements Guard {
     return this.#alone(async () => {
       if (this.#pipe === undefined && !(await this.#attach())) return;
       // Another agent has it by now.
-      if ((await this.#ask('end')) === 'taken') return this.#detach();
+      if ((await this.#ask('end -')) === 'taken') return this.#detach();
       const identity = this.#identity;
       if (identity !== undefined && !(await this.#until(() => !this.#runtime.processes.isAlive(identity), endMsMax))) {
         this.#runtime.processes.kill(identity, 'SIGKILL');
@@ -142,7 +152,7 @@ class ProcessGuard implements Guard {
     if (this.#pipe === undefined && !(await this.#attach())) await this.#start();
     let answer = await this.#ask(deadline(deadlineBootMs));
     if (answer === 'taken') {
-      await this.#ask('own');
+      await this.#ask('own -');
       answer = await this.#ask(deadline(deadlineBootMs));
     }
     if (answer === 'ok') return;
@@ -164,7 +174,7 @@ class ProcessGuard implements Guard {
     this.#identity ??= await this.#home.readIdentity();
     // What an agent before us did not fetch.
     this.#pipe.readLines();
-    if ((await this.#ask('own')) !== 'silent') return true;
+    if ((await this.#ask('own -')) !== 'silent') return true;
     this.#endStalled();
     return false;
   }
@@ -185,7 +195,7 @@ class ProcessGuard implements Guard {
     await this.#until(open, startMsMax);
     if (this.#pipe === undefined) throw new Error(`it did not start; see ${this.#home.log}`);
     this.#pipe.readLines();
-    if ((await this.#ask('own')) === 'silent') throw new Error(`it does not answer; see ${this.#home.log}`);
+    if ((await this.#ask('own -')) === 'silent') throw new Error(`it does not answer; see ${this.#home.log}`);
   }
 
   async #replace(): Promise<void> {
@@ -225,21 +235,23 @@ class ProcessGuard implements Guard {
     });
   }
 
-  #send(verb: Verb, asking: boolean): boolean {
-    const sequence = asking ? ` ${(this.#sequence += 1)}` : '';
-    return this.#pipe?.writeLine(`${this.#owner} ${verb}${sequence}`) ?? false;
+  #send(verb: Verb, sequence: number | '-'): boolean {
+    return this.#pipe?.writeRecord(`${this.#owner} ${verb} ${sequence}`) ?? false;
   }
 
   async #ask(verb: Verb): Promise<'ok' | 'killing' | 'taken' | 'silent'> {
-    if (!this.#send(verb, true)) return 'silent';
-    const sequence = this.#sequence;
+    const sequence = (this.#sequence += 1);
     const heard = (): boolean => {
       this.#readAnswers();
       return Math.max(this.#answered, this.#postponed, this.#refused) >= sequence;
     };
-    if (!(await this.#until(heard, answerMsMax))) return 'silent';
+    // Asked again and again: what was in the pipe before may have cost the guard the first one.
+    for (let tries = 0; !heard(); tries += 1) {
+      if (tries === asksMax || !this.#send(verb, sequence)) return 'silent';
+      await this.#until(heard, askAgainMs);
+    }
     if (this.#refused >= sequence) return 'taken';
-    if (this.#answered >= sequence || verb === 'own') return 'ok';
+    if (this.#answered >= sequence || verb === 'own -') return 'ok';
     const done = (): boolean => {
       this.#readAnswers();
       return this.#answered >= sequence;
@@ -292,6 +304,10 @@ class ProcessGuard implements Guard {
       });
     }
   }
+}
+
+function isLater(deadlineBootMs: number | 'never', than: number | 'never'): boolean {
+  return typeof deadlineBootMs === 'number' && typeof than === 'number' && deadlineBootMs >= than;
 }
 
 /** Whole milliseconds, rounded down: never later than asked. */

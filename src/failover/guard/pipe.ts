@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { recordBytes } from './guard-script.ts';
 
 /** What one read takes; the FIFO itself holds 64 KiB (pipe(7)). */
 const readBytes = 4_096;
@@ -32,11 +33,10 @@ export class GuardPipe implements Disposable {
     }
   }
 
-  /** At once and whole (a line is shorter than PIPE_BUF). False when the guard is gone, or has not read for minutes. */
-  writeLine(line: string): boolean {
+  /** At once and whole (a record is shorter than PIPE_BUF). False when the guard is gone, or has not read for minutes. */
+  writeRecord(text: string): boolean {
     try {
-      // The first newline ends what somebody may have left without one.
-      writeSync(this.#control, `\n${line}\n`);
+      writeSync(this.#control, `${text.padEnd(recordBytes - 1)}\n`);
       return true;
     } catch (error) {
       if (['EPIPE', 'EAGAIN'].includes(codeOf(error))) return false;
