@@ -1,4 +1,4 @@
-import { phi } from './phi.ts';
+import { momentsOf, phi } from './phi.ts';
 
 export interface ArrivalOptions {
   /** Number of intervals kept. 200 heartbeats of 100 ms look back 20 s: long enough for a distribution, short enough to follow a load. */
@@ -7,11 +7,14 @@ export interface ArrivalOptions {
   expectedMs: number;
   /** Least σ. 50 to 100 ms made no mistake where 1 ms made 11 in 1,504 on a saturated machine. */
   minimumDeviationMs: number;
-  /** An observer whose own loop was late by more than this judges nobody until it has heard for a while again. */
-  stallMs: number;
 }
 
-export const defaultArrivalOptions: ArrivalOptions = { window: 200, expectedMs: 100, minimumDeviationMs: 60, stallMs: 300 };
+export const defaultArrivalOptions: ArrivalOptions = { window: 200, expectedMs: 100, minimumDeviationMs: 60 };
+
+/** As many intervals as expected stand in for what was not yet seen, so that the first few do not decide alone. */
+const PADDING = 10;
+/** An interval counts as at most so many expected ones: an outage says nothing about the rhythm, and would make this observer slow to see the next. */
+const INTERVALS_MAX = 10;
 
 /**
  * Heartbeats of one peer, as one observer saw them. When the *reader* stalled (its event loop was blocked, the machine was suspended), the
@@ -23,6 +26,8 @@ export class Arrivals {
   #lastMs: number | undefined;
   /** Silence is counted from here: the last arrival, or the end of the observer's own stall. */
   #fromMs: number | undefined;
+  /** Of the intervals as they are; undefined when they have changed since. */
+  #moments: { readonly mean: number; readonly deviation: number } | undefined;
 
   constructor(options: ArrivalOptions = defaultArrivalOptions) {
     this.#options = options;
@@ -33,10 +38,7 @@ export class Arrivals {
   }
 
   arrived(nowMs: number): void {
-    if (this.#lastMs !== undefined && this.#fromMs === this.#lastMs) {
-      this.#intervals.push(Math.max(0, nowMs - this.#lastMs));
-      if (this.#intervals.length > this.#options.window) this.#intervals.shift();
-    }
+    if (this.#lastMs !== undefined && this.#fromMs === this.#lastMs) this.#count(nowMs - this.#lastMs);
     this.#lastMs = nowMs;
     this.#fromMs = nowMs;
   }
@@ -54,15 +56,14 @@ export class Arrivals {
   /** φ now; 0 before the first heartbeat. */
   phi(nowMs: number): number {
     if (this.#fromMs === undefined) return 0;
-    // The expected rhythm stands in for what was not yet seen, so that the first few intervals do not decide alone.
-    const seen = this.#intervals;
-    const padding = Math.max(0, 10 - seen.length);
-    const n = seen.length + padding;
-    let sum = padding * this.#options.expectedMs;
-    for (const interval of seen) sum += interval;
-    const mean = sum / n;
-    let squares = padding * (this.#options.expectedMs - mean) ** 2;
-    for (const interval of seen) squares += (interval - mean) ** 2;
-    return phi(nowMs - this.#fromMs, mean, Math.max(Math.sqrt(squares / n), this.#options.minimumDeviationMs));
+    const padding = Math.max(0, PADDING - this.#intervals.length);
+    this.#moments ??= momentsOf([...this.#intervals, ...Array.from({ length: padding }, () => this.#options.expectedMs)]);
+    return phi(nowMs - this.#fromMs, this.#moments.mean, Math.max(this.#moments.deviation, this.#options.minimumDeviationMs));
+  }
+
+  #count(intervalMs: number): void {
+    this.#intervals.push(Math.min(Math.max(0, intervalMs), INTERVALS_MAX * this.#options.expectedMs));
+    if (this.#intervals.length > this.#options.window) this.#intervals.shift();
+    this.#moments = undefined;
   }
 }
