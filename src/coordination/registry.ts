@@ -43,27 +43,3 @@ function assertOneStore(config: StoreConfig): void {
     `a coordination store must be named by exactly one of ${Object.keys(storeSchemas).join(', ')}`,
   );
 }
-
-/** What an operator would notice. `problem`: it will not work, or not be safe; `hint`: what to do, empty where nothing is to be done. */
-export interface StoreFinding {
-  readonly level: 'ok' | 'warning' | 'problem';
-  readonly message: string;
-  readonly hint: string;
-}
-
-/**
- * Looks at the store that a configuration names as an operator would, and changes nothing that lasts. Of a store without servers there is nothing to see.
- * @param options.ttlMs the TTL that sessions will ask for
- * @throws the signal's reason
- */
-export async function inspectStore(
-  config: StoreConfig,
-  runtime: Runtime,
-  options: { ttlMs: number; signal: AbortSignal },
-): Promise<readonly StoreFinding[]> {
-  if (config.etcd !== undefined) return (await (await import('./adapters/etcd/index.ts')).inspectStore(config.etcd, runtime, options)).findings;
-  if (config.zookeeper !== undefined) {
-    return (await (await import('./adapters/zookeeper/index.ts')).inspectStore(config.zookeeper, runtime, options)).findings;
-  }
-  return [];
-}

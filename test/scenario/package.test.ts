@@ -62,7 +62,7 @@ describe('the command', () => {
     const { stdout } = await holdfast(
       'lock',
       'job',
-      '--store',
+      '--coordination',
       `embedded:${join(app, 'store.sqlite')}`,
       '--',
       'sh',
