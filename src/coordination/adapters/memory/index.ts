@@ -4,7 +4,7 @@ import type { MemoryServer } from './memory-server.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { Clock } from '../../../core/clock.ts';
 
-export { MemoryLink, type Travel } from './memory-link.ts';
+export { MemoryLink } from './memory-link.ts';
 export { MemoryServer } from './memory-server.ts';
 export { MemoryStore } from './memory-store.ts';
 
