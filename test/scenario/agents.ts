@@ -1,15 +1,22 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
+import { parse, stringify } from 'yaml';
 import { layOut, type DemoLayout, type DemoNode } from '../../src/agent/demo/layout.ts';
 import type { ClusterStatus, MemberStatus, ServiceStatus } from '../../src/api/schema.ts';
 import { openClient, type Client } from '../../src/client/client.ts';
 
 const PROGRAM = new URL('../../bin/holdfast.mjs', import.meta.url).pathname;
+
+/** holdfast.yaml as written, as far as tests change it. */
+export interface Configuration {
+  services: Record<string, Record<string, unknown>>;
+  [key: string]: unknown;
+}
 
 /** Agents as processes of their own that nobody restarts: what a fault does to them stays until the test says otherwise. */
 export class Agents implements AsyncDisposable {
@@ -23,7 +30,14 @@ export class Agents implements AsyncDisposable {
     this.#ca = ca;
   }
 
-  static async start(options: { directory: string; nodes?: number; coordination?: string; acknowledge?: number }): Promise<Agents> {
+  static async start(options: {
+    directory: string;
+    nodes?: number;
+    coordination?: string;
+    acknowledge?: number;
+    /** Changes a node's configuration before its agent reads it. */
+    configure?: (config: Configuration, node: DemoNode) => void;
+  }): Promise<Agents> {
     const nodes = options.nodes ?? 3;
     const layout = await layOut({
       directory: options.directory,
@@ -31,6 +45,11 @@ export class Agents implements AsyncDisposable {
       coordination: options.coordination ?? 'embedded',
       acknowledge: options.acknowledge ?? (nodes >= 3 ? 1 : 0),
     });
+    for (const node of options.configure === undefined ? [] : layout.nodes) {
+      const config = parse(await readFile(node.configFile, 'utf8')) as Configuration;
+      options.configure!(config, node);
+      await writeFile(node.configFile, stringify(config));
+    }
     const agents = new Agents(layout, await readFile(layout.caFile, 'utf8'));
     for (const node of layout.nodes) agents.startAgent(node.name);
     return agents;
