@@ -1,9 +1,18 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createClock } from './clock.ts';
 import { openDurableCell } from './durable-cell.ts';
+
+/** In a mount namespace of someone less than root it is refused. */
+const canMount =
+  process.platform === 'linux' &&
+  userInfo().uid === 0 &&
+  spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 
 let directory: string;
 let path: string;
@@ -70,6 +79,49 @@ test('a failed write says so, leaves nothing behind, and does not block the next
   await rm(path, { recursive: true });
   await cell.write(2);
   expect(await cell.read()).toBe(2);
+});
+
+test('Safety: a crash at any moment leaves the value before or after, never less than was confirmed. Method: SIGKILL, again and again.', async () => {
+  const script = `import { openDurableCell } from ${JSON.stringify(new URL('./durable-cell.ts', import.meta.url).href)};
+    const cell = openDurableCell(process.argv[1], (value) => value);
+    for (let term = (await cell.read()) ?? 0; ; term += 1) { await cell.write(term); process.stdout.write(term + '\\n'); }`;
+  let confirmed = 0;
+  for (let round = 0; round < 6; round += 1) {
+    const writer = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, path], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let written = '';
+    writer.stdout.on('data', (chunk: Buffer) => (written += chunk.toString('latin1')));
+    await once(writer.stdout, 'data');
+    await createClock().sleep(5 + round * 7);
+    writer.kill('SIGKILL');
+    await once(writer, 'close');
+    confirmed = Math.max(confirmed, ...written.trim().split('\n').map(Number));
+    const found = await openDurableCell(path, parseTerm).read();
+    expect(found).toBeGreaterThanOrEqual(confirmed);
+    expect(found).toBeLessThanOrEqual(confirmed + 2);
+  }
+  expect(confirmed).toBeGreaterThan(10);
+});
+
+test.skipIf(!canMount)('a full disk keeps the old value, and the next write works once there is room (needs root and tmpfs)', async () => {
+  const small = join(directory, 'small');
+  await mkdir(small);
+  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small]);
+  try {
+    const cell = openDurableCell<string>(join(small, 'cell'), String);
+    await cell.write('before');
+    await writeFile(join(small, 'filling'), Buffer.alloc(60_000 - 4_096));
+    await expect(cell.write('x'.repeat(20_000))).rejects.toThrow(
+      expect.objectContaining({ code: 'CELL_NOT_WRITTEN', message: expect.stringContaining('ENOSPC') as unknown }),
+    );
+    expect(await cell.read()).toBe('before');
+    await rm(join(small, 'filling'));
+    await cell.write('after');
+    expect(await cell.read()).toBe('after');
+  } finally {
+    spawnSync('umount', ['-l', small]);
+  }
 });
 
 test('a temporary file left by a crash is no obstacle', async () => {
