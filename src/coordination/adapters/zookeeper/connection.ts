@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../../core/clock.ts';
 import { type Address, formatAddress } from '../../../core/config-fields.ts';
 import { type Sent, sentNow } from '../../validity.ts';
 import { dial, type DialOptions } from './dial.ts';
-import { connectFailure, ZooKeeperFailure } from './failure.ts';
+import { connectFailure, silentHint, ZooKeeperFailure } from './failure.ts';
 import { FRAME_BYTES_MAX, FrameReader } from './frames.ts';
 import { JuteReader, JuteWriter } from './jute.ts';
 import {
@@ -88,7 +88,7 @@ export class Connection {
     const connection = new Connection(address, socket, options);
     const leftMs = startMs + options.limitMs - options.clock.monotonicMs();
     using _limit = options.clock.after(Math.max(0, leftMs), () =>
-      connection.destroy(new ZooKeeperFailure('away', 'connected, but the server does not answer')),
+      connection.destroy(new ZooKeeperFailure('away', 'connected, but the server does not answer', { hint: silentHint })),
     );
     const abort = (): void => connection.destroy(new ZooKeeperFailure('away', 'not wanted any more'));
     options.signal.addEventListener('abort', abort, { once: true });

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../../../core/errors.ts';
+import { HoldfastError, messageOf } from '../../../core/errors.ts';
 import type { Address } from '../../../core/config-fields.ts';
 import { formatAddress } from '../../../core/config-fields.ts';
 
@@ -53,10 +53,17 @@ export function connectFailure(address: Address, error: unknown): ZooKeeperFailu
   if (error instanceof ZooKeeperFailure) return error;
   const said = (error as { code?: unknown } | undefined)?.code;
   const code = typeof said === 'string' ? said : '';
-  const message = `${formatAddress(address)}: ${error instanceof Error ? error.message : String(error)}`;
+  const message = `${formatAddress(address)}: ${shortened(error)}`;
   const denial = denialHint(code);
   if (denial !== undefined) return new ZooKeeperFailure('denied', message, { hint: denial, cause: error });
   return new ZooKeeperFailure('away', message, { hint: absenceHint(code), cause: error });
+}
+
+/** OpenSSL says where in its sources it noticed; the alert alone is for people. */
+function shortened(error: unknown): string {
+  const text = messageOf(error).trim();
+  const alert = /ssl\/tls alert ([a-z ]+)/.exec(text)?.[1];
+  return alert === undefined ? text : `TLS alert: ${alert}`;
 }
 
 const untrusted =
@@ -76,6 +83,9 @@ function absenceHint(code: string): string {
     return 'The host name does not resolve: correct the server address, or the name service of this machine.';
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|RECORD_LAYER/.test(code))
     return 'The port does not speak TLS: with tls, give the secureClientPort.';
+  if (code === 'ECONNRESET') return 'The server ended the connection: does the port expect TLS, or not speak it?';
   if (code === 'ECONNREFUSED') return 'Nothing listens there: is ZooKeeper running, and is the port its client port?';
   return '';
 }
+
+export const silentHint = 'The server may be stopped or frozen, or the port may expect TLS (secureClientPort).';

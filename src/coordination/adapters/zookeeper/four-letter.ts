@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Address } from '../../../core/config-fields.ts';
 import { formatAddress } from '../../../core/config-fields.ts';
 import { dial, type DialOptions } from './dial.ts';
-import { connectFailure, ZooKeeperFailure } from './failure.ts';
+import { connectFailure, silentHint, ZooKeeperFailure } from './failure.ts';
 
 const closedHint = 'It may expect TLS, be starting or ending, or have its maxClientCnxns reached.';
 const ANSWER_BYTES_MAX = 64 * 1024;
@@ -30,7 +30,9 @@ export async function askServer(address: Address, options: DialOptions): Promise
 async function ask(address: Address, word: string, options: DialOptions): Promise<string> {
   const socket = await dial(address, options);
   using _limit = options.clock.after(options.limitMs, () =>
-    socket.destroy(new ZooKeeperFailure('away', `${formatAddress(address)}: connected, but the server does not answer`)),
+    socket.destroy(
+      new ZooKeeperFailure('away', `${formatAddress(address)}: connected, but the server does not answer`, { hint: silentHint }),
+    ),
   );
   let answer = '';
   try {

@@ -73,7 +73,7 @@ function connect({ address }: { address: Address }, options: { limitMs?: number;
 
 const welcome = new JuteWriter().int(0).int(4_000).long(1n).bytes(Buffer.alloc(16)).bool(false).frame();
 /** Says yes to the first frame, and `answer` to every further one. */
-const server = (answer: (request: Buffer) => Buffer) => (socket: Socket) => {
+const answering = (answer: (request: Buffer) => Buffer) => (socket: Socket) => {
   let first = true;
   socket.on('data', (chunk: Buffer) => {
     socket.write(first ? welcome : answer(chunk));
@@ -166,7 +166,7 @@ describe('a server that misbehaves later', () => {
     ['announces less than nothing', () => Buffer.from('80000000', 'hex')],
     ['sends an event that ends within a field', () => reply(-1).int(1).frame()],
   ])('%s: the connection is given up', async (_, answer) => {
-    await using stranger = await Stranger.start(server(answer));
+    await using stranger = await Stranger.start(answering(answer));
     const connection = await connect(stranger);
     await expect(connection.submit(exists('/a'))).rejects.toMatchObject({ kind: 'foreign' });
     expect(connection.closed.aborted).toBe(true);
@@ -174,7 +174,7 @@ describe('a server that misbehaves later', () => {
   });
 
   it('goes silent: what was asked fails within the limit, as lost', async () => {
-    await using stranger = await Stranger.start(server(() => Buffer.alloc(0)));
+    await using stranger = await Stranger.start(answering(() => Buffer.alloc(0)));
     const connection = await connect(stranger, { replyLimitMs: 200 });
     const [first, second, ping] = [connection.submit(exists('/a')), connection.submit(exists('/b')), connection.ping()];
     for (const asked of [first, second, ping])
@@ -183,7 +183,7 @@ describe('a server that misbehaves later', () => {
 
   it('drips an answer: that is no answer', async () => {
     await using stranger = await Stranger.start(
-      server(() => {
+      answering(() => {
         const whole = reply(1).bytes(Buffer.alloc(1_000)).frame();
         return whole.subarray(0, 10);
       }),

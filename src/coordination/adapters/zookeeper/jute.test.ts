@@ -34,7 +34,7 @@ describe('jute', () => {
     ['a number cut short', (reader: JuteReader) => reader.long(), '00000001'],
     ['a text longer than the frame', (reader: JuteReader) => reader.text(), '7fffffff61'],
     ['a negative length', (reader: JuteReader) => reader.bytes(), 'fffffffe'],
-    ['a list longer than the frame', (reader: JuteReader) => reader.list(() => reader.text()), '10000000' + '00000000'],
+    ['a list longer than the frame', (reader: JuteReader) => reader.list(() => reader.text()), '1000000000000000'],
     ['a list of negative length', (reader: JuteReader) => reader.list(() => reader.text()), 'fffffffe'],
   ])('refuses %s', (_, read, hex) => {
     expect(() => read(new JuteReader(Buffer.from(hex, 'hex')))).toThrow(foreign);
