@@ -35,3 +35,13 @@ test('without a position only what comes is told; what is older than the memory 
   expect(ids[0]).toBe(501);
   expect(ids).toHaveLength(1_000);
 });
+
+test('a follower that comes back after a restart of the agent gets all that happened since', async () => {
+  const log = new EventLog(runtime, 'a');
+  log.add(undefined, 'agent.started', {});
+  const stop = new AbortController();
+  for await (const event of log.follow({ afterId: 700, signal: stop.signal })) {
+    expect(event).toMatchObject({ id: 1, kind: 'agent.started' });
+    stop.abort();
+  }
+});

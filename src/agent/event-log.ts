@@ -27,7 +27,9 @@ export class EventLog {
 
   /** All events after `afterId` that are still remembered, then each as it happens, until `signal` aborts. */
   async *follow(options: { afterId?: number; signal: AbortSignal }): AsyncIterable<AgentEvent> {
-    let last = options.afterId ?? this.#nextId - 1;
+    const newest = this.#nextId - 1;
+    // A position beyond the newest is one of an earlier life of this agent: all of this life is news.
+    let last = options.afterId === undefined ? newest : options.afterId > newest ? 0 : options.afterId;
     while (!options.signal.aborted) {
       for (const event of this.#events.filter((one) => one.id > last)) {
         last = event.id;
@@ -35,8 +37,12 @@ export class EventLog {
       }
       if (this.#nextId - 1 > last || options.signal.aborted) continue;
       await new Promise<void>((resolve) => {
-        this.#wakers.push(resolve);
-        options.signal.addEventListener('abort', () => resolve(), { once: true });
+        const wake = (): void => {
+          options.signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#wakers.push(wake);
+        options.signal.addEventListener('abort', wake, { once: true });
       });
     }
   }

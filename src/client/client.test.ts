@@ -140,7 +140,7 @@ describe('an error tells what is wrong', () => {
     });
   });
 
-  it('it is no agent', async () => {
+  it('who answers is no agent', async () => {
     const plain = await listen(createHttpServer((_request, response) => void response.end('hello')));
     await expect(open(plain).status()).rejects.toMatchObject({ code: 'API_MALFORMED', message: expect.stringContaining('TLS') });
     const words = await serve((_request, response) => void response.end('hello'));

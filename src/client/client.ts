@@ -55,8 +55,8 @@ export function openClient(options: TransportOptions): Client {
   const read = <Schema extends z.ZodType>(schema: Schema, path: string, limits: Limits = {}): Promise<z.output<Schema>> =>
     ask(transport, schema, { method: 'GET', path: `/api/v1/${path}`, silenceMsMax: readTimeoutMs, signal: limits.signal });
   const command =
-    <Wishes extends object>(name: string) =>
-    (service: string, wishes?: Wishes, limits: Limits = {}): Promise<Done> =>
+    (name: string) =>
+    (service: string, wishes?: object, limits: Limits = {}): Promise<Done> =>
       ask(transport, doneSchema, {
         method: 'POST',
         path: servicePath(service, name),

@@ -8,6 +8,9 @@ import { Session, type SessionContext } from './session.ts';
 /** Clients beyond the limit that are being told so; still more are closed without a word. */
 const lastWordsMax = 100;
 
+/** All clients reconnect in the moment after a cut; what the queue does not take comes a second late. */
+const acceptBacklog = 4096;
+
 /** Where to listen. */
 export interface ListenAddress {
   readonly host: string;
@@ -28,7 +31,7 @@ export class ProxyPort implements AsyncDisposable {
     server.maxConnections = context.config.maxConnections + lastWordsMax;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(listenFailure(service, context.port, address, error)));
-      server.listen({ host: address.host, port: address.port }, resolve);
+      server.listen({ ...address, backlog: acceptBacklog }, resolve);
     });
     return new ProxyPort(server, address, context);
   }
