@@ -146,7 +146,8 @@ export class Agent {
 
   async #handOver(member: Member): Promise<void> {
     if (member.servingTerm === 0) return;
-    const late = new Promise<void>((resolve) => void this.#runtime.clock.after(HAND_OVER_MS, () => resolve()));
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#runtime.clock.after(HAND_OVER_MS, resolve);
     const moved = switchover(member, undefined).then(
       () => {},
       (error: unknown) => this.#runtime.logger.warn('agent.hand-over.failed', { service: member.service, error: messageOf(error) }),

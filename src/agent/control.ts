@@ -1,5 +1,6 @@
 import type { AgentControl, LocalMember } from '../api/control.ts';
 import type { ClusterStatus, Done, HistoryEntry } from '../api/schema.ts';
+import { deadline } from '../core/deadline.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import { outcomeSchema, type Heartbeat, type MemberState, type Outcome } from '../failover/messages.ts';
@@ -127,7 +128,8 @@ export class Control implements AgentControl {
   }
 
   async history(service: string): Promise<readonly HistoryEntry[]> {
-    return this.#service(service).store.history(this.#storeDeadline());
+    const { store } = this.#service(service);
+    return this.#askStore((signal) => store.history(signal));
   }
 
   async switchover(service: string, request: { to?: string | undefined }): Promise<Done> {
@@ -155,12 +157,14 @@ export class Control implements AgentControl {
   }
 
   async pause(service: string): Promise<Done> {
-    await this.#service(service).store.setPaused(true, this.#storeDeadline());
+    const { store } = this.#service(service);
+    await this.#askStore((signal) => store.setPaused(true, signal));
     return { message: `${service} is paused: no automatic failover, no automatic start` };
   }
 
   async resume(service: string): Promise<Done> {
-    await this.#service(service).store.setPaused(false, this.#storeDeadline());
+    const { store } = this.#service(service);
+    await this.#askStore((signal) => store.setPaused(false, signal));
     return { message: `${service} is resumed` };
   }
 
@@ -230,11 +234,9 @@ export class Control implements AgentControl {
     return { message, term: outcome.term, leader: outcome.leader, tookMs: outcome.tookMs };
   }
 
-  #storeDeadline(): AbortSignal {
-    const controller = new AbortController();
-    this.#deps.runtime.clock.after(STORE_TIMEOUT_MS, () =>
-      controller.abort(new HoldfastError('COORD_UNREACHABLE', 'The coordination store did not answer in time', { retryable: true, hint: 'See `holdfast doctor`.' })),
-    );
-    return controller.signal;
+  async #askStore<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const late = (): Error => new HoldfastError('COORD_UNREACHABLE', 'The coordination store did not answer in time', { retryable: true, hint: 'See `holdfast doctor`.' });
+    using limit = deadline(this.#deps.runtime.clock, STORE_TIMEOUT_MS, late);
+    return await ask(limit.signal);
   }
 }

@@ -1,3 +1,4 @@
+import { deadline } from '../core/deadline.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import { takeOverReplySchema, toWire, type Outcome, type TakeOver } from './messages.ts';
 import { elect } from './election.ts';
@@ -53,7 +54,7 @@ export async function switchover(member: Member, to: string | undefined): Promis
 async function handOver(member: Member, successor: string): Promise<Outcome> {
   const { engine, store, peers, fence } = member.deps;
   return member.gate.run(async (signal) => {
-    await engine.checkpoint({ signal: AbortSignal.any([signal, timeout(member, CHECKPOINT_TIMEOUT_MS)]) });
+    await checkpoint(member, signal);
     const record = await store.refresh(signal);
     if (record === null || record.value.leader !== member.node) throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} any more`);
     const beganMs = member.now();
@@ -111,7 +112,7 @@ export async function restart(member: Member): Promise<Outcome> {
     member.gate.run(async (signal) => {
       const { engine } = member.deps;
       if (record?.leader === member.node && member.engineState.role === 'primary') {
-        await engine.checkpoint({ signal });
+        await checkpoint(member, signal);
         const acknowledge = record.roster.at(-1)!;
         await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS * 2 });
         await engine.startPrimary({ acknowledge: acknowledge.k === 0 ? null : acknowledge, signal });
@@ -154,8 +155,8 @@ export async function reinit(member: Member): Promise<Outcome> {
   return { leader: record.leader, term: record.term, tookMs: Math.round(member.now() - beganMs) };
 }
 
-function timeout(member: Member, ms: number): AbortSignal {
-  const controller = new AbortController();
-  member.deps.runtime.clock.after(ms, () => controller.abort(new HoldfastError('SWITCHOVER_REFUSED', `The checkpoint took longer than ${ms} ms`, { retryable: true })));
-  return controller.signal;
+async function checkpoint(member: Member, signal: AbortSignal): Promise<void> {
+  const late = (): Error => new HoldfastError('SWITCHOVER_REFUSED', `The checkpoint took longer than ${CHECKPOINT_TIMEOUT_MS} ms`, { retryable: true, hint: 'Try again when the database is less busy.' });
+  using limit = deadline(member.deps.runtime.clock, CHECKPOINT_TIMEOUT_MS, late, signal);
+  await member.deps.engine.checkpoint({ signal: limit.signal });
 }

@@ -1,4 +1,5 @@
 import type { Session, CoordinationStore } from '../coordination/store.ts';
+import { deadline } from '../core/deadline.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 
@@ -43,7 +44,7 @@ export class SessionKeeper implements AsyncDisposable {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        const session = await this.#store.openSession({ ...this.#options, signal: AbortSignal.any([signal, this.#deadline()]) });
+        const session = await this.#open(signal);
         this.#session = session;
         this.#problem = '';
         this.#runtime.logger.info('coordination.session.opened', { session: session.id, ttlMs: session.ttlMs });
@@ -64,10 +65,10 @@ export class SessionKeeper implements AsyncDisposable {
     await this.#session?.close().catch(() => {});
   }
 
-  #deadline(): AbortSignal {
-    const controller = new AbortController();
-    this.#runtime.clock.after(OPEN_TIMEOUT_MS, () => controller.abort(new Error(`the coordination store did not answer within ${OPEN_TIMEOUT_MS} ms`)));
-    return controller.signal;
+  async #open(signal: AbortSignal): Promise<Session> {
+    const late = (): Error => new Error(`the coordination store did not answer within ${OPEN_TIMEOUT_MS} ms`);
+    using limit = deadline(this.#runtime.clock, OPEN_TIMEOUT_MS, late, signal);
+    return await this.#store.openSession({ ...this.#options, signal: limit.signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterStatus, ServiceStatus } from '../../api/schema.ts';
 import { openClient, type Client } from '../../client/client.ts';
+import { deadline } from '../../core/deadline.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { DEMO_SERVICE, layOut, type DemoLayout, type DemoOptions } from './layout.ts';
@@ -53,7 +54,7 @@ export class DemoCluster implements AsyncDisposable {
   async client(): Promise<Client> {
     for (const client of this.#clients) {
       try {
-        await client.status({ signal: this.#deadline() });
+        await this.#ask(client);
         return client;
       } catch {
         // The next one may answer.
@@ -64,17 +65,16 @@ export class DemoCluster implements AsyncDisposable {
 
   async status(): Promise<ServiceStatus | undefined> {
     for (const client of this.#clients) {
-      const status: ClusterStatus | undefined = await client.status({ signal: this.#deadline() }).catch(() => undefined);
+      const status: ClusterStatus | undefined = await this.#ask(client).catch(() => undefined);
       const service = status?.services.find((one) => one.service === DEMO_SERVICE);
       if (service !== undefined) return service;
     }
     return undefined;
   }
 
-  #deadline(): AbortSignal {
-    const controller = new AbortController();
-    this.#runtime.clock.after(REQUEST_MS, () => controller.abort(new Error('timeout')));
-    return controller.signal;
+  async #ask(client: Client): Promise<ClusterStatus> {
+    using limit = deadline(this.#runtime.clock, REQUEST_MS, () => new Error(`no answer within ${REQUEST_MS} ms`));
+    return await client.status({ signal: limit.signal });
   }
 
   /**

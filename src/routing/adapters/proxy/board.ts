@@ -1,5 +1,5 @@
 import type { RouteView } from '../../router.ts';
-import { untilCalled } from './linked.ts';
+import { untilCalled } from './until-called.ts';
 import type { Candidate, Port } from './route.ts';
 
 /** A server chosen for a client, under the term in which it was. */

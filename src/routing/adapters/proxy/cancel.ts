@@ -2,7 +2,7 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Target } from '../../router.ts';
 import type { RouteBoard } from './board.ts';
 import { dial } from './dial.ts';
-import { deadline } from './linked.ts';
+import { deadline } from '../../../core/deadline.ts';
 import { endpointOf, type Port } from './route.ts';
 
 /** A server has so long to deal with a cancellation. */

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import type { Clock } from '../../../core/clock.ts';
 import type { Route } from './board.ts';
 import { Inlet } from './inlet.ts';
-import { deadline } from './linked.ts';
+import { deadline } from '../../../core/deadline.ts';
 import type { Verdict } from './startup.ts';
 
 /** Idle time after which TCP asks whether the other machine still lives. */

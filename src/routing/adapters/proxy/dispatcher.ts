@@ -6,7 +6,7 @@ import type { Route, RouteBoard } from './board.ts';
 import type { ProxyConfig } from './config.ts';
 import { type Backend, dial, greet, type Hello } from './dial.ts';
 import { Gate } from './gate.ts';
-import { deadline, linked } from './linked.ts';
+import { deadline, linked } from '../../../core/deadline.ts';
 import { chooseRoute, endpointOf, type Port } from './route.ts';
 
 /** Why a client is sent away: for it to read. */

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../../core/clock.ts';
-import { untilCalled } from './linked.ts';
+import { untilCalled } from './until-called.ts';
 
 /** Connections being opened to one server at a time: a thousand held clients let go at once would overrun its listen queue. */
 const attemptsMax = 64;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { untilCalled } from './linked.ts';
+import { untilCalled } from './until-called.ts';
 
 /**
  * A socket's bytes, kept until it is known where they go. What came is never lost: `release` hands it over, and the socket is then as

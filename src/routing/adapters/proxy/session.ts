@@ -9,7 +9,7 @@ import type { ProxyConfig } from './config.ts';
 import { type Backend, greet, type Hello } from './dial.ts';
 import { type Dispatcher, Refusal } from './dispatcher.ts';
 import { Inlet } from './inlet.ts';
-import { deadline } from './linked.ts';
+import { deadline } from '../../../core/deadline.ts';
 import { pump, reset } from './pump.ts';
 import type { Port } from './route.ts';
 import { fatalError, judgeAnswer, type Opening, readOpening, startupBytesMax, type Verdict } from './startup.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** A signal that lives as long as the scope it is bound to. */
 export interface ScopedSignal extends Disposable {
@@ -25,9 +25,9 @@ export function linked(...parents: readonly AbortSignal[]): ScopedSignal & { abo
   };
 }
 
-/** Aborts after a time, or with a parent. */
-export function deadline(clock: Clock, delayMs: number, reason: () => Error, parent: AbortSignal): ScopedSignal {
-  const link = linked(parent);
+/** Aborts after a time, or with a parent. Dispose of it when the work is done: a timer left behind keeps a process alive. */
+export function deadline(clock: Clock, delayMs: number, reason: () => Error, ...parents: readonly AbortSignal[]): ScopedSignal {
+  const link = linked(...parents);
   const timer = clock.after(delayMs, () => link.abort(reason()));
   return {
     signal: link.signal,
@@ -36,24 +36,4 @@ export function deadline(clock: Clock, delayMs: number, reason: () => Error, par
       link[Symbol.dispose]();
     },
   };
-}
-
-/**
- * Starts something that calls back once, and gives up on it when `signal` aborts.
- * @param start gets the callback, and returns how to take it back
- * @throws the signal's reason
- */
-export async function untilCalled(signal: AbortSignal, start: (done: () => void) => () => void): Promise<void> {
-  signal.throwIfAborted();
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = (): void => {
-      cancel();
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    const cancel = start(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    });
-  });
 }
