@@ -14,8 +14,8 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
     cluster = await TestCluster.open(bin);
     const members = [await cluster.member('a'), await cluster.member('b'), await cluster.member('c')] as const;
     await replicate(members[0], members.slice(1), signal);
-    await streaming(members[1]!);
-    await streaming(members[2]!);
+    await streaming(members[1]);
+    await streaming(members[2]);
     return [...members];
   }
 
@@ -56,7 +56,7 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
     const final = [...acknowledged];
     expect(await b.engine.freeze({ signal }), 'freezing again changes nothing').toEqual(positions[0]);
 
-    const [first, second] = positions[0]!.lsn >= positions[1]!.lsn ? [b, c] : [c, b];
+    const [first, second] = positions[0].lsn >= positions[1].lsn ? [b, c] : [c, b];
     await a.engine.stop('immediate', { timeoutMs: 0 });
     await done;
     const begins = await first.engine.promote({ acknowledge: { k: 1, voters: [second.address.node] }, signal });

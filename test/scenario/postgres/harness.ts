@@ -4,11 +4,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import type { Account } from '../../../src/core/processes.ts';
 import type { MachineRuntime } from '../../../src/core/runtime.ts';
 import { configSchema, open } from '../../../src/engine/adapters/postgres/index.ts';
 import type { Engine, MemberAddress } from '../../../src/engine/engine.ts';
 import { createRuntime } from '../../../src/runtime/index.ts';
+import { account } from './account.ts';
 
 /** The versions that can run here: the embedded one always, others where they are installed. */
 export const versions: readonly { name: string; bin?: string }[] = [
@@ -16,7 +16,6 @@ export const versions: readonly { name: string; bin?: string }[] = [
   ...[14, 15, 16, 17, 18].map((major) => ({ name: `system ${major}`, bin: `/usr/lib/postgresql/${major}/bin` })).filter(({ bin }) => existsSync(bin)),
 ];
 
-export const account: Account | undefined = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534, name: 'nobody' } : undefined;
 
 export interface TestMember extends AsyncDisposable {
   readonly engine: Engine;
@@ -39,7 +38,7 @@ export class TestCluster implements AsyncDisposable {
   private constructor(directory: string, bin: string | undefined) {
     this.directory = directory;
     this.#bin = bin;
-    this.runtime = createRuntime({ log: { level: process.env['PGTEST_LOG'] === 'info' ? 'info' : 'error' } });
+    this.runtime = createRuntime({ log: { level: 'error' } });
   }
 
   static async open(bin?: string): Promise<TestCluster> {

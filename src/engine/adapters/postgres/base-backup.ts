@@ -15,13 +15,16 @@ export interface BackupTarget {
   /** Where the main archive goes: an empty directory. */
   readonly directory: string;
   readonly account: Account | undefined;
-  /** Where a tablespace is to be, given where it is there; made ready before anything of it is written. */
-  relocate(location: string): string;
-  prepare(tablespaces: readonly Tablespace[]): Promise<void>;
+  /** Makes ready for these tablespaces, named by where they are there. Before anything is written. */
+  prepare(locations: readonly string[]): Promise<void>;
+  /** Where a tablespace's archive goes. */
+  unpackInto(location: string): string;
+  /** Where the link to a tablespace is to lead. */
+  relocated(location: string): string;
   progress(receivedBytes: number, totalBytes: number): void;
 }
 
-export interface Tablespace {
+interface Tablespace {
   readonly oid: string;
   readonly location: string;
 }
@@ -42,7 +45,7 @@ export async function receiveBackup(connection: ReplicationConnection, major: nu
   const rows = await readResult(connection, signal);
   const tablespaces = rows.flatMap(([oid, location]) => (oid === undefined || location === undefined ? [] : [{ oid, location }]));
   const totalBytes = rows.reduce((sum, row) => sum + Number(row[2] ?? 0) * 1024, 0);
-  await target.prepare(tablespaces);
+  await target.prepare(tablespaces.map(({ location }) => location));
   const receiver = new Receiver(target, tablespaces, totalBytes);
   await using _open = receiver;
   if (major >= 15) await receiveOneStream(connection, receiver, signal);
@@ -121,11 +124,11 @@ class Receiver implements AsyncDisposable {
     const tablespace = this.#tablespaces.find((candidate) => candidate.location === location);
     if (location !== '' && tablespace === undefined) throw new RangeError(`the backup has an archive for the unknown tablespace '${location}'`);
     const { directory, account } = this.#target;
-    const unpacker = new Unpacker(tablespace === undefined ? directory : this.#target.relocate(location), {
+    const unpacker = new Unpacker(tablespace === undefined ? directory : this.#target.unpackInto(location), {
       prefix: tablespace === undefined ? '' : `pg_tblspc/${tablespace.oid}/`,
       account,
       received: this.files,
-      relocate: (link) => this.#target.relocate(link),
+      relocate: (link) => this.#target.relocated(link),
     });
     this.#archive = { reader: new TarReader(unpacker), unpacker };
   }

@@ -31,9 +31,9 @@ export async function bootstrap(member: Member, signal: AbortSignal): Promise<vo
 
 /**
  * Lets `fill` make a data directory under a name that is never taken for data, and renames it into place once all of it is durable.
- * What earlier attempts left is removed first.
+ * What earlier attempts left is removed first. `settle` comes last before the renaming.
  */
-export async function buildData(member: Member, signal: AbortSignal, fill: (directory: string) => Promise<void>): Promise<void> {
+export async function buildData(member: Member, signal: AbortSignal, fill: (directory: string) => Promise<void>, settle?: () => Promise<void>): Promise<void> {
   const { data } = member.places;
   const parent = dirname(data);
   await mkdir(parent, { recursive: true, mode: 0o755 });
@@ -46,6 +46,7 @@ export async function buildData(member: Member, signal: AbortSignal, fill: (dire
     await fill(directory);
     await flushTree(member.runtime.processes, directory, signal);
     signal.throwIfAborted();
+    await settle?.();
     await rename(directory, data);
     await flushDirectory(parent);
   } catch (error) {

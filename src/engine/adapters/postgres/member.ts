@@ -12,7 +12,7 @@ import { adminRole, replicationRole, type CredentialVault } from './credentials.
 import { requirePresent } from './data-directory.ts';
 import type { ControlFile } from './control-file.ts';
 import { writeDurably, writeWhole } from './durable-file.ts';
-import type { Places } from './places.ts';
+import { keepRunDirectory, type Places } from './places.ts';
 import { ReplicationConnection } from './replication-connection.ts';
 import type { Server } from './server.ts';
 import { describe, hasState, isServerError, Session, type SessionTarget } from './session.ts';
@@ -133,6 +133,7 @@ export async function writePasswordFile(member: Member, role: Role): Promise<voi
     });
   }
   const { replication } = await member.vault.require();
+  await keepRunDirectory(member.places, member.context.account);
   await writeWhole(path, `*:*:*:${replicationRole}:${replication}\n`, { account: member.context.account });
 }
 

@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { lstat, mkdir, open, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Account } from '../../../core/processes.ts';
 import { give, walk } from './durable-tree.ts';
 import { isPageIntact } from './page-checksum.ts';
+import { tablespaceLinks } from './tablespaces.ts';
 import { pageLsn, sha256, type FilePart, type SourceFile, type SourceFiles } from './source-files.ts';
 
 /** Read and asked for at once; a relation's segment file is 1 GiB. */
@@ -166,12 +167,6 @@ async function removeOthers(options: CopyOptions, wanted: ReadonlySet<string>): 
       await rm(entry.path, { recursive: true, force: true });
     }
   }
-}
-
-/** `pg_tblspc/OID` of each tablespace that is elsewhere. */
-export async function tablespaceLinks(data: string): Promise<string[]> {
-  const entries = await readdir(join(data, 'pg_tblspc'), { withFileTypes: true });
-  return entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => `pg_tblspc/${name}`);
 }
 
 async function makeDirectory(path: string, account: Account | undefined): Promise<void> {

@@ -16,6 +16,8 @@ export interface Places {
   readonly credentials: string;
   /** The plan of a rejoin that is not finished. */
   readonly rejoin: string;
+  /** Tablespaces of a copy that is being put in place. */
+  readonly tablespaces: string;
 }
 
 /** sun_path of unix(7), less the terminating zero and the longest socket name, '/.s.PGSQL.65535.lock'. */
@@ -29,6 +31,7 @@ export async function openPlaces(data: string, context: EngineContext): Promise<
     log: join(context.stateDir, 'postgres.log'),
     credentials: join(context.stateDir, 'postgres-credentials.json'),
     rejoin: join(context.stateDir, 'postgres-rejoin.json'),
+    tablespaces: join(context.stateDir, 'postgres-tablespaces.json'),
   };
 }
 
@@ -49,6 +52,12 @@ async function openRunDirectory(context: EngineContext): Promise<string> {
   const member = createHash('sha256').update(await realpath(context.stateDir)).digest('hex').slice(0, 16);
   const base = await openBaseDirectory(['/run/holdfast', join(tmpdir(), `holdfast-${userId()}`)]);
   return await openOwnedDirectory(join(base, member), 0o700, context.account);
+}
+
+/** Makes it again if it went: it is where the system keeps what does not outlast a boot, and an earlier agent may have tidied it away. */
+export async function keepRunDirectory(places: Places, account: Account | undefined): Promise<void> {
+  await mkdir(dirname(places.run), { mode: 0o755, recursive: true });
+  await openOwnedDirectory(places.run, 0o700, account);
 }
 
 /** A directory for what can be made again, which every account may enter: copies of programs. */

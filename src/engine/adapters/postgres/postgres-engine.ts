@@ -21,6 +21,7 @@ import { rejoin } from './rejoin.ts';
 import { removePlan } from './rejoin-plan.ts';
 import { retain } from './retain.ts';
 import { Server } from './server.ts';
+import { moveTablespacesAside } from './tablespaces.ts';
 import { endOfWal } from './wal-end.ts';
 
 /** A checkpoint of all memory may take a slow disk long. */
@@ -138,6 +139,7 @@ export class PostgresEngine implements Engine {
     if (found.state === 'foreign') throw found.failure;
     if (found.state === 'absent') throw new HoldfastError('ENGINE_DATA_ABSENT', `'${places.data}' has no data to move aside`);
     const target = await moveAside(places.data, reason, runtime.clock.wallMs());
+    await moveTablespacesAside(target);
     await removePlan(this.#member);
     return target;
   }

@@ -1,15 +1,16 @@
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
 import type { MemberAddress } from '../../engine.ts';
 import { manifestProblem } from './backup-manifest.ts';
-import { receiveBackup, type Tablespace } from './base-backup.ts';
+import { receiveBackup } from './base-backup.ts';
 import { buildData } from './bootstrap.ts';
 import { prepareConfiguration, writeConfiguration } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { readMarker, requireAbsent, writeMarker } from './data-directory.ts';
 import { formatLsn } from './lsn.ts';
 import { configurationInput, connectUpstream, markReplica, type Member } from './member.ts';
-import { ServerError } from './replication-connection.ts';
+import { ServerError, type ReplicationConnection } from './replication-connection.ts';
 import { renewSlot } from './slots.ts';
+import { relocated, TablespaceCopies } from './tablespaces.ts';
 import { endOfWal } from './wal-end.ts';
 
 const progressMs = 5_000;
@@ -19,26 +20,42 @@ export async function provision(member: Member, from: MemberAddress, signal: Abo
   const { places, context, binaries } = member;
   await requireAbsent(places, context, binaries.version);
   await using connection = await connectUpstream(member, from, 'provision', { signal });
-  await buildData(member, signal, async (directory) => {
+  const tablespaces = new TablespaceCopies(member);
+  const fill = async (directory: string): Promise<void> => {
     // First, so that the WAL after the copy is kept until this member follows.
     await renewSlot(connection, context.node, signal);
-    await copyTo(member, from, connection, directory, signal);
+    await copyTo(member, { from, connection, directory, tablespaces }, signal);
     await markReplica(member, directory);
     await prepareConfiguration(configurationInput(member), directory);
     const control = await readControlFile(directory);
     await writeMarker(directory, context, control.systemId);
     await writeConfiguration(configurationInput(member), directory, { kind: 'replica', upstream: from }, control.standbyMinimums);
-  });
+  };
+  try {
+    await buildData(member, signal, fill, () => tablespaces.settle(signal));
+  } catch (error) {
+    await tablespaces.discard();
+    throw error;
+  }
+  await tablespaces.finish();
   member.runtime.logger.info('engine.provision.finished', { service: context.service, from: from.node });
 }
 
-async function copyTo(member: Member, from: MemberAddress, connection: Parameters<typeof receiveBackup>[0], directory: string, signal: AbortSignal): Promise<void> {
+interface CopyOrder {
+  readonly from: MemberAddress;
+  readonly connection: ReplicationConnection;
+  readonly directory: string;
+  readonly tablespaces: TablespaceCopies;
+}
+
+async function copyTo(member: Member, { from, connection, directory, tablespaces }: CopyOrder, signal: AbortSignal): Promise<void> {
   const { context, binaries } = member;
   const backup = await receiveBackup(connection, binaries.version.major, {
     directory,
     account: context.account,
-    relocate: (location) => member.config.tablespaces[location] ?? location,
-    prepare: (tablespaces) => refuseTablespaces(tablespaces),
+    prepare: (locations) => tablespaces.prepare(locations),
+    unpackInto: (location) => tablespaces.unpackInto(location),
+    relocated: (location) => relocated(member, location),
     progress: progressOf(member, from),
   }, signal).catch((error: unknown) => {
     throw error instanceof ServerError || error instanceof RangeError ? failed(from, messageOf(error), error) : error;
@@ -51,10 +68,6 @@ async function copyTo(member: Member, from: MemberAddress, connection: Parameter
   }
   const end = await endOfWal(directory, await readControlFile(directory));
   if (end.lsn < backup.endLsn) throw failed(from, `its WAL ends at ${formatLsn(end.lsn)}, before the end of the backup at ${formatLsn(backup.endLsn)}`);
-}
-
-async function refuseTablespaces(tablespaces: readonly Tablespace[]): Promise<void> {
-  if (tablespaces.length > 0) throw new HoldfastError('ENGINE_UNSUITABLE', 'tablespaces are not yet supported');
 }
 
 function progressOf(member: Member, from: MemberAddress): (receivedBytes: number, totalBytes: number) => void {

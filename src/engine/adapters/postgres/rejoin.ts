@@ -8,14 +8,14 @@ import { asSpaceError, flushDirectory, writeDurably } from './durable-file.ts';
 import { flushTree } from './durable-tree.ts';
 import { startFollowing } from './follow.ts';
 import { connectUpstream, openUpstreamSession, queryTimeoutMs, type Member } from './member.ts';
-import { copyDifferences, tablespaceLinks } from './page-copy.ts';
+import { copyDifferences } from './page-copy.ts';
 import { checkPlan, failed, makePlan, readPlan, removePlan, writePlan, type RejoinPlan } from './rejoin-plan.ts';
 import { identifySystem } from './replication-connection.ts';
 import { rewind } from './rewind.ts';
 import { renewSlot } from './slots.ts';
 import { isServerError, type Session } from './session.ts';
 import { SourceFiles } from './source-files.ts';
-import { linkTablespaces } from './tablespaces.ts';
+import { linkTablespaces, tablespaceLinks } from './tablespaces.ts';
 import { historyName } from './timeline.ts';
 
 /** Reading it races with its being written over there. */
@@ -32,7 +32,8 @@ const controlAttemptsMax = 10;
  * logs, maps) is compared whole. What changes over there meanwhile is replayed from its WAL, as after any base backup.
  */
 export async function rejoin(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
-  await stopServer(member);
+  // Also a pg_rewind that an earlier agent left behind.
+  await member.server.killAll();
   try {
     const begun = await readPlan(member);
     const control = begun === undefined ? await usableControl(member) : await anyControl(member);
@@ -53,10 +54,6 @@ function reasonOf(error: unknown, member: Member, signal: AbortSignal): unknown 
   if (signal.aborted || error instanceof HoldfastError) return error;
   const space = asSpaceError(error, member.places.data);
   return space === error ? failed(messageOf(error), error) : space;
-}
-
-async function stopServer(member: Member): Promise<void> {
-  if (member.server.adopt() !== undefined) await member.server.killAll();
 }
 
 async function usableControl(member: Member): Promise<ControlFile> {

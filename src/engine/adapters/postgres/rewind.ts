@@ -6,10 +6,10 @@ import { replicationRole } from './credentials.ts';
 import { writeDurably } from './durable-file.ts';
 import { flushTree } from './durable-tree.ts';
 import { connectUpstream, openUpstreamSession, writePasswordFile, type Member } from './member.ts';
-import { tablespaceLinks } from './page-copy.ts';
 import type { RejoinPlan } from './rejoin-plan.ts';
 import { ensureSlot } from './slots.ts';
 import { SourceFiles } from './source-files.ts';
+import { tablespaceLinks } from './tablespaces.ts';
 import { hasWal } from './upstream-check.ts';
 
 /** It may first have to recover the data from a crash, then reads much and copies what differs. */

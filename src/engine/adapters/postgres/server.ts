@@ -3,7 +3,7 @@ import type { DetachedProcess, ProcessIdentity } from '../../../core/processes.t
 import type { MachineRuntime } from '../../../core/runtime.ts';
 import type { EngineContext } from '../../engine.ts';
 import type { Binaries } from './binaries.ts';
-import type { Places } from './places.ts';
+import { keepRunDirectory, type Places } from './places.ts';
 import { readLogSince, readPidFile, removeStaleFiles, rotateLog, sizeOf, startFailure } from './server-files.ts';
 
 /** How often it is checked that the server lives; its connections and, if it is our child, its exit tell sooner. */
@@ -66,6 +66,7 @@ export class Server {
     const stops = this.#stops;
     if (this.adopt() === undefined) {
       await this.#endAll();
+      await keepRunDirectory(places, context.account);
       await removeStaleFiles(places.data, places.run, port);
       await rotateLog(places.log);
       options.signal.throwIfAborted();
