@@ -6,24 +6,22 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandModule>;
 }
 
-const from = (name: string) => (): Promise<CommandModule> => import(`./commands/${name}.ts`) as Promise<CommandModule>;
-
 /** All commands, in the order in which help shows them. Nothing is loaded until `load` is called. */
 export const commandTable: Readonly<Record<string, CommandEntry>> = {
-  demo: { summary: 'run a whole cluster on this machine, from nothing', load: from('demo') },
-  agent: { summary: 'run the daemon of this node', load: from('agent') },
-  status: { summary: 'show who leads, who follows and how far behind', load: from('status') },
-  history: { summary: 'show the leaderships of a service', load: from('history') },
-  events: { summary: 'follow what happens, as it happens', load: from('events') },
-  switchover: { summary: 'move a leadership in a planned way', load: from('switchover') },
-  failover: { summary: 'move a leadership away from a leader that does not answer', load: from('failover') },
-  pause: { summary: 'stop automatic failover of a service', load: from('pause') },
-  resume: { summary: 'resume automatic failover of a service', load: from('resume') },
-  restart: { summary: 'restart one member of a service', load: from('restart') },
-  reinit: { summary: 'copy a replica anew from the leader', load: from('reinit') },
-  lock: { summary: 'run a command while holding a lock', load: from('lock') },
-  elect: { summary: 'run a command while holding a leadership', load: from('elect') },
-  config: { summary: 'check, show and describe the configuration', load: from('config') },
-  certificates: { summary: 'make the certificates of a cluster', load: from('certificates') },
-  doctor: { summary: 'judge whether this machine and configuration are fit', load: from('doctor') },
+  demo: { summary: 'run a whole cluster on this machine, from nothing', load: () => import('./commands/demo.ts') },
+  agent: { summary: 'run the daemon of this node', load: () => import('./commands/agent.ts') },
+  status: { summary: 'show who leads, who follows and how far behind', load: () => import('./commands/status.ts') },
+  history: { summary: 'show the leaderships of a service', load: () => import('./commands/history.ts') },
+  events: { summary: 'follow what happens, as it happens', load: () => import('./commands/events.ts') },
+  switchover: { summary: 'move a leadership in a planned way', load: () => import('./commands/switchover.ts') },
+  failover: { summary: 'move a leadership away from a leader that does not answer', load: () => import('./commands/failover.ts') },
+  pause: { summary: 'stop automatic failover of a service', load: () => import('./commands/pause.ts') },
+  resume: { summary: 'resume automatic failover of a service', load: () => import('./commands/resume.ts') },
+  restart: { summary: 'restart one member of a service', load: () => import('./commands/restart.ts') },
+  reinit: { summary: 'copy a replica anew from the leader', load: () => import('./commands/reinit.ts') },
+  lock: { summary: 'run a command while holding a lock', load: () => import('./commands/lock.ts') },
+  elect: { summary: 'run a command while holding a leadership', load: () => import('./commands/elect.ts') },
+  config: { summary: 'check, show and describe the configuration', load: () => import('./commands/config.ts') },
+  certificates: { summary: 'make the certificates of a cluster', load: () => import('./commands/certificates.ts') },
+  doctor: { summary: 'judge whether this machine and configuration are fit', load: () => import('./commands/doctor.ts') },
 };

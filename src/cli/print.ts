@@ -6,15 +6,3 @@ export function printJson(value: unknown): void {
 export function printLine(line = ''): void {
   process.stdout.write(`${line}\n`);
 }
-
-/** Rows under headings, in aligned columns, without trailing spaces. */
-export function printTable(headings: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  for (const row of [headings, ...rows])
-    printLine(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
-}
