@@ -15,7 +15,7 @@ const statusOf: Readonly<Record<string, number>> = {
   API_NEEDS_TLS: 403,
   API_UNKNOWN_PATH: 404,
   SERVICE_UNKNOWN: 404,
-  NODE_UNKNOWN: 404,
+  MEMBER_UNKNOWN: 404,
   API_TOO_MANY_FAILURES: 429,
   API_TOO_MANY_STREAMS: 503,
 };

@@ -50,13 +50,8 @@ function findCluster({ demo, url, config }: RemoteOptions, environment: Environm
 /** Needs neither the secrets nor the key that the configuration names: whoever may read the file may ask. */
 function ofConfig(named: string | undefined, environment: Environment): Remote {
   const { config } = checkText(findConfig(named, environment));
-  const addresses = [config.node.advertise ?? fromHere(config.node.listen), ...config.peers];
+  const addresses = [config.node.advertise ?? config.node.listen, ...config.peers];
   return { urls: addresses.map(urlOf), ca: config.security && readAuthority(config.security.ca), token: undefined };
-}
-
-/** What listens on all addresses is asked over the loopback one, which every node's certificate has. */
-function fromHere({ host, port }: Address): Address {
-  return { host: host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host, port };
 }
 
 export function urlOf(address: Address): string {

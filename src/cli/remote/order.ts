@@ -43,11 +43,11 @@ export function findService(status: ClusterStatus, name: string): ServiceStatus 
   });
 }
 
-/** @throws NODE_UNKNOWN */
+/** @throws MEMBER_UNKNOWN */
 export function requireMember(service: ServiceStatus, node: string): void {
   const nodes = service.members.map((member) => member.node);
   if (nodes.includes(node)) return;
-  throw new HoldfastError('NODE_UNKNOWN', `'${visible(node)}' has no member of ${service.service}`, {
+  throw new HoldfastError('MEMBER_UNKNOWN', `'${visible(node)}' has no member of ${service.service}`, {
     hint: `Members are: ${nodes.join(', ') || 'none'}.`,
   });
 }

@@ -40,7 +40,7 @@ function memberChanges(before: ServiceStatus, after: ServiceStatus): string[] {
     if (old === undefined) return [`${member.node} appeared, ${member.state}`];
     const parts = (['role', 'state', 'sync', 'timeline'] as const)
       .filter((field) => old[field] !== member[field] && member[field] !== undefined)
-      .map((field) => (field === 'timeline' ? `timeline ${member.timeline}` : field === 'sync' ? `sync ${member.sync}` : member[field]!));
+      .map((field) => (field === 'timeline' ? `timeline ${member.timeline}` : field === 'sync' ? `sync ${member.sync}` : member[field]));
     return parts.length === 0 ? [] : [`${member.node} is ${parts.join(', ')}`];
   });
   const gone = before.members.filter((old) => !after.members.some((each) => each.node === old.node)).map((old) => `${old.node} is gone`);
