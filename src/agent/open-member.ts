@@ -7,6 +7,7 @@ import type { MachineRuntime } from '../core/runtime.ts';
 import type { Engine, EngineContext } from '../engine/engine.ts';
 import { openEngine } from '../engine/registry.ts';
 import { openGuard } from '../failover/guard/guard.ts';
+import type { Strike } from '../failover/guard/home.ts';
 import { Member, type MemberDependencies } from '../failover/member.ts';
 import type { LeadershipStore } from '../failover/leadership-store.ts';
 import type { Peers } from '../failover/peers.ts';
@@ -39,7 +40,8 @@ export async function openMember(parts: MemberParts): Promise<Member> {
   const context: EngineContext = { cluster: config.cluster, service: name, node: config.node.name, stateDir, account };
   const member = { runtime: { ...runtime, logger: runtime.logger.child({ service: name }) } };
   const engine = await openServiceEngine(service, context, member.runtime);
-  const fence = await openGuard({ stateDir, target: engine.guardTarget() }, member.runtime);
+  const onStrike = (strike: Strike): void => parts.record('guard.struck', { ...strike });
+  const fence = await openGuard({ stateDir, target: engine.guardTarget(), onStrike }, member.runtime);
   return new Member(
     {
       service: name,
@@ -66,7 +68,9 @@ export async function openMember(parts: MemberParts): Promise<Member> {
 }
 
 async function openServiceEngine(service: ServiceConfig, context: EngineContext, runtime: MachineRuntime): Promise<Engine> {
-  return service.process === undefined ? openEngine({ postgres: service.postgres! }, context, runtime) : openEngine({ process: service.process }, context, runtime);
+  return service.process === undefined
+    ? openEngine({ postgres: service.postgres! }, context, runtime)
+    : openEngine({ process: service.process }, context, runtime);
 }
 
 function policyOf(config: HoldfastConfig, service: ServiceConfig): FailoverPolicy {

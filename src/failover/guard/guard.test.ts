@@ -10,9 +10,10 @@ import type { ProcessIdentity } from '../../core/processes.ts';
 import type { MachineRuntime } from '../../core/runtime.ts';
 import type { GuardTarget } from '../../engine/engine.ts';
 import { createClock, createProcesses, createRandom } from '../../runtime/index.ts';
+import type { Fence } from '../fencing.ts';
 import { guardScript, recordBytes } from './guard-script.ts';
-import type { Strike } from './home.ts';
-import { openGuard, renewEveryMs, type Guard, type GuardOptions } from './guard.ts';
+import { GuardHome, type Strike } from './home.ts';
+import { openGuard, renewEveryMs, type GuardOptions } from './guard.ts';
 
 const clock = createClock();
 const processes = createProcesses();
@@ -24,7 +25,7 @@ let stateDir: string;
 let data: string;
 let target: GuardTarget;
 let started: ProcessIdentity[];
-let guards: Guard[];
+let guards: Fence[];
 let agents: ChildProcess[];
 beforeEach(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'holdfast-guard-'));
@@ -44,7 +45,7 @@ afterEach(async () => {
   await rm(stateDir, { recursive: true });
 });
 
-async function open(options: Partial<GuardOptions> = {}, on: MachineRuntime = runtime): Promise<Guard> {
+async function open(options: Partial<GuardOptions> = {}, on: MachineRuntime = runtime): Promise<Fence> {
   const guard = await openGuard({ stateDir, target, ...options }, on);
   guards.push(guard);
   return guard;
@@ -73,9 +74,10 @@ function untilGone(): Promise<void> {
   return expect.poll(() => members(), { timeout: 5_000, interval: 5 }).toEqual([]);
 }
 
-async function untilStrike(guard: Guard): Promise<Strike> {
+/** The guard's own record of its kill, which comes after it. */
+async function untilStrike(): Promise<Strike> {
   for (;;) {
-    const strike = await guard.takeStrike();
+    const strike = await new GuardHome(stateDir).takeStrike();
     if (strike !== undefined) return strike;
     await clock.sleep(5);
   }
@@ -126,12 +128,12 @@ describe('ends everything, at its deadline and not before,', () => {
     await guard.arm(first);
     await untilGone();
     // Its record comes after its work.
-    const strike = await untilStrike(guard);
+    const strike = await untilStrike();
     expect(strike.deadlineBootMs).toBe(first);
     expect(strike.beganBootMs).toBeGreaterThanOrEqual(first);
     expect(strike.doneBootMs).toBeGreaterThanOrEqual(strike.beganBootMs);
     expect(strike.processes).toBeGreaterThanOrEqual(4);
-    expect(await guard.takeStrike()).toBeUndefined();
+    expect(await new GuardHome(stateDir).takeStrike()).toBeUndefined();
     const { pid } = guard;
     await startDatabase();
     await clock.sleep(200);
@@ -166,7 +168,7 @@ describe('ends everything, at its deadline and not before,', () => {
     const last = lastDeadline();
     await untilGone();
     expect(clock.bootMs()).toBeLessThan(last + 5_000);
-    const strike = await untilStrike(await open());
+    const strike = await untilStrike();
     expect(strike.deadlineBootMs).toBeLessThanOrEqual(last + 100);
     expect(strike.deadlineBootMs).toBeGreaterThan(last - 600);
     expect(strike.beganBootMs).toBeGreaterThanOrEqual(strike.deadlineBootMs);
@@ -312,6 +314,23 @@ describe('the agent', () => {
     await untilGone();
   });
 
+  test('is told of a kill once, be it this one or the next', async () => {
+    const strikes: Strike[] = [];
+    const onStrike = (strike: Strike) => void strikes.push(strike);
+    const guard = await open({ onStrike });
+    const first = clock.bootMs();
+    await guard.arm(first);
+    await expect.poll(async () => (await guard.arm('never'), strikes.map((strike) => strike.deadlineBootMs))).toEqual([first]);
+    const second = clock.bootMs() + 300;
+    await guard.arm(second);
+    await expect
+      .poll(() => readFileSync(join(stateDir, 'guard', 'guard.log'), 'latin1'), { timeout: 5_000 })
+      .toContain(`deadline ${second},`);
+    await open({ onStrike });
+    await guard.end();
+    expect(strikes.map((strike) => strike.deadlineBootMs)).toEqual([first, second]);
+  });
+
   test('finds none, and starts none, as long as nothing is to be guarded', async () => {
     const guard = await open();
     expect(guard.pid).toBeUndefined();
@@ -431,7 +450,7 @@ describe('the guard itself', () => {
     const guard = await open({}, empty);
     await guard.arm(clock.bootMs() + 100);
     await untilGone();
-    await expect.poll(() => guard.takeStrike()).toBeDefined();
+    await untilStrike();
     expect(await readFile(join(stateDir, 'guard', 'guard.log'), 'utf8')).toMatch(/^struck: [^\n]*\n$/);
   });
 

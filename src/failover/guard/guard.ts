@@ -15,12 +15,8 @@ export interface GuardOptions {
   readonly watchdog?: string;
   /** A cgroup v2 directory that holds the service and nothing else: killed as a whole, first. */
   readonly cgroup?: string;
-}
-
-/** A member's self-fence: a tiny process that outlives the agent. */
-export interface Guard extends Fence {
-  /** What the guard did since somebody last asked; undefined: nothing. */
-  takeStrike(): Promise<Strike | undefined>;
+  /** Told once of each kill, when this or a later agent next has to do with the guard: it may have been stalled or gone at the time. */
+  readonly onStrike?: (strike: Strike) => void;
 }
 
 /** How long a guard may take to start. Under heavy load it takes a tenth of it. */
@@ -45,7 +41,7 @@ const healAgainMs = 1_000;
  * Attaches to the guard that an earlier agent left, without moving its deadline; starts none.
  * @throws GUARD_UNAVAILABLE when the directory can not be prepared
  */
-export async function openGuard(options: GuardOptions, runtime: MachineRuntime): Promise<Guard> {
+export async function openGuard(options: GuardOptions, runtime: MachineRuntime): Promise<Fence> {
   const guard = new ProcessGuard(options, { ...runtime, logger: runtime.logger.child({ part: 'guard' }) });
   await guard.open();
   return guard;
@@ -53,7 +49,8 @@ export async function openGuard(options: GuardOptions, runtime: MachineRuntime):
 
 type Verb = 'own -' | 'end -' | `deadline ${number | 'never'}`;
 
-class ProcessGuard implements Guard {
+/** A member's self-fence: a tiny process that outlives the agent. */
+class ProcessGuard implements Fence {
   readonly #home: GuardHome;
   readonly #options: GuardOptions;
   readonly #runtime: MachineRuntime;
@@ -92,12 +89,18 @@ class ProcessGuard implements Guard {
   async open(): Promise<void> {
     await this.#orUnavailable(async () => {
       await this.#home.prepare(this.#runtime);
+      await this.#reportStrike();
       if (await this.#attach()) this.#runtime.logger.info('guard.attached', { pid: this.#identity?.pid });
     });
   }
 
   arm(deadlineBootMs: number | 'never'): Promise<void> {
-    return this.#alone(() => this.#orUnavailable(() => this.#arm(deadlineBootMs)));
+    return this.#alone(() =>
+      this.#orUnavailable(async () => {
+        await this.#arm(deadlineBootMs);
+        await this.#reportStrike();
+      }),
+    );
   }
 
   renew(deadlineBootMs: number | 'never'): void {
@@ -126,6 +129,7 @@ class ProcessGuard implements Guard {
 
   end(): Promise<void> {
     return this.#alone(async () => {
+      await this.#reportStrike();
       if (this.#pipe === undefined && !(await this.#attach())) return;
       // Another agent has it by now.
       if ((await this.#ask('end -')) === 'taken') return this.#detach();
@@ -135,10 +139,6 @@ class ProcessGuard implements Guard {
       }
       this.#detach();
     });
-  }
-
-  takeStrike(): Promise<Strike | undefined> {
-    return this.#home.takeStrike();
   }
 
   /** The guard stays: it is for the time when we are gone. */
@@ -196,6 +196,13 @@ class ProcessGuard implements Guard {
     if (this.#pipe === undefined) throw new Error(`it did not start; see ${this.#home.log}`);
     this.#pipe.readLines();
     if ((await this.#ask('own -')) === 'silent') throw new Error(`it does not answer; see ${this.#home.log}`);
+  }
+
+  async #reportStrike(): Promise<void> {
+    const strike = await this.#home.takeStrike();
+    if (strike === undefined) return;
+    this.#runtime.logger.warn('guard.struck', { ...strike });
+    this.#options.onStrike?.(strike);
   }
 
   async #replace(): Promise<void> {
