@@ -1,7 +1,6 @@
 import { createApi, plainPathsFor } from '../api/server.ts';
 import type { AgentControl } from '../api/control.ts';
 import type { HoldfastConfig } from '../config/schema.ts';
-import { HoldfastError } from '../core/errors.ts';
 import type { PeerNetwork } from '../core/peer-network.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
 import { openListener } from '../runtime/listener.ts';
@@ -16,14 +15,9 @@ export interface Server extends AsyncDisposable {
   serve(control: AgentControl, config: HoldfastConfig, runtime: MachineRuntime): Promise<void>;
 }
 
-/** @throws CONFIG_NO_SECURITY, CONFIG_CERTIFICATE_…, LISTEN_PORT_IN_USE */
+/** @throws CONFIG_CERTIFICATE_…, LISTEN_PORT_IN_USE */
 export async function openServer(config: HoldfastConfig, runtime: MachineRuntime): Promise<Server> {
   const { security, node, cluster } = config;
-  if (security === undefined) {
-    throw new HoldfastError('CONFIG_NO_SECURITY', 'The configuration has no security: agents prove to each other who they are', {
-      hint: 'Make certificates with `holdfast certificates`, and name them under security: { ca, cert, key }.',
-    });
-  }
   const { credentials, warnings } = await readTlsCredentials(security, { node: node.name, wallMs: runtime.clock.wallMs() });
   for (const warning of warnings) runtime.logger.warn('agent.certificate.warning', { warning });
   await using stack = new AsyncDisposableStack();
