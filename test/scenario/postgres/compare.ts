@@ -14,7 +14,7 @@ export async function fingerprint(connect: (options: { database?: string }) => P
           where relkind in ('r', 'm', 'S') and relpersistence = 'p' and nspname not in ('information_schema', 'pg_toast') and relname not like 'pg_stat%' order by 1`,
       );
       for (const { name } of tables.rows) {
-        const { rows } = await client.query<{ hash: string }>(`select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) || count(*) as hash from ${name} as t`);
+        const { rows } = await client.query<{ hash: string }>(`select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) || count(*) as hash from (select * from ${name}) as t`);
         result[`${database}.${name}`] = rows[0]!.hash;
       }
     } finally {
