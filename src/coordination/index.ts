@@ -5,7 +5,7 @@ export { BARRIER_SIZE_MAX, enterBarrier, type Presence } from './double-barrier.
 export { campaign, type Leader, observeLeader } from './election.ts';
 export { lowerBarrier, raiseBarrier, untilBarrierLowered } from './barrier.ts';
 export { openStore } from './registry.ts';
-export { type StoreConfig, storeConfigSchema, type StoreConfigInput } from './config.ts';
+export { storeConfigSchema, type StoreConfigInput } from './config.ts';
 export type { AcquireOptions, Hold } from './hold.ts';
 export type {
   CoordinationStore,

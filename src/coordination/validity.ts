@@ -8,6 +8,9 @@ import { HoldfastError } from '../core/errors.ts';
  */
 export const VALIDITY_SHARE = 0.85;
 
+/** The signal may be this much late, which is nothing against what VALIDITY_SHARE leaves. */
+const rearmMsMin = 1;
+
 /** When a request left this machine, on both scales. Taken before it is sent. */
 export interface Sent {
   readonly monotonicMs: number;
@@ -95,9 +98,9 @@ export class Validity implements Disposable {
 
   #arm(): void {
     this.#timer?.[Symbol.dispose]();
-    const leftMs = Math.max(0, this.validUntilMs - this.#clock.monotonicMs());
+    const leftMs = Math.max(rearmMsMin, this.validUntilMs - this.#clock.monotonicMs());
+    // When it fires, rounding may still see a fraction left: not again at once, which on a clock that stands still would be for ever.
     this.#timer = this.#clock.after(leftMs, () => {
-      // A timer may fire a fraction early.
       if (!this.#check()) this.#arm();
     });
   }

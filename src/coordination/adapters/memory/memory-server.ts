@@ -196,7 +196,7 @@ export class MemoryServer {
       // A server that does not run expires nothing; `start` arms this again.
       if (this.#sessions.get(id) !== session || this.#condition !== 'up') return;
       const leftMs = session.expiresMs - this.#clock.monotonicMs();
-      if (leftMs > 0) this.#clock.after(leftMs, check);
+      if (leftMs > 0) this.#clock.after(Math.max(1, leftMs), check);
       else this.endSession(id);
     };
     this.#clock.after(session.ttlMs, check);
