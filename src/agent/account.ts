@@ -12,11 +12,24 @@ const PASSWD = '/etc/passwd';
 export async function serviceAccount(dataDirectory: string | undefined, systemBinaries: boolean): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const accounts = parseAccounts(await readFile(PASSWD, 'utf8'));
-  const owner = dataDirectory === undefined ? undefined : await stat(dataDirectory).then(({ uid }) => uid, () => undefined);
+  const owner =
+    dataDirectory === undefined
+      ? undefined
+      : await stat(dataDirectory).then(
+          ({ uid }) => uid,
+          () => undefined,
+        );
   const byOwner = owner === undefined || owner === 0 ? undefined : accounts.find((account) => account.uid === owner);
-  const account = byOwner ?? (systemBinaries ? accounts.find(({ name }) => name === 'postgres') : undefined) ?? accounts.find(({ name }) => name === 'nobody');
+  const account =
+    byOwner ??
+    (systemBinaries ? accounts.find(({ name }) => name === 'postgres') : undefined) ??
+    accounts.find(({ name }) => name === 'nobody');
   if (account === undefined) {
-    throw new HoldfastError('AGENT_NO_ACCOUNT', 'There is neither an account postgres nor nobody to run services as; PostgreSQL refuses root', { hint: 'Make one (useradd --system postgres), or run the agent as an unprivileged user.' });
+    throw new HoldfastError(
+      'AGENT_NO_ACCOUNT',
+      'There is neither an account postgres nor nobody to run services as; PostgreSQL refuses root',
+      { hint: 'Make one (useradd --system postgres), or run the agent as an unprivileged user.' },
+    );
   }
   return account;
 }

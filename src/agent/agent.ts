@@ -74,7 +74,9 @@ export class Agent {
       const leaderships = stack.use(new LeadershipStore(store, runtime, name));
       const kind = service.process === undefined ? 'postgres' : 'process';
       const router =
-        service.router === undefined ? undefined : stack.use(await openRouter({ name, protocol: kind === 'postgres' ? 'postgres' : 'tcp' }, service.router, runtime));
+        service.router === undefined
+          ? undefined
+          : stack.use(await openRouter({ name, protocol: kind === 'postgres' ? 'postgres' : 'tcp' }, service.router, runtime));
       const member =
         service.postgres === undefined && service.process === undefined
           ? undefined
@@ -94,7 +96,11 @@ export class Agent {
             );
       services.set(name, { name, store: leaderships, member, router, engine: kind });
     }
-    Member.answer(peers, (service) => services.get(service)?.member, (service) => services.get(service)?.router?.hold());
+    Member.answer(
+      peers,
+      (service) => services.get(service)?.member,
+      (service) => services.get(service)?.router?.hold(),
+    );
     const compose = (): Heartbeat => composeHeartbeat(config, runtime, services);
     heartbeats = stack.use(
       new Heartbeats(peers, runtime, {
@@ -123,7 +129,13 @@ export class Agent {
     });
     await server.serve(control, config, runtime);
     for (const service of services.values()) await service.member?.start();
-    runtime.logger.info('agent.started', { cluster: config.cluster, node: config.node.name, listen: formatAddress(server.address), services: [...services.keys()], version });
+    runtime.logger.info('agent.started', {
+      cluster: config.cluster,
+      node: config.node.name,
+      listen: formatAddress(server.address),
+      services: [...services.keys()],
+      version,
+    });
     return new Agent({ config, runtime, stack: stack.move(), services, heartbeats: beats, address: server.address });
   }
 

@@ -55,7 +55,9 @@ export class Control implements AgentControl {
   }
 
   localMembers(): readonly LocalMember[] {
-    return [...this.#deps.services.values()].flatMap((service) => (service.member === undefined ? [] : [this.#localMember(service.name, service.member.state())]));
+    return [...this.#deps.services.values()].flatMap((service) =>
+      service.member === undefined ? [] : [this.#localMember(service.name, service.member.state())],
+    );
   }
 
   #localMember(service: string, state: MemberState): LocalMember {
@@ -71,7 +73,8 @@ export class Control implements AgentControl {
       leader: state.serving > 0 && state.serving >= (record?.term ?? 0),
       streaming: state.streamingFrom !== undefined,
       sync: sync === 'sync' || sync === 'quorum',
-      lagBytes: end === undefined || state.replayLsn === undefined ? undefined : Math.max(0, Number(BigInt(end.lsn) - BigInt(state.replayLsn))),
+      lagBytes:
+        end === undefined || state.replayLsn === undefined ? undefined : Math.max(0, Number(BigInt(end.lsn) - BigInt(state.replayLsn))),
       timeline: state.position?.timeline,
       lsn: state.position === undefined ? undefined : BigInt(state.position.lsn),
       replayLsn: state.replayLsn === undefined ? undefined : BigInt(state.replayLsn),
@@ -135,7 +138,10 @@ export class Control implements AgentControl {
   async switchover(service: string, request: { to?: string | undefined }): Promise<Done> {
     const leader = this.#leader(service);
     if (leader === undefined) {
-      throw new HoldfastError('SWITCHOVER_REFUSED', `Nobody leads ${service} now`, { retryable: true, hint: 'Use `holdfast failover` where the leader is gone for good.' });
+      throw new HoldfastError('SWITCHOVER_REFUSED', `Nobody leads ${service} now`, {
+        retryable: true,
+        hint: 'Use `holdfast failover` where the leader is gone for good.',
+      });
     }
     const outcome = await this.#on(leader, service, 'switchover', request.to);
     return this.#done(`${outcome.leader} leads ${service} now`, outcome);
@@ -148,9 +154,13 @@ export class Control implements AgentControl {
       return this.#done(`the leader was well, so this was a switchover: ${outcome.leader} leads ${service} now`, outcome);
     }
     const candidates = this.#members(service).filter((member) => member.alive && member.state.eligible);
-    const by = candidates.find((member) => member.node === request.to) ?? candidates.find((member) => member.node === this.node) ?? candidates[0];
+    const by =
+      candidates.find((member) => member.node === request.to) ?? candidates.find((member) => member.node === this.node) ?? candidates[0];
     if (by === undefined) {
-      throw new HoldfastError('FAILOVER_REFUSED', `No member of ${service} that could lead is reachable`, { retryable: true, hint: 'Start the agents of its members, then look at `holdfast status`.' });
+      throw new HoldfastError('FAILOVER_REFUSED', `No member of ${service} that could lead is reachable`, {
+        retryable: true,
+        hint: 'Start the agents of its members, then look at `holdfast status`.',
+      });
     }
     const outcome = await this.#on(by.node, service, 'failover', request.to);
     return this.#done(`${outcome.leader} leads ${service} now`, outcome);
@@ -187,7 +197,11 @@ export class Control implements AgentControl {
   metrics(): ReturnType<AgentControl['metrics']> {
     return agentMetrics(
       this.#nodes()[0]!,
-      [...this.#deps.services.values()].map((service) => ({ service: service.name, term: service.store.leadership?.value.term ?? 0, paused: service.store.paused })),
+      [...this.#deps.services.values()].map((service) => ({
+        service: service.name,
+        term: service.store.leadership?.value.term ?? 0,
+        paused: service.store.paused,
+      })),
       this.#deps.sessions.reachable,
       this.#deps.peers.reports().filter((report) => report.status === 'connected').length,
     );
@@ -198,7 +212,9 @@ export class Control implements AgentControl {
   #service(name: string): LocalService {
     const service = this.#deps.services.get(name);
     if (service !== undefined) return service;
-    throw new HoldfastError('SERVICE_UNKNOWN', `There is no service ${name} on ${this.node}`, { hint: `Its services are: ${[...this.#deps.services.keys()].join(', ') || 'none'}.` });
+    throw new HoldfastError('SERVICE_UNKNOWN', `There is no service ${name} on ${this.node}`, {
+      hint: `Its services are: ${[...this.#deps.services.keys()].join(', ') || 'none'}.`,
+    });
   }
 
   /** Who serves it, in good health. */
@@ -208,16 +224,30 @@ export class Control implements AgentControl {
     return members.toSorted((a, b) => b.state.serving - a.state.serving)[0]?.node;
   }
 
-  async #on(node: string, service: string, command: 'switchover' | 'failover' | 'restart' | 'reinit', to: string | undefined): Promise<Outcome> {
+  async #on(
+    node: string,
+    service: string,
+    command: 'switchover' | 'failover' | 'restart' | 'reinit',
+    to: string | undefined,
+  ): Promise<Outcome> {
     const member = this.#service(service).member;
     if (node !== this.node) {
       if (!this.#members(service).some((one) => one.node === node)) {
-        throw new HoldfastError('MEMBER_UNKNOWN', `${service} has no member on ${node}`, { hint: `Its members are: ${this.#members(service).map((one) => one.node).join(', ')}.` });
+        throw new HoldfastError('MEMBER_UNKNOWN', `${service} has no member on ${node}`, {
+          hint: `Its members are: ${this.#members(service)
+            .map((one) => one.node)
+            .join(', ')}.`,
+        });
       }
       const body = { service, command, ...(to === undefined ? {} : { to }) };
       return outcomeSchema.parse(await this.#deps.peers.network.request(node, 'command', body, { timeoutMs: COMMAND_TIMEOUT_MS }));
     }
-    if (member === undefined) throw new HoldfastError('MEMBER_UNKNOWN', `${service} has no member on ${node}: name one`, { hint: `Its members are: ${this.#members(service).map((one) => one.node).join(', ')}.` });
+    if (member === undefined)
+      throw new HoldfastError('MEMBER_UNKNOWN', `${service} has no member on ${node}: name one`, {
+        hint: `Its members are: ${this.#members(service)
+          .map((one) => one.node)
+          .join(', ')}.`,
+      });
     switch (command) {
       case 'switchover':
         return switchover(member, to);
@@ -235,7 +265,11 @@ export class Control implements AgentControl {
   }
 
   async #askStore<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const late = (): Error => new HoldfastError('COORD_UNREACHABLE', 'The coordination store did not answer in time', { retryable: true, hint: 'See `holdfast doctor`.' });
+    const late = (): Error =>
+      new HoldfastError('COORD_UNREACHABLE', 'The coordination store did not answer in time', {
+        retryable: true,
+        hint: 'See `holdfast doctor`.',
+      });
     using limit = deadline(this.#deps.runtime.clock, STORE_TIMEOUT_MS, late);
     return await ask(limit.signal);
   }

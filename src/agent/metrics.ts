@@ -16,7 +16,10 @@ export function agentMetrics(
     gauge('process_resident_memory_bytes', 'Memory of the agent', {}, process.memoryUsage.rss()),
   ];
   for (const { service, term, paused } of services) {
-    samples.push(gauge('term', 'Highest leadership term known', { service }, term), gauge('paused', 'Whether automatic failover is paused', { service }, Number(paused)));
+    samples.push(
+      gauge('term', 'Highest leadership term known', { service }, term),
+      gauge('paused', 'Whether automatic failover is paused', { service }, Number(paused)),
+    );
   }
   for (const member of own.heartbeat.members) {
     const labels = { service: member.service };
@@ -36,8 +39,12 @@ export function agentMetrics(
   }
   for (const router of own.heartbeat.routers) {
     const labels = { service: router.service };
-    for (const [kind, value] of Object.entries(router.connections)) samples.push(gauge('router_connections', 'Client connections of the router', { ...labels, kind }, value));
-    samples.push(counter('router_cut_total', 'Connections cut at a new term', labels, router.cutTotal), counter('router_refused_total', 'Connections refused', labels, router.refusedTotal));
+    for (const [kind, value] of Object.entries(router.connections))
+      samples.push(gauge('router_connections', 'Client connections of the router', { ...labels, kind }, value));
+    samples.push(
+      counter('router_cut_total', 'Connections cut at a new term', labels, router.cutTotal),
+      counter('router_refused_total', 'Connections refused', labels, router.refusedTotal),
+    );
   }
   return samples;
 }

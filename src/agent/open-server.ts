@@ -21,8 +21,12 @@ export async function openServer(config: HoldfastConfig, runtime: MachineRuntime
   const { credentials, warnings } = await readTlsCredentials(security, { node: node.name, wallMs: runtime.clock.wallMs() });
   for (const warning of warnings) runtime.logger.warn('agent.certificate.warning', { warning });
   await using stack = new AsyncDisposableStack();
-  const listener = stack.use(await openListener({ ...node.listen, credentials, plainPaths: plainPathsFor(Object.keys(config.services)) }, runtime));
-  const network = stack.use(openPeerNetwork({ cluster, node: node.name, peers: config.peers, credentials: () => credentials, listener }, runtime));
+  const listener = stack.use(
+    await openListener({ ...node.listen, credentials, plainPaths: plainPathsFor(Object.keys(config.services)) }, runtime),
+  );
+  const network = stack.use(
+    openPeerNetwork({ cluster, node: node.name, peers: config.peers, credentials: () => credentials, listener }, runtime),
+  );
   const kept = stack.move();
   return {
     network,

@@ -22,7 +22,8 @@ export function routeView(members: readonly RoutedMember[]): RouteView {
   const end = leader?.state.position === undefined ? undefined : BigInt(leader.state.position.lsn);
   const replicas = members.flatMap((member) => {
     const { state } = member;
-    if (!member.alive || state.role !== 'replica' || !state.accepting || leader === undefined || state.streamingFrom !== leader.node) return [];
+    if (!member.alive || state.role !== 'replica' || !state.accepting || leader === undefined || state.streamingFrom !== leader.node)
+      return [];
     const behind = end === undefined || state.replayLsn === undefined ? 0 : Number(end - BigInt(state.replayLsn));
     return [{ node: member.node, ...state.address, lagBytes: Math.max(0, behind) }];
   });

@@ -28,14 +28,27 @@ function node(name: string, over: Partial<MemberState>, report: Partial<NodeRepo
     position: { timeline: 1, lsn: String(0x3000000) },
     ...over,
   };
-  return { node: name, alive: true, ageMs: 10, heartbeat: { wallMs: 1_000_000, agentAddress: '10.0.0.1:7400', members: [state], routers: [] }, ...report };
+  return {
+    node: name,
+    alive: true,
+    ageMs: 10,
+    heartbeat: { wallMs: 1_000_000, agentAddress: '10.0.0.1:7400', members: [state], routers: [] },
+    ...report,
+  };
 }
 
 function facts(nodes: readonly NodeReport[], over: Partial<ServiceFacts> = {}): ServiceFacts {
   return {
     service: 'orders',
     engine: 'postgres',
-    record: { term: 2, leader: 'a', session: 's', since: '2026-11-22T00:00:00.000Z', roster: [{ k: 1, voters: ['b', 'c'] }], systemId: '1' },
+    record: {
+      term: 2,
+      leader: 'a',
+      session: 's',
+      since: '2026-11-22T00:00:00.000Z',
+      roster: [{ k: 1, voters: ['b', 'c'] }],
+      systemId: '1',
+    },
     paused: false,
     acknowledge: 1,
     storeProblem: '',
@@ -44,7 +57,13 @@ function facts(nodes: readonly NodeReport[], over: Partial<ServiceFacts> = {}): 
   };
 }
 
-const leader = node('a', { role: 'primary', serving: 2, state: 'running', position: { timeline: 1, lsn: String(0x3000100) }, sync: { b: 'quorum', c: 'quorum' } });
+const leader = node('a', {
+  role: 'primary',
+  serving: 2,
+  state: 'running',
+  position: { timeline: 1, lsn: String(0x3000100) },
+  sync: { b: 'quorum', c: 'quorum' },
+});
 
 describe('serviceStatus', () => {
   test('a healthy service: leader, lag, sync, pids, no warnings, in the shape of the API', () => {
@@ -77,7 +96,10 @@ describe('serviceStatus', () => {
   test('says what is degraded: no quorum yet, too few voters, clocks apart, the store away, paused', () => {
     const none = { ...facts([]).record!, roster: [{ k: 0, voters: [] }] };
     expect(serviceStatus(facts([leader, node('b', {})], { record: none }), 1_000_010).warnings.join()).toMatch(/No replica acknowledges/);
-    const warned = serviceStatus(facts([leader, node('b', {})], { acknowledge: 2, paused: true, storeProblem: 'the store is away' }), 1_010_000).warnings.join('\n');
+    const warned = serviceStatus(
+      facts([leader, node('b', {})], { acknowledge: 2, paused: true, storeProblem: 'the store is away' }),
+      1_010_000,
+    ).warnings.join('\n');
     expect(warned).toMatch(/Commits wait for 1 instead of 2/);
     expect(warned).toMatch(/clock of b/);
     expect(warned).toMatch(/the store is away/);

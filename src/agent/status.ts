@@ -31,7 +31,10 @@ export function serviceStatus(facts: ServiceFacts, wallMs: number): ServiceStatu
     const state = node.heartbeat.members.find((member) => member.service === facts.service);
     return state === undefined ? [] : [{ node, state }];
   });
-  const serving = found.reduce<(typeof found)[number] | undefined>((best, one) => (one.state.serving > (best?.state.serving ?? 0) ? one : best), undefined);
+  const serving = found.reduce<(typeof found)[number] | undefined>(
+    (best, one) => (one.state.serving > (best?.state.serving ?? 0) ? one : best),
+    undefined,
+  );
   const term = Math.max(facts.record?.term ?? 0, serving?.state.serving ?? 0);
   const leader = serving?.node.alive === true && serving.state.serving === term ? serving : undefined;
   const members = found.map(({ node, state }) => memberStatus(node, state, leader)).toSorted((a, b) => (a.node < b.node ? -1 : 1));
@@ -48,14 +51,17 @@ export function serviceStatus(facts: ServiceFacts, wallMs: number): ServiceStatu
     warnings: warningsOf(facts, members, leader?.node.node, wallMs),
     members,
     routers: facts.nodes.flatMap((node) =>
-      node.heartbeat.routers.filter((router) => router.service === facts.service && node.alive).map(({ service: _, ...router }) => ({ node: node.node, ...dropUndefined(router) })),
+      node.heartbeat.routers
+        .filter((router) => router.service === facts.service && node.alive)
+        .map(({ service: _, ...router }) => ({ node: node.node, ...dropUndefined(router) })),
     ),
   };
 }
 
 function memberStatus(node: NodeReport, state: MemberState, leader: { node: NodeReport; state: MemberState } | undefined): MemberStatus {
   const end = leader?.state.position;
-  const lag = end === undefined || state.position === undefined ? undefined : Math.max(0, Number(BigInt(end.lsn) - BigInt(state.position.lsn)));
+  const lag =
+    end === undefined || state.position === undefined ? undefined : Math.max(0, Number(BigInt(end.lsn) - BigInt(state.position.lsn)));
   const leads = leader !== undefined && leader.node.node === node.node;
   const sync = leads ? 'leader' : leader?.state.sync?.[node.node];
   return dropUndefined({
@@ -87,18 +93,21 @@ function warningsOf(facts: ServiceFacts, members: readonly MemberStatus[], leade
   if (facts.paused) warnings.push('Paused: no automatic failover until resumed.');
   for (const member of members) {
     if (member.state === 'unreachable') warnings.push(`${member.node} is not reachable.`);
-    else if (['foreign', 'out', 'fenced', 'failed'].includes(member.state)) warnings.push(`${member.node} is ${member.state}: ${member.detail ?? ''}`);
+    else if (['foreign', 'out', 'fenced', 'failed'].includes(member.state))
+      warnings.push(`${member.node} is ${member.state}: ${member.detail ?? ''}`);
     else if ((member.lagBytes ?? 0) > LAG_WARNING_BYTES) warnings.push(`${member.node} is ${member.lagBytes} bytes behind.`);
     if (member.pendingRestart === true) warnings.push(`${member.node} needs a restart for changed settings.`);
   }
   const target = facts.record?.roster.at(-1);
   if (facts.acknowledge > 0 && target !== undefined && members.length > 1) {
     if (target.k === 0) warnings.push('No replica acknowledges commits yet: losing the leader now could lose data.');
-    else if (target.k < facts.acknowledge) warnings.push(`Commits wait for ${target.k} instead of ${facts.acknowledge} replicas: too few are there.`);
+    else if (target.k < facts.acknowledge)
+      warnings.push(`Commits wait for ${target.k} instead of ${facts.acknowledge} replicas: too few are there.`);
   }
   for (const node of facts.nodes) {
     const apart = Math.abs(wallMs - node.ageMs - node.heartbeat.wallMs);
-    if (node.alive && apart > CLOCKS_APART_MS) warnings.push(`The clock of ${node.node} is ${(apart / 1000).toFixed(1)} s apart from here: check its time synchronisation.`);
+    if (node.alive && apart > CLOCKS_APART_MS)
+      warnings.push(`The clock of ${node.node} is ${(apart / 1000).toFixed(1)} s apart from here: check its time synchronisation.`);
   }
   return warnings;
 }

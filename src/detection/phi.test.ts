@@ -31,10 +31,15 @@ describe('phi', () => {
 
   test('depends on (t − μ)/σ alone', () => {
     fc.assert(
-      fc.property(fc.double({ min: -20, max: 60, noNaN: true }), fc.double({ min: 0.1, max: 1e4, noNaN: true }), fc.double({ min: 0, max: 1e5, noNaN: true }), (y, deviation, mean) => {
-        const expected = phi(y, 0, 1);
-        expect(Math.abs(phi(mean + y * deviation, mean, deviation) - expected)).toBeLessThanOrEqual(1e-6 * (1 + expected));
-      }),
+      fc.property(
+        fc.double({ min: -20, max: 60, noNaN: true }),
+        fc.double({ min: 0.1, max: 1e4, noNaN: true }),
+        fc.double({ min: 0, max: 1e5, noNaN: true }),
+        (y, deviation, mean) => {
+          const expected = phi(y, 0, 1);
+          expect(Math.abs(phi(mean + y * deviation, mean, deviation) - expected)).toBeLessThanOrEqual(1e-6 * (1 + expected));
+        },
+      ),
     );
   });
 

@@ -9,15 +9,27 @@ const gone: PeerEvidence = { ...well, phi: 2, refused: true, silentMs: 30 };
 describe('one observer’s verdict', () => {
   test.each<[string, PeerEvidence, Verdict]>([
     ['heartbeats come', well, { suspects: false, probe: false }],
-    ['a service that answers nobody under a talking agent is the agent’s to judge', { ...well, service: 'silent' }, { suspects: false, probe: false }],
+    [
+      'a service that answers nobody under a talking agent is the agent’s to judge',
+      { ...well, service: 'silent' },
+      { suspects: false, probe: false },
+    ],
     ['just below the threshold', { ...well, phi: 7.99, silentMs: 400 }, { suspects: false, probe: false }],
     ['at the threshold, not probed yet', { ...well, phi: 8, silentMs: 430 }, { suspects: false, probe: true }],
     ['silent, its service silent, too', { ...silent, service: 'silent' }, { suspects: true, probe: true, why: 'silent and service down' }],
     ['silent, its service refused', { ...silent, service: 'refused' }, { suspects: true, probe: true, why: 'silent and service down' }],
     ['silent, but its service answers: an agent that restarts', { ...silent, service: 'answers' }, { suspects: false, probe: true }],
-    ['… until the grace is over', { ...silent, silentMs: 3_000, service: 'answers' }, { suspects: true, probe: true, why: 'agent unresponsive' }],
+    [
+      '… until the grace is over',
+      { ...silent, silentMs: 3_000, service: 'answers' },
+      { suspects: true, probe: true, why: 'agent unresponsive' },
+    ],
     ['its process is gone, not probed yet', gone, { suspects: false, probe: true }],
-    ['its process is gone, its service, too', { ...gone, service: 'refused' }, { suspects: true, probe: true, why: 'agent gone and service down' }],
+    [
+      'its process is gone, its service, too',
+      { ...gone, service: 'refused' },
+      { suspects: true, probe: true, why: 'agent gone and service down' },
+    ],
     ['its process is gone, its service answers', { ...gone, service: 'answers' }, { suspects: false, probe: true }],
     ['it gave up the leadership itself', { ...well, released: true }, { suspects: true, probe: false, why: 'released' }],
     ['it gave up, and is silent since', { ...silent, released: true }, { suspects: true, probe: false, why: 'released' }],

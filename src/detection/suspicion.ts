@@ -21,7 +21,11 @@ export interface SuspicionPolicy {
 
 export type Verdict =
   | { readonly suspects: false; readonly probe: boolean }
-  | { readonly suspects: true; readonly probe: boolean; readonly why: 'released' | 'agent gone and service down' | 'silent and service down' | 'agent unresponsive' };
+  | {
+      readonly suspects: true;
+      readonly probe: boolean;
+      readonly why: 'released' | 'agent gone and service down' | 'silent and service down' | 'agent unresponsive';
+    };
 
 /**
  * One observer's verdict on a leader; `probe`: its service should be probed, now and again, since that decides. Pure. Two kinds of evidence are joined: of its agent (heartbeats) and of its service (a probe on the

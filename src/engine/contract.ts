@@ -80,7 +80,7 @@ export function describeEngineContract(name: string, harness: EngineHarness): vo
       await engine.stop('clean', { timeoutMs: 1000 });
     });
 
-    test('a started primary is seen as one, by its process and on the clients\' path', async () => {
+    test("a started primary is seen as one, by its process and on the clients' path", async () => {
       const pid = await started();
       const seen = await engine.inspect({ signal });
       expect(seen).toMatchObject({ data: 'present', running: true, accepting: true, role: 'primary', pid });

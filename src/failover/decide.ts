@@ -52,10 +52,14 @@ export function decide(o: Observation): Decision {
   if (o.leadership === null) return decideWithoutLeadership(o, claimed);
   const record = o.leadership.value;
   if (record.term < o.seen && o.servingTerm !== o.seen) {
-    return nothing('out', `the store shows term ${record.term}, but term ${o.seen} was seen before: it was restored from the past. Find out which member leads, then reinit this one`);
+    return nothing(
+      'out',
+      `the store shows term ${record.term}, but term ${o.seen} was seen before: it was restored from the past. Find out which member leads, then reinit this one`,
+    );
   }
   if (claimed !== undefined && claimed.term > record.term && claimed.node !== o.self.node) {
-    if (o.engine.running && o.engine.role === 'primary') return { act: 'stop', say: 'demoting', why: `${claimed.node} leads at the higher term ${claimed.term}` };
+    if (o.engine.running && o.engine.role === 'primary')
+      return { act: 'stop', say: 'demoting', why: `${claimed.node} leads at the higher term ${claimed.term}` };
     return nothing('waiting', `${claimed.node} leads at term ${claimed.term}, which the store here does not show yet`);
   }
   return record.leader === o.self.node ? decideAsLeader(o, record) : decideAsFollower(o, record);
@@ -79,7 +83,12 @@ function highestClaim(o: Observation): { node: string; term: number } | undefine
 function decideWithoutLeadership(o: Observation, claimed: { node: string; term: number } | undefined): Decision {
   if (!o.storeReachable) return nothing('waiting', 'the coordination store does not answer');
   if (o.servingTerm > 0 && o.engine.running && o.engine.role === 'primary') {
-    return { act: 'reestablish', term: Math.max(o.servingTerm, highestPromise(o)) + 1, say: 'reestablishing', why: 'the store has lost its records; this member leads' };
+    return {
+      act: 'reestablish',
+      term: Math.max(o.servingTerm, highestPromise(o)) + 1,
+      say: 'reestablishing',
+      why: 'the store has lost its records; this member leads',
+    };
   }
   if (claimed !== undefined) return nothing('waiting', `${claimed.node} serves at term ${claimed.term}, but the store does not know it`);
   const waited = o.nowMs - o.startedMs >= o.policy.bootstrapWaitMs;
@@ -91,23 +100,37 @@ function decideWithoutLeadership(o: Observation, claimed: { node: string; term: 
     if (!everybody) return nothing('waiting', 'the store has lost its records: waiting for every member, to find the most advanced data');
     const best = mostAdvanced(o);
     if (best !== o.self.node) return nothing('waiting', `the store has lost its records; ${best} has the most advanced data`);
-    return { act: 'reestablish', term: Math.max(o.seen, highestPromise(o)) + 1, say: 'reestablishing', why: 'the store has lost its records, and this member has the most advanced data of all' };
+    return {
+      act: 'reestablish',
+      term: Math.max(o.seen, highestPromise(o)) + 1,
+      say: 'reestablishing',
+      why: 'the store has lost its records, and this member has the most advanced data of all',
+    };
   }
   if (o.self.nofailover) return nothing('waiting', 'no leader yet, and this member may not lead');
-  if (!everybody && !(waited && majority)) return nothing('waiting', `no leader yet: waiting for the other members (${o.peersUnheard} not heard of)`);
-  const first = [...o.peers.filter((peer) => peer.alive && !peer.state.nofailover).map(preference), preference({ node: o.self.node, state: o.self })].toSorted(
-    byDataThenPreference,
-  )[0]!;
+  if (!everybody && !(waited && majority))
+    return nothing('waiting', `no leader yet: waiting for the other members (${o.peersUnheard} not heard of)`);
+  const first = [
+    ...o.peers.filter((peer) => peer.alive && !peer.state.nofailover).map(preference),
+    preference({ node: o.self.node, state: o.self }),
+  ].toSorted(byDataThenPreference)[0]!;
   if (first.node !== o.self.node) return nothing('waiting', `no leader yet: ${first.node} is to make the first`);
   return { act: 'bootstrap', say: 'bootstrapping', why: 'nobody leads and there is no data: this member makes the first' };
 
-  function preference(peer: { node: string; state: { priority: number; hasData?: boolean } }): { node: string; priority: number; hasData: boolean } {
+  function preference(peer: { node: string; state: { priority: number; hasData?: boolean } }): {
+    node: string;
+    priority: number;
+    hasData: boolean;
+  } {
     const hasData = peer.node === o.self.node ? o.engine.data === 'present' : peer.state.hasData === true;
     return { node: peer.node, priority: peer.state.priority, hasData };
   }
 }
 
-function byDataThenPreference(a: { node: string; priority: number; hasData: boolean }, b: { node: string; priority: number; hasData: boolean }): number {
+function byDataThenPreference(
+  a: { node: string; priority: number; hasData: boolean },
+  b: { node: string; priority: number; hasData: boolean },
+): number {
   return Number(b.hasData) - Number(a.hasData) || b.priority - a.priority || (a.node < b.node ? -1 : 1);
 }
 
@@ -118,7 +141,9 @@ function highestPromise(o: Observation): number {
 function mostAdvanced(o: Observation): string {
   const all: { node: string; position: Position | undefined }[] = o.peers.map((peer) => ({ node: peer.node, position: positionOf(peer) }));
   all.push({ node: o.self.node, position: o.engine.position });
-  const ranked = all.filter((member) => member.position !== undefined).toSorted((a, b) => comparePositions(b.position!, a.position!) || (a.node < b.node ? -1 : 1));
+  const ranked = all
+    .filter((member) => member.position !== undefined)
+    .toSorted((a, b) => comparePositions(b.position!, a.position!) || (a.node < b.node ? -1 : 1));
   return ranked[0]?.node ?? o.self.node;
 }
 
@@ -134,12 +159,21 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
   if (engine.running && engine.role === 'primary') return decideAsServingLeader(o, record, promisedTo);
   if (o.paused) return nothing('paused', 'the service is paused: its database is left as it is');
   if (engine.data === 'absent') {
-    if (record.systemId === null && o.self.replicated) return { act: 'bootstrap', say: 'bootstrapping', why: 'the first data were not finished' };
-    if (o.self.replicated) return { act: 'release', stop: false, say: 'released', why: 'this member leads but its data are gone: another must take over' };
+    if (record.systemId === null && o.self.replicated)
+      return { act: 'bootstrap', say: 'bootstrapping', why: 'the first data were not finished' };
+    if (o.self.replicated)
+      return { act: 'release', stop: false, say: 'released', why: 'this member leads but its data are gone: another must take over' };
   }
-  if (!o.storeReachable) return nothing('stopped', 'the database is down and the store does not answer: nobody can confirm that this member still leads');
+  if (!o.storeReachable)
+    return nothing('stopped', 'the database is down and the store does not answer: nobody can confirm that this member still leads');
   if (engine.role === 'replica' || engine.stoppedAs === 'replica') {
-    return { act: 'reclaim', term: promisedTo + 1, start: true, say: 'promoting', why: 'the leadership was claimed, the promotion not finished' };
+    return {
+      act: 'reclaim',
+      term: promisedTo + 1,
+      start: true,
+      say: 'promoting',
+      why: 'the leadership was claimed, the promotion not finished',
+    };
   }
   const down = o.downSinceMs === undefined ? Infinity : o.nowMs - o.downSinceMs;
   if (o.failedStarts >= FAILED_STARTS_MAX && canHandOver(o, record, 'may lose')) {
@@ -149,7 +183,13 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
   if (o.self.replicated && ranUntilNow && down < o.policy.handOverMs && canHandOver(o, record, 'lossless')) {
     return { act: 'release', stop: false, say: 'released', why: 'the database died: another member takes over' };
   }
-  return { act: 'reclaim', term: promisedTo + 1, start: true, say: 'restarting', why: 'the database is down and nobody can take over faster than it starts' };
+  return {
+    act: 'reclaim',
+    term: promisedTo + 1,
+    start: true,
+    say: 'restarting',
+    why: 'the database is down and nobody can take over faster than it starts',
+  };
 }
 
 function decideAsServingLeader(o: Observation, record: LeadershipRecord, promisedTo: number): Decision {
@@ -158,12 +198,26 @@ function decideAsServingLeader(o: Observation, record: LeadershipRecord, promise
     return { act: 'release', stop: true, say: 'released', why: 'the database runs but has not answered for too long' };
   }
   if (o.storeReachable && promisedTo > record.term) {
-    return { act: 'reclaim', term: promisedTo + 1, start: false, say: 'reclaiming', why: `a member has promised term ${promisedTo}, yet nobody took over` };
+    return {
+      act: 'reclaim',
+      term: promisedTo + 1,
+      start: false,
+      say: 'reclaiming',
+      why: `a member has promised term ${promisedTo}, yet nobody took over`,
+    };
   }
-  const mineByNow = o.sessionId !== undefined && record.session === o.sessionId && o.servingTerm === record.term && record.systemId !== null;
+  const mineByNow =
+    o.sessionId !== undefined && record.session === o.sessionId && o.servingTerm === record.term && record.systemId !== null;
   if (!mineByNow) {
     if (!o.storeReachable) return nothing(o.servingTerm === record.term ? 'running' : 'waiting', 'the store does not answer');
-    if (o.sessionId !== undefined) return { act: 'reclaim', term: record.term, start: false, say: 'running', why: 'the leadership does not name this agent’s session, or not its data' };
+    if (o.sessionId !== undefined)
+      return {
+        act: 'reclaim',
+        term: record.term,
+        start: false,
+        say: 'running',
+        why: 'the leadership does not name this agent’s session, or not its data',
+      };
   }
   if (!engineReady(o)) return nothing('starting', 'the database does not answer yet');
   if (!o.storeReachable || o.paused || !o.self.replicated) return nothing('running', o.paused ? 'paused' : 'serving');
@@ -203,7 +257,10 @@ function canHandOver(o: Observation, record: LeadershipRecord, loss: 'lossless' 
   if (!able.some((peer) => peer.state.eligible)) return false;
   if (isLeaseFenced(record.roster) && o.self.replicated && loss === 'lossless') return false;
   const names = new Set(able.map((peer) => peer.node));
-  return record.roster.every((configuration) => configuration.k === 0 || configuration.voters.filter((voter) => names.has(voter)).length >= grantsNeeded(configuration));
+  return record.roster.every(
+    (configuration) =>
+      configuration.k === 0 || configuration.voters.filter((voter) => names.has(voter)).length >= grantsNeeded(configuration),
+  );
 }
 
 // ---------------------------------------------------------------- somebody else leads
@@ -220,7 +277,10 @@ function decideAsFollower(o: Observation, record: LeadershipRecord): Decision {
   }
   if (!o.self.replicated) return nothing('standby', `${record.leader} runs it`);
   if (engine.systemId !== undefined && engine.systemId !== record.systemId) {
-    return nothing('foreign', `the data directory belongs to another cluster (system identifier ${engine.systemId}, this service has ${record.systemId}). Move it away, or use reinit to set it aside and copy anew`);
+    return nothing(
+      'foreign',
+      `the data directory belongs to another cluster (system identifier ${engine.systemId}, this service has ${record.systemId}). Move it away, or use reinit to set it aside and copy anew`,
+    );
   }
   if (o.paused && !engine.running) return nothing('paused', 'the service is paused: its database is left as it is');
   if (o.promised > record.term) {
@@ -231,19 +291,30 @@ function decideAsFollower(o: Observation, record: LeadershipRecord): Decision {
   // Whoever promised this very term has no more than its leader: it may turn to it while the leader is still being promoted.
   const promotes = leader?.alive === true && leader.state.term === record.term && leader.state.released < record.term;
   const early = promotes && o.promised === record.term && engine.running && engine.role === 'replica';
-  return serving || early ? decideFollowing(o, record) : nothing(engine.running ? 'running' : 'waiting', `waiting until ${record.leader} serves at term ${record.term}`);
+  return serving || early
+    ? decideFollowing(o, record)
+    : nothing(engine.running ? 'running' : 'waiting', `waiting until ${record.leader} serves at term ${record.term}`);
 }
 
 function decideFollowing(o: Observation, record: LeadershipRecord): Decision {
   const { engine } = o;
   const leader = record.leader;
-  if (engine.data === 'absent') return { act: 'provision', leader, setAside: false, say: 'cloning', why: `copying all data from ${leader}` };
+  if (engine.data === 'absent')
+    return { act: 'provision', leader, setAside: false, say: 'cloning', why: `copying all data from ${leader}` };
   if (o.followFailures >= FOLLOW_FAILURES_PROVISION) {
-    return { act: 'provision', leader, setAside: true, say: 'cloning', why: `these data can not follow ${leader}: they are set aside and copied anew` };
+    return {
+      act: 'provision',
+      leader,
+      setAside: true,
+      say: 'cloning',
+      why: `these data can not follow ${leader}: they are set aside and copied anew`,
+    };
   }
-  if (o.followFailures >= FOLLOW_FAILURES_REJOIN) return { act: 'rejoin', leader, say: 'rejoining', why: `brings its data back onto the history of ${leader}` };
+  if (o.followFailures >= FOLLOW_FAILURES_REJOIN)
+    return { act: 'rejoin', leader, say: 'rejoining', why: `brings its data back onto the history of ${leader}` };
   if (engine.running && engine.upstream?.node === leader && engine.upstream.streaming) return nothing('streaming', `follows ${leader}`);
-  if (engine.running && engine.upstream?.node === leader && o.nowMs - o.followedMs < FOLLOW_AGAIN_MS) return nothing('following', `waits for WAL from ${leader}`);
+  if (engine.running && engine.upstream?.node === leader && o.nowMs - o.followedMs < FOLLOW_AGAIN_MS)
+    return nothing('following', `waits for WAL from ${leader}`);
   return { act: 'follow', leader, say: 'following', why: `is to follow ${leader}` };
 }
 

@@ -42,7 +42,8 @@ export async function elect(member: Member, order: ElectionOrder, signal: AbortS
   try {
     const record = await member.deps.store.refresh(signal);
     if (record === null) throw new HoldfastError('FAILOVER_LOST_RACE', 'The leadership record is gone from the store', { retryable: true });
-    if (!order.forced && !member.suspects) throw new HoldfastError('FAILOVER_LOST_RACE', 'The leader is no longer suspected', { retryable: true });
+    if (!order.forced && !member.suspects)
+      throw new HoldfastError('FAILOVER_LOST_RACE', 'The leader is no longer suspected', { retryable: true });
     const term = await sound(member, record.value, order, signal);
     member.deps.record('election.began', { term, leader: record.value.leader, why: member.decision.why });
     const grants = await gather(member, record.value, term, order, signal);
@@ -75,7 +76,8 @@ async function gather(member: Member, record: LeadershipRecord, term: number, or
   const enough = (grants: readonly Grant[]): boolean => fenceOf(attempt, grants).fenced && covers(attempt, grants);
   const grants = await ask(member, attempt, 'promise', ownGrant(member, promised, signal), enough, signal);
   requireFence(attempt, fenceOf(attempt, grants));
-  if (!covers(attempt, grants)) requireFence(attempt, { fenced: false, missing: 'voters', detail: 'too few voters promised to be sure of every acknowledged commit' });
+  if (!covers(attempt, grants))
+    requireFence(attempt, { fenced: false, missing: 'voters', detail: 'too few voters promised to be sure of every acknowledged commit' });
   return grants;
 }
 
@@ -105,10 +107,14 @@ function covers(attempt: Attempt, grants: readonly Grant[]): boolean {
 
 function requireFence(attempt: Attempt, fence: FenceState): void {
   if (fence.fenced) return;
-  throw new HoldfastError('FAILOVER_NOT_FENCED', `${attempt.record.leader} could still acknowledge commits at term ${attempt.record.term}: ${fence.detail}`, {
-    retryable: true,
-    hint: 'Bring back one of the missing members; nobody may take over before that without risking acknowledged commits.',
-  });
+  throw new HoldfastError(
+    'FAILOVER_NOT_FENCED',
+    `${attempt.record.leader} could still acknowledge commits at term ${attempt.record.term}: ${fence.detail}`,
+    {
+      retryable: true,
+      hint: 'Bring back one of the missing members; nobody may take over before that without risking acknowledged commits.',
+    },
+  );
 }
 
 /** Asks everybody, and returns as soon as what came is enough, or nobody else can answer. */
@@ -148,7 +154,9 @@ async function ask(
 
 async function askOne(member: Member, node: string, request: FenceRequest, signal: AbortSignal): Promise<Answer | undefined> {
   try {
-    const reply = fenceReplySchema.parse(await member.deps.peers.network.request(node, 'fence', request, { timeoutMs: GRANT_TIMEOUT_MS, signal }));
+    const reply = fenceReplySchema.parse(
+      await member.deps.peers.network.request(node, 'fence', request, { timeoutMs: GRANT_TIMEOUT_MS, signal }),
+    );
     if (!reply.granted) {
       member.deps.runtime.logger.info('election.grant.refused', { node, term: request.term, why: reply.why });
       return undefined;
@@ -172,7 +180,8 @@ async function appoint(
   signal: AbortSignal,
 ): Promise<{ leader: string; term: number }> {
   const choice = choose(grants, order.wish);
-  if (choice.promote === undefined) throw new HoldfastError('FAILOVER_NO_CANDIDATE', `Nobody can be promoted: ${choice.detail}`, { retryable: true });
+  if (choice.promote === undefined)
+    throw new HoldfastError('FAILOVER_NO_CANDIDATE', `Nobody can be promoted: ${choice.detail}`, { retryable: true });
   const from = 'catchUpFrom' in choice ? grants.find((grant) => grant.node === choice.catchUpFrom) : undefined;
   const message: TakeOver = {
     service: member.service,
@@ -187,11 +196,17 @@ async function appoint(
     await takeOver(member, message, signal);
   } else {
     try {
-      const reply = await member.deps.peers.network.request(choice.promote, 'take-over', message, { timeoutMs: TAKE_OVER_TIMEOUT_MS, signal });
+      const reply = await member.deps.peers.network.request(choice.promote, 'take-over', message, {
+        timeoutMs: TAKE_OVER_TIMEOUT_MS,
+        signal,
+      });
       takeOverReplySchema.parse(reply);
     } catch (error) {
       if (hasCode(error, 'PEER_REFUSED') || hasCode(error, 'PEER_UNREACHABLE') || hasCode(error, 'PEER_TIMEOUT')) {
-        throw new HoldfastError('FAILOVER_LOST_RACE', `${choice.promote} did not take over: ${messageOf(error)}`, { retryable: true, cause: error });
+        throw new HoldfastError('FAILOVER_LOST_RACE', `${choice.promote} did not take over: ${messageOf(error)}`, {
+          retryable: true,
+          cause: error,
+        });
       }
       throw error;
     }

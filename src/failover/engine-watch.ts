@@ -51,7 +51,9 @@ export class EngineWatch {
 
   #noticeReplicas(now: number): void {
     const member = this.#member;
-    const streaming = new Set(member.engineState.replicas.filter((replica) => replica.state === 'streaming').map((replica) => replica.node));
+    const streaming = new Set(
+      member.engineState.replicas.filter((replica) => replica.state === 'streaming').map((replica) => replica.node),
+    );
     const voters = member.deps.store.leadership?.value.roster.flatMap((configuration) => [...configuration.voters]) ?? [];
     for (const voter of voters) {
       if (streaming.has(voter)) this.#notStreamingSinceMs.delete(voter);

@@ -41,7 +41,8 @@ export async function perform(member: Member, decision: Decision, signal: AbortS
 
 function sessionOf(member: Member): string {
   const session = member.deps.sessions.current;
-  if (session === undefined) throw new HoldfastError('COORD_UNREACHABLE', 'There is no session in the coordination store', { retryable: true });
+  if (session === undefined)
+    throw new HoldfastError('COORD_UNREACHABLE', 'There is no session in the coordination store', { retryable: true });
   return session.id;
 }
 
@@ -50,7 +51,12 @@ function stamp(member: Member): string {
 }
 
 /** Swaps the leadership to this member. @throws FAILOVER_LOST_RACE */
-async function assume(member: Member, next: LeadershipRecord, expect: bigint | 'absent', signal: AbortSignal): Promise<Versioned<LeadershipRecord>> {
+async function assume(
+  member: Member,
+  next: LeadershipRecord,
+  expect: bigint | 'absent',
+  signal: AbortSignal,
+): Promise<Versioned<LeadershipRecord>> {
   const swapped = await member.deps.store.swap(next, expect, signal);
   if (swapped === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'Another member was faster', { retryable: true });
   await member.see(next.term);
@@ -62,7 +68,14 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
   const existing = await member.deps.store.refresh(signal);
   if (existing !== null && existing.value.leader !== member.node) return;
   const term = Math.max(existing?.value.term ?? 0, member.pledged, member.seen) + 1;
-  const first: LeadershipRecord = { term, leader: member.node, session: sessionOf(member), since: stamp(member), roster: [{ k: 0, voters: [] }], systemId: null };
+  const first: LeadershipRecord = {
+    term,
+    leader: member.node,
+    session: sessionOf(member),
+    since: stamp(member),
+    roster: [{ k: 0, voters: [] }],
+    systemId: null,
+  };
   const claimed = await assume(member, first, existing?.revision ?? 'absent', signal);
   await member.promise(term);
   const state = await engine.inspect({ signal });
@@ -70,13 +83,26 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
   await beginToLead(member, first, signal);
   const made = await engine.inspect({ signal });
   await assume(member, { ...first, systemId: made.systemId ?? member.service }, claimed.revision, signal);
-  member.addHistory({ term, leader: member.node, at: first.since, why: 'bootstrap', ...(made.position ? { timeline: made.position.timeline } : {}) });
+  member.addHistory({
+    term,
+    leader: member.node,
+    at: first.since,
+    why: 'bootstrap',
+    ...(made.position ? { timeline: made.position.timeline } : {}),
+  });
   member.deps.announce();
 }
 
 async function reestablish(member: Member, term: number, signal: AbortSignal): Promise<void> {
   const state = await member.deps.engine.inspect({ signal });
-  const next: LeadershipRecord = { term, leader: member.node, session: sessionOf(member), since: stamp(member), roster: [state.acknowledge ?? { k: 0, voters: [] }], systemId: state.systemId ?? member.service };
+  const next: LeadershipRecord = {
+    term,
+    leader: member.node,
+    session: sessionOf(member),
+    since: stamp(member),
+    roster: [state.acknowledge ?? { k: 0, voters: [] }],
+    systemId: state.systemId ?? member.service,
+  };
   await member.promise(term);
   await assume(member, next, 'absent', signal);
   member.addHistory({ term, leader: member.node, at: next.since, why: 'reclaim' });
@@ -103,7 +129,8 @@ async function reclaim(member: Member, term: number, start: boolean, signal: Abo
     member.releasedTerm = 0;
     const { acknowledge, position } = member.engineState;
     // What an earlier agent put in force took effect before now: up to here is a safe answer to "acknowledged before".
-    if (acknowledge !== undefined && position !== undefined) member.effective ??= { configuration: acknowledge ?? { k: 0, voters: [] }, lsn: position.lsn };
+    if (acknowledge !== undefined && position !== undefined)
+      member.effective ??= { configuration: acknowledge ?? { k: 0, voters: [] }, lsn: position.lsn };
     const deadline = leaderDeadlineBootMs(member);
     if (deadline !== undefined) await member.deps.fence.arm(deadline);
   }
@@ -122,7 +149,8 @@ async function changeRoster(member: Member, decision: Extract<Decision, { act: '
     return;
   }
   const record = ownRecord(member);
-  if (!sameRoster(record.value.roster, decision.from)) throw new HoldfastError('FAILOVER_LOST_RACE', 'The roster has changed since this step was decided', { retryable: true });
+  if (!sameRoster(record.value.roster, decision.from))
+    throw new HoldfastError('FAILOVER_LOST_RACE', 'The roster has changed since this step was decided', { retryable: true });
   await assume(member, { ...record.value, roster: [...step.roster] }, record.revision, signal);
   member.deps.record('roster.changed', { step: step.step, roster: step.roster });
 }
@@ -208,7 +236,8 @@ async function prepareToFollow(member: Member, leader: string, signal: AbortSign
   if ((await member.deps.engine.credentials()) !== undefined) return;
   const body = { service: member.service, command: 'credentials' };
   const reply = await member.deps.peers.network.request(leader, 'command', body, { timeoutMs: CREDENTIALS_TIMEOUT_MS, signal });
-  if (!isCredentials(reply)) throw new HoldfastError('PEER_MALFORMED', `${leader} sent credentials of an unknown form`, { retryable: true });
+  if (!isCredentials(reply))
+    throw new HoldfastError('PEER_MALFORMED', `${leader} sent credentials of an unknown form`, { retryable: true });
   await member.deps.engine.acceptCredentials(reply);
 }
 

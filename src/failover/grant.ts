@@ -25,7 +25,8 @@ export function refuseGrant(request: FenceRequest, input: GrantInput): string | 
   if (request.term <= (input.leadership?.term ?? 0)) return `term ${request.term} is not beyond the present one`;
   if (request.forced) return undefined;
   if (input.paused) return 'the service is paused';
-  if (input.servingTerm > 0 && input.releasedTerm < input.servingTerm) return `this member leads, in good health, at term ${input.servingTerm}`;
+  if (input.servingTerm > 0 && input.releasedTerm < input.servingTerm)
+    return `this member leads, in good health, at term ${input.servingTerm}`;
   if (input.leadership?.leader === input.self) return undefined;
   if (input.nowMs < input.confirmedUntilMs) return 'the leader, cut off from the store, was promised to be left alone for a moment';
   if (!input.suspectsLeader) return `does not suspect ${request.leader}`;

@@ -7,7 +7,8 @@ import type { LeadershipRecord, Versioned } from './records.ts';
 /** The leadership as this member knows it, while it is its own. @throws FAILOVER_LOST_RACE */
 export function ownRecord(member: Member): Versioned<LeadershipRecord> {
   const record = member.deps.store.leadership;
-  if (!record || record.value.leader !== member.node) throw new HoldfastError('FAILOVER_LOST_RACE', `${member.node} does not lead ${member.service} any more`, { retryable: true });
+  if (!record || record.value.leader !== member.node)
+    throw new HoldfastError('FAILOVER_LOST_RACE', `${member.node} does not lead ${member.service} any more`, { retryable: true });
   return record;
 }
 
@@ -23,7 +24,8 @@ export async function beginToLead(member: Member, record: LeadershipRecord, sign
   member.releasedTerm = 0;
   try {
     const deadline = leaderDeadlineBootMs(member);
-    if (deadline === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'The lease ended before the database could be started', { retryable: true });
+    if (deadline === undefined)
+      throw new HoldfastError('FAILOVER_LOST_RACE', 'The lease ended before the database could be started', { retryable: true });
     await member.deps.fence.arm(deadline);
     const begin = await startOrPromote(member, configuration.k === 0 ? null : configuration, signal);
     member.engineState = await member.deps.engine.inspect({ signal });

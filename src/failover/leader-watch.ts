@@ -116,7 +116,9 @@ export class LeaderWatch {
   /** A leader of which this agent heard nothing since it started: dead with everything else, or not yet connected. */
   #neverHeard(): Verdict {
     const waitedMs = this.#member.now() - this.#member.startedMs;
-    return waitedMs < this.#member.options.policy.agentGraceMs ? { suspects: false, probe: false } : { suspects: true, probe: false, why: 'agent unresponsive' };
+    return waitedMs < this.#member.options.policy.agentGraceMs
+      ? { suspects: false, probe: false }
+      : { suspects: true, probe: false, why: 'agent unresponsive' };
   }
 
   #evidenceOf(leader: string, term: number): PeerEvidence | undefined {

@@ -1,7 +1,15 @@
 import type { CoordinationStore, Entry } from '../coordination/store.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
-import { historySchema, leadershipSchema, settingsSchema, type HistoryRecord, type LeadershipRecord, type SettingsRecord, type Versioned } from './records.ts';
+import {
+  historySchema,
+  leadershipSchema,
+  settingsSchema,
+  type HistoryRecord,
+  type LeadershipRecord,
+  type SettingsRecord,
+  type Versioned,
+} from './records.ts';
 
 const WATCH_RETRY_MS = 1_000;
 
@@ -133,9 +141,13 @@ export class LeadershipStore implements AsyncDisposable {
     if (this.#leadership && entry.revision < this.#leadership.revision) return this.#leadership;
     const parsed = leadershipSchema.safeParse(parseJson(entry.value));
     if (!parsed.success) {
-      throw new HoldfastError('STORE_RECORD_DAMAGED', `The record ${entry.key} in the coordination store is not one of ours: ${parsed.error.message}`, {
-        hint: 'Something else writes under this prefix. Give Holdfast a prefix of its own, or remove the foreign key.',
-      });
+      throw new HoldfastError(
+        'STORE_RECORD_DAMAGED',
+        `The record ${entry.key} in the coordination store is not one of ours: ${parsed.error.message}`,
+        {
+          hint: 'Something else writes under this prefix. Give Holdfast a prefix of its own, or remove the foreign key.',
+        },
+      );
     }
     return this.#accept({ value: parsed.data, revision: entry.revision });
   }

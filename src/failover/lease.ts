@@ -42,7 +42,10 @@ export function confirmWithAll(member: Member): void {
   if (member.deps.peers.unheard(member.options.peersExpected) > 0) return;
   const request = { service: member.service, term: record.term, leader: member.node, forMs: CONFIRM_FOR_MS };
   const asked = peers.map(async (peer) => {
-    const reply = await member.deps.peers.network.request(peer.node, 'confirm', request, { timeoutMs: CONFIRM_TIMEOUT_MS, signal: member.signal });
+    const reply = await member.deps.peers.network.request(peer.node, 'confirm', request, {
+      timeoutMs: CONFIRM_TIMEOUT_MS,
+      signal: member.signal,
+    });
     return confirmReplySchema.parse(reply).confirmed;
   });
   void Promise.all(asked).then(

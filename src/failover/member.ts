@@ -227,7 +227,9 @@ export class Member implements AsyncDisposable {
 
   /** In the background: a disk that is full must not keep a leader from stopping. */
   #remember(term: number): void {
-    this.see(term).catch((error: unknown) => this.deps.runtime.logger.warn('failover.term.not-remembered', { term, error: messageOf(error) }));
+    this.see(term).catch((error: unknown) =>
+      this.deps.runtime.logger.warn('failover.term.not-remembered', { term, error: messageOf(error) }),
+    );
   }
 
   #act(decision: Decision): void {
@@ -256,7 +258,11 @@ export class Member implements AsyncDisposable {
     this.#pauseUntilMs = this.now() + FAILED_ACTION_PAUSE_MS;
     const hint = error instanceof HoldfastError && error.hint ? ` ${error.hint}` : '';
     this.fault = `${messageOf(error)}${hint}`;
-    this.deps.runtime.logger.warn('failover.action.failed', { act: decision.act, error: messageOf(error), code: error instanceof HoldfastError ? error.code : undefined });
+    this.deps.runtime.logger.warn('failover.action.failed', {
+      act: decision.act,
+      error: messageOf(error),
+      code: error instanceof HoldfastError ? error.code : undefined,
+    });
   }
 
   #say(decision: Decision): void {
@@ -279,7 +285,13 @@ export class Member implements AsyncDisposable {
     const { policy } = this.options;
     return {
       nowMs: this.now(),
-      self: { node: this.node, nofailover: this.options.nofailover, priority: this.options.priority, replicated: this.deps.engine.capabilities.replicated, eligible: this.eligible() },
+      self: {
+        node: this.node,
+        nofailover: this.options.nofailover,
+        priority: this.options.priority,
+        replicated: this.deps.engine.capabilities.replicated,
+        eligible: this.eligible(),
+      },
       policy,
       paused: this.deps.store.paused,
       abstains: this.#leader.abstains,
@@ -319,7 +331,9 @@ export class Member implements AsyncDisposable {
   #caughtUp(configuration: Acknowledgement): boolean {
     const since = this.effective;
     if (since === undefined || !sameAcknowledgement(since.configuration, configuration)) return false;
-    const flushed = this.engineState.replicas.filter((replica) => configuration.voters.includes(replica.node) && replica.state === 'streaming' && replica.flushLsn >= since.lsn);
+    const flushed = this.engineState.replicas.filter(
+      (replica) => configuration.voters.includes(replica.node) && replica.state === 'streaming' && replica.flushLsn >= since.lsn,
+    );
     return flushed.length >= configuration.k;
   }
 
@@ -347,7 +361,9 @@ export class Member implements AsyncDisposable {
     if (this.options.nofailover || this.failedStarts > 2) return false;
     if (!this.deps.engine.capabilities.replicated) return true;
     const { role, stoppedAs, systemId } = this.engineState;
-    return (role === 'replica' || stoppedAs === 'replica') && systemId !== undefined && systemId === this.deps.store.leadership?.value.systemId;
+    return (
+      (role === 'replica' || stoppedAs === 'replica') && systemId !== undefined && systemId === this.deps.store.leadership?.value.systemId
+    );
   }
 
   /** Whether it may ever lead, as far as its operator is concerned. */
@@ -358,7 +374,10 @@ export class Member implements AsyncDisposable {
   /** Runs an operation during which the loop decides nothing; only one at a time. @throws MEMBER_BUSY */
   async occupied<T>(as: string, work: () => Promise<T>): Promise<T> {
     if (this.occupiedBy !== undefined && as !== 'voting') {
-      throw new HoldfastError('MEMBER_BUSY', `${this.node} is ${this.occupiedBy} ${this.service}`, { retryable: true, hint: 'Try again when that is done.' });
+      throw new HoldfastError('MEMBER_BUSY', `${this.node} is ${this.occupiedBy} ${this.service}`, {
+        retryable: true,
+        hint: 'Try again when that is done.',
+      });
     }
     // Several votes can be under way at once, and end in any order.
     const occupation = { as };

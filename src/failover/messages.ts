@@ -85,7 +85,13 @@ export const fenceRequestSchema = z.object({
 export type FenceRequest = z.infer<typeof fenceRequestSchema>;
 
 export const fenceReplySchema = z.discriminatedUnion('granted', [
-  z.object({ granted: z.literal(true), promised: term, position: positionSchema.optional(), eligible: z.boolean(), priority: z.number().int() }),
+  z.object({
+    granted: z.literal(true),
+    promised: term,
+    position: positionSchema.optional(),
+    eligible: z.boolean(),
+    priority: z.number().int(),
+  }),
   z.object({ granted: z.literal(false), promised: term, why: z.string() }),
 ]);
 export type FenceReply = z.infer<typeof fenceReplySchema>;

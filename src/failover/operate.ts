@@ -31,22 +31,33 @@ function unfit(member: Member, peer: PeerView): string | undefined {
 export async function switchover(member: Member, to: string | undefined): Promise<Outcome> {
   const record = member.deps.store.leadership?.value;
   if (record === undefined || record.leader !== member.node || member.servingTerm !== record.term) {
-    throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} now`, { retryable: true, hint: 'See `holdfast status` for who leads.' });
+    throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} now`, {
+      retryable: true,
+      hint: 'See `holdfast status` for who leads.',
+    });
   }
   const peers = member.peerViews();
   const named = to === undefined ? undefined : peers.find((peer) => peer.node === to);
   if (to === member.node) throw new HoldfastError('SWITCHOVER_REFUSED', `${to} leads already`);
   if (to !== undefined && named === undefined) {
-    throw new HoldfastError('SWITCHOVER_REFUSED', `${to} is not a member of ${member.service}`, { hint: `Members are: ${[member.node, ...peers.map((peer) => peer.node)].join(', ')}.` });
+    throw new HoldfastError('SWITCHOVER_REFUSED', `${to} is not a member of ${member.service}`, {
+      hint: `Members are: ${[member.node, ...peers.map((peer) => peer.node)].join(', ')}.`,
+    });
   }
-  const candidates = (named === undefined ? peers : [named]).toSorted((a, b) => b.state.priority - a.state.priority || (a.node < b.node ? -1 : 1));
+  const candidates = (named === undefined ? peers : [named]).toSorted(
+    (a, b) => b.state.priority - a.state.priority || (a.node < b.node ? -1 : 1),
+  );
   const successor = candidates.find((peer) => unfit(member, peer) === undefined);
   if (successor === undefined) {
     const reasons = candidates.map((peer) => `${peer.node}: ${unfit(member, peer)}`).join('; ');
-    throw new HoldfastError('SWITCHOVER_REFUSED', `Nobody can take over ${member.service} without loss: ${reasons || 'there is no other member'}`, {
-      retryable: true,
-      hint: 'Wait until a replica streams and has caught up, then try again.',
-    });
+    throw new HoldfastError(
+      'SWITCHOVER_REFUSED',
+      `Nobody can take over ${member.service} without loss: ${reasons || 'there is no other member'}`,
+      {
+        retryable: true,
+        hint: 'Wait until a replica streams and has caught up, then try again.',
+      },
+    );
   }
   return member.occupied('handing over', () => handOver(member, successor.node));
 }
@@ -56,7 +67,8 @@ async function handOver(member: Member, successor: string): Promise<Outcome> {
   return member.gate.run(async (signal) => {
     await checkpoint(member, signal);
     const record = await store.refresh(signal);
-    if (record === null || record.value.leader !== member.node) throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} any more`);
+    if (record === null || record.value.leader !== member.node)
+      throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} any more`);
     const beganMs = member.now();
     member.deps.holdRouters();
     peers.network.broadcast('hold', { service: member.service });
@@ -68,8 +80,14 @@ async function handOver(member: Member, successor: string): Promise<Outcome> {
     member.servingTerm = 0;
     member.engineState = await engine.inspect({ signal });
     await fence.end();
-    if (position === undefined) throw new HoldfastError('SWITCHOVER_FAILED', `The database on ${member.node} did not stop cleanly in time; it leads again`, { retryable: true });
-    const alive = member.peerViews().filter((peer) => peer.alive).map((peer) => peer.node);
+    if (position === undefined)
+      throw new HoldfastError('SWITCHOVER_FAILED', `The database on ${member.node} did not stop cleanly in time; it leads again`, {
+        retryable: true,
+      });
+    const alive = member
+      .peerViews()
+      .filter((peer) => peer.alive)
+      .map((peer) => peer.node);
     const order: TakeOver = {
       service: member.service,
       term,
@@ -83,7 +101,11 @@ async function handOver(member: Member, successor: string): Promise<Outcome> {
     try {
       takeOverReplySchema.parse(await peers.network.request(successor, 'take-over', order, { timeoutMs: TAKE_OVER_TIMEOUT_MS, signal }));
     } catch (error) {
-      throw new HoldfastError('SWITCHOVER_FAILED', `${successor} did not take over from ${formatLsn(position.lsn)}: ${messageOf(error)}; ${member.node} leads again`, { retryable: true, cause: error });
+      throw new HoldfastError(
+        'SWITCHOVER_FAILED',
+        `${successor} did not take over from ${formatLsn(position.lsn)}: ${messageOf(error)}; ${member.node} leads again`,
+        { retryable: true, cause: error },
+      );
     }
     return { leader: successor, term, tookMs: Math.round(member.now() - beganMs) };
   });
@@ -107,7 +129,8 @@ export async function forceFailover(member: Member, to: string | undefined): Pro
 export async function restart(member: Member): Promise<Outcome> {
   const beganMs = member.now();
   const record = member.deps.store.leadership?.value;
-  if (!member.engineState.running) throw new HoldfastError('RESTART_REFUSED', `The database of ${member.service} on ${member.node} does not run`);
+  if (!member.engineState.running)
+    throw new HoldfastError('RESTART_REFUSED', `The database of ${member.service} on ${member.node} does not run`);
   await member.occupied('restarting', () =>
     member.gate.run(async (signal) => {
       const { engine } = member.deps;
@@ -133,14 +156,20 @@ export async function reinit(member: Member): Promise<Outcome> {
   const beganMs = member.now();
   const record = member.deps.store.leadership?.value;
   if (record === undefined || record.leader === member.node || member.servingTerm > 0) {
-    throw new HoldfastError('REINIT_REFUSED', `${member.node} leads ${member.service}: its data are the ones to keep`, { hint: 'Switch over to another member first.' });
+    throw new HoldfastError('REINIT_REFUSED', `${member.node} leads ${member.service}: its data are the ones to keep`, {
+      hint: 'Switch over to another member first.',
+    });
   }
   const leader = member.peerViews().find((peer) => peer.node === record.leader);
   if (leader?.alive !== true || leader.state.serving !== record.term) {
-    throw new HoldfastError('REINIT_REFUSED', `Nobody serves ${member.service} now: the data of ${member.node} may be the last that are complete`, {
-      retryable: true,
-      hint: 'Wait until a leader serves, from which they can be copied anew.',
-    });
+    throw new HoldfastError(
+      'REINIT_REFUSED',
+      `Nobody serves ${member.service} now: the data of ${member.node} may be the last that are complete`,
+      {
+        retryable: true,
+        hint: 'Wait until a leader serves, from which they can be copied anew.',
+      },
+    );
   }
   await member.occupied('reinitialising', () =>
     member.gate.run(async (signal) => {
@@ -156,7 +185,11 @@ export async function reinit(member: Member): Promise<Outcome> {
 }
 
 async function checkpoint(member: Member, signal: AbortSignal): Promise<void> {
-  const late = (): Error => new HoldfastError('SWITCHOVER_REFUSED', `The checkpoint took longer than ${CHECKPOINT_TIMEOUT_MS} ms`, { retryable: true, hint: 'Try again when the database is less busy.' });
+  const late = (): Error =>
+    new HoldfastError('SWITCHOVER_REFUSED', `The checkpoint took longer than ${CHECKPOINT_TIMEOUT_MS} ms`, {
+      retryable: true,
+      hint: 'Try again when the database is less busy.',
+    });
   using limit = deadline(member.deps.runtime.clock, CHECKPOINT_TIMEOUT_MS, late, signal);
   await member.deps.engine.checkpoint({ signal: limit.signal });
 }

@@ -1,7 +1,15 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { Position } from '../engine/engine.ts';
 import { refuseGrant } from './grant.ts';
-import { commandSchema, confirmRequestSchema, fenceRequestSchema, takeOverSchema, toWire, type FenceReply, type FenceRequest } from './messages.ts';
+import {
+  commandSchema,
+  confirmRequestSchema,
+  fenceRequestSchema,
+  takeOverSchema,
+  toWire,
+  type FenceReply,
+  type FenceRequest,
+} from './messages.ts';
 import type { Member } from './member.ts';
 import { forceFailover, reinit, restart, switchover } from './operate.ts';
 import type { Peers } from './peers.ts';
@@ -44,7 +52,8 @@ export function answerRequests(peers: Peers, memberOf: (service: string) => Memb
     const member = find(request.service);
     if (request.command === 'credentials') {
       const credentials = await member.deps.engine.credentials();
-      if (credentials === undefined) throw new HoldfastError('ENGINE_NO_CREDENTIALS', 'This member has no credentials yet', { retryable: true });
+      if (credentials === undefined)
+        throw new HoldfastError('ENGINE_NO_CREDENTIALS', 'This member has no credentials yet', { retryable: true });
       return credentials;
     }
     if (request.command === 'switchover') return switchover(member, request.to);
@@ -70,13 +79,20 @@ async function grant(member: Member, request: FenceRequest, from: string): Promi
     nowMs: member.now(),
   });
   if (why !== undefined) return { granted: false, promised: member.pledged, why };
-  if (request.mode === 'sound') return { granted: true, promised: member.pledged, eligible: member.eligible(), priority: member.options.priority };
+  if (request.mode === 'sound')
+    return { granted: true, promised: member.pledged, eligible: member.eligible(), priority: member.options.priority };
   member.holdStillUntilMs = member.now() + AFTER_GRANT_MS;
   await member.promise(request.term);
   const position = await member.occupied('voting', () => member.gate.run((signal) => stopReceiving(member, signal), true));
   member.deps.record('promise.given', { term: request.term, to: from });
   const eligible = position !== undefined && member.eligible();
-  return { granted: true, promised: member.promised, ...(position === undefined ? {} : { position: toWire(position) }), eligible, priority: member.options.priority };
+  return {
+    granted: true,
+    promised: member.promised,
+    ...(position === undefined ? {} : { position: toWire(position) }),
+    eligible,
+    priority: member.options.priority,
+  };
 }
 
 async function stopReceiving(member: Member, signal: AbortSignal): Promise<Position | undefined> {

@@ -16,7 +16,8 @@ const CATCH_UP_POLL_MS = 5;
  */
 export async function takeOver(member: Member, order: TakeOver, signal: AbortSignal): Promise<{ term: number; tookMs: number }> {
   const beganMs = member.now() - order.startedMsAgo;
-  if (member.pledged > order.term) throw new HoldfastError('FAILOVER_LOST_RACE', `Term ${member.pledged} was promised meanwhile`, { retryable: true });
+  if (member.pledged > order.term)
+    throw new HoldfastError('FAILOVER_LOST_RACE', `Term ${member.pledged} was promised meanwhile`, { retryable: true });
   await member.promise(order.term);
   if (order.position !== undefined) await catchUp(member, fromWire(order.position), order.from, signal);
   const record = await claim(member, order, signal);
@@ -40,7 +41,8 @@ async function claim(member: Member, order: TakeOver, signal: AbortSignal): Prom
     throw new HoldfastError('FAILOVER_LOST_RACE', 'The leadership has changed since the promises were given', { retryable: true });
   }
   const session = member.deps.sessions.current;
-  if (session === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'This member has no session in the coordination store', { retryable: true });
+  if (session === undefined)
+    throw new HoldfastError('FAILOVER_LOST_RACE', 'This member has no session in the coordination store', { retryable: true });
   const next: LeadershipRecord = {
     term: order.term,
     leader: member.node,
@@ -50,7 +52,8 @@ async function claim(member: Member, order: TakeOver, signal: AbortSignal): Prom
     systemId: current.value.systemId,
   };
   const swapped = await member.deps.store.swap(next, current.revision, signal);
-  if (swapped === undefined) throw new HoldfastError('FAILOVER_LOST_RACE', 'Another member claimed the leadership first', { retryable: true });
+  if (swapped === undefined)
+    throw new HoldfastError('FAILOVER_LOST_RACE', 'Another member claimed the leadership first', { retryable: true });
   await member.see(order.term);
   return next;
 }
@@ -67,7 +70,9 @@ function firstAcknowledgement(member: Member, record: LeadershipRecord, order: T
   // A leader that failed is not counted on before it is back, unless nobody else is there.
   const planned = order.why === 'switchover';
   const present = order.granted.filter((node) => node !== member.node && (planned || node !== record.leader));
-  const known = [...new Set([...record.roster.flatMap((configuration) => [...configuration.voters]), record.leader])].filter((node) => node !== member.node);
+  const known = [...new Set([...record.roster.flatMap((configuration) => [...configuration.voters]), record.leader])].filter(
+    (node) => node !== member.node,
+  );
   const floor = Math.min(policy.minimum, known.length);
   const missing = known.filter((node) => !present.includes(node)).slice(0, Math.max(0, floor - present.length));
   const voters = [...present, ...missing].toSorted();
@@ -83,7 +88,11 @@ async function catchUp(member: Member, until: Position, from: string | undefined
     const state = await engine.inspect({ signal });
     if (state.position !== undefined && comparePositions(state.position, until) >= 0) break;
     if (member.now() > deadlineMs) {
-      throw new HoldfastError('FAILOVER_BEHIND', `This member has not everything that ${from ?? 'the old leader'} had (it is at ${state.position?.lsn ?? 'nothing'}, needs ${until.lsn})`, { retryable: true });
+      throw new HoldfastError(
+        'FAILOVER_BEHIND',
+        `This member has not everything that ${from ?? 'the old leader'} had (it is at ${state.position?.lsn ?? 'nothing'}, needs ${until.lsn})`,
+        { retryable: true },
+      );
     }
     const address = from === undefined ? undefined : member.addressOf(from);
     if (!following && address !== undefined && state.upstream?.node !== from) {

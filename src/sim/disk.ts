@@ -27,7 +27,8 @@ export class SimulatedDisk {
     let last: Promise<void> = Promise.resolve();
     const write = async (text: string): Promise<void> => {
       await clock.sleep(this.writeMsMax * this.#random.next());
-      if (this.full) throw new HoldfastError('CELL_NOT_WRITTEN', `'${name}' could not be written: no space left on device`, { retryable: true });
+      if (this.full)
+        throw new HoldfastError('CELL_NOT_WRITTEN', `'${name}' could not be written: no space left on device`, { retryable: true });
       this.#values.set(name, text);
       // Renamed; that the directory is flushed, too, is known only later.
       await clock.sleep((this.writeMsMax / 2) * this.#random.next());

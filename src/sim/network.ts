@@ -144,7 +144,15 @@ export class SimulatedPeers implements PeerNetwork {
     this.self = self;
     this.clock = clock;
     for (const node of others) {
-      this.#links.set(node, { node, status: 'connecting', sinceMs: clock.monotonicMs(), detail: '', connection: 0, arrivesMs: 0, heardMs: 0 });
+      this.#links.set(node, {
+        node,
+        status: 'connecting',
+        sinceMs: clock.monotonicMs(),
+        detail: '',
+        connection: 0,
+        arrivesMs: 0,
+        heardMs: 0,
+      });
       this.#tend(node);
     }
   }
@@ -224,7 +232,10 @@ export class SimulatedPeers implements PeerNetwork {
       return;
     }
     link.heardMs = this.clock.monotonicMs();
-    if (packet.type === 'cast') void this.#handlers.get(packet.kind)?.(packet.from, JSON.parse(packet.body)).catch(() => {});
+    if (packet.type === 'cast')
+      void this.#handlers
+        .get(packet.kind)?.(packet.from, JSON.parse(packet.body))
+        .catch(() => {});
     else if (packet.type === 'ask') void this.#answer(packet);
     else this.#answered(packet);
   }
@@ -248,7 +259,8 @@ export class SimulatedPeers implements PeerNetwork {
     const waiting = this.#waiting.get(packet.id);
     if (waiting === undefined) return;
     if (packet.type === 'answer') waiting.resolve(JSON.parse(packet.body));
-    else waiting.reject(new HoldfastError('PEER_REFUSED', `${packet.from} refused: ${packet.message} (${packet.code})`, { retryable: true }));
+    else
+      waiting.reject(new HoldfastError('PEER_REFUSED', `${packet.from} refused: ${packet.message} (${packet.code})`, { retryable: true }));
   }
 
   /** Tells the other end that its connection is no more. */
@@ -261,7 +273,8 @@ export class SimulatedPeers implements PeerNetwork {
 
   #reset(node: string, connection: number): void {
     const link = this.#links.get(node);
-    if (!this.#dead && link !== undefined && link.connection === connection && connection !== 0) this.#lose(link, 'reset', 'the connection was reset');
+    if (!this.#dead && link !== undefined && link.connection === connection && connection !== 0)
+      this.#lose(link, 'reset', 'the connection was reset');
   }
 
   #lose(link: Link, status: LinkStatus, detail: string): void {
@@ -333,4 +346,3 @@ function asPeerLink(link: Link): PeerLink {
 function unreachable(node: string, why: string): HoldfastError {
   return new HoldfastError('PEER_UNREACHABLE', `${node} is not connected: ${why}`, { retryable: true });
 }
-

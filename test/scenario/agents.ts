@@ -65,7 +65,10 @@ export class Agents implements AsyncDisposable {
 
   startAgent(name: string): void {
     const node = this.node(name);
-    const child = spawn(process.execPath, [PROGRAM, 'agent', '--config', node.configFile], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(process.execPath, [PROGRAM, 'agent', '--config', node.configFile], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
     const log = join(dirname(node.configFile), 'agent.log');
     child.stdout.on('data', (chunk: Buffer) => appendFileSync(log, chunk));
     child.stderr.on('data', (chunk: Buffer) => appendFileSync(log, chunk));
@@ -96,11 +99,17 @@ export class Agents implements AsyncDisposable {
 
   /** As the node sees it (the one that only routes is never a target of faults). */
   async status(by = 'router'): Promise<ServiceStatus | undefined> {
-    const status: ClusterStatus | undefined = await this.client(by).status({ signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+    const status: ClusterStatus | undefined = await this.client(by)
+      .status({ signal: AbortSignal.timeout(2_000) })
+      .catch(() => undefined);
     return status?.services[0];
   }
 
-  async until(what: string, reached: (service: ServiceStatus) => boolean, options: { timeoutMs?: number; by?: string } = {}): Promise<ServiceStatus> {
+  async until(
+    what: string,
+    reached: (service: ServiceStatus) => boolean,
+    options: { timeoutMs?: number; by?: string } = {},
+  ): Promise<ServiceStatus> {
     let last: ServiceStatus | undefined;
     for (const end = performance.now() + (options.timeoutMs ?? 60_000); performance.now() < end; await sleep(50)) {
       last = await this.status(options.by);
@@ -163,7 +172,12 @@ export class Agents implements AsyncDisposable {
 }
 
 /** One query on a connection of its own. */
-export async function query<T extends pg.QueryResultRow>(connection: string, sql: string, values: unknown[] = [], timeoutMs = 10_000): Promise<T[]> {
+export async function query<T extends pg.QueryResultRow>(
+  connection: string,
+  sql: string,
+  values: unknown[] = [],
+  timeoutMs = 10_000,
+): Promise<T[]> {
   const client = new pg.Client({ connectionString: connection, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs });
   client.on('error', () => {});
   try {

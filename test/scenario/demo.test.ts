@@ -37,7 +37,14 @@ describe('demo', () => {
     await using directory = await temporaryDirectory();
     const { code, stdout, stderr } = await holdfast(['demo', '--once', '--json', '--dir', directory.path]);
     expect(stderr).toBe('');
-    const result = JSON.parse(stdout) as { held: boolean; lost: number; events: Record<string, { gapMs: number; acked: number; lost: number; clientErrors: number; leaderBefore: string; leaderAfter: string }> };
+    const result = JSON.parse(stdout) as {
+      held: boolean;
+      lost: number;
+      events: Record<
+        string,
+        { gapMs: number; acked: number; lost: number; clientErrors: number; leaderBefore: string; leaderAfter: string }
+      >;
+    };
     expect(Object.keys(result.events)).toEqual(['nodeLost', 'databaseKilled', 'agentStalled', 'switchover']);
     for (const event of Object.values(result.events)) {
       expect(event.lost).toBe(0);
@@ -95,11 +102,15 @@ describe('demo', () => {
     const replica = after.members.find((member) => member.node !== successor)!.node;
     const anew = await holdfast(['reinit', 'orders', '--node', replica, '--yes', '--json', '--demo', directory.path]);
     expect(anew.code, anew.stderr + anew.stdout).toBe(0);
-    await until('the replica streams again', async () => ((await status(directory.path)).members.find((member) => member.node === replica)?.state === 'streaming' ? true : undefined));
+    await until('the replica streams again', async () =>
+      (await status(directory.path)).members.find((member) => member.node === replica)?.state === 'streaming' ? true : undefined,
+    );
 
     // While paused nobody takes over; after that somebody does.
     expect((await holdfast(['pause', 'orders', '--demo', directory.path])).code).toBe(0);
-    const paused = await until('paused everywhere', async () => ((await status(directory.path)).paused ? status(directory.path) : undefined));
+    const paused = await until('paused everywhere', async () =>
+      (await status(directory.path)).paused ? status(directory.path) : undefined,
+    );
     process.kill(leaderOf(await demo.facts(), paused).pids.postmaster!, 'SIGKILL');
     await sleep(3_000);
     const still = await status(directory.path);

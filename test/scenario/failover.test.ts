@@ -94,7 +94,16 @@ describe('failover with real PostgreSQL', () => {
     await sleep(2_500);
     await expect(query(agents.write, 'insert into held values (1)', [], 2_000)).rejects.toThrow();
     agents.startAgent(others[0]!);
-    await expect.poll(() => query(agents.write, 'insert into held values (2)', [], 2_000).then(() => true, () => false), { timeout: 30_000 }).toBe(true);
+    await expect
+      .poll(
+        () =>
+          query(agents.write, 'insert into held values (2)', [], 2_000).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 30_000 },
+      )
+      .toBe(true);
     agents.startAgent(others[1]!);
     await agents.whole();
   });
@@ -105,7 +114,9 @@ describe('failover with real PostgreSQL', () => {
     const before = await agents.whole();
     await query(agents.write, 'create table held (id int primary key)');
     await query(agents.write, 'insert into held select generate_series(1, 1000)');
-    const pids = before.members.flatMap((member) => [member.pids.agent, member.pids.guard, member.pids.database].filter((pid) => pid !== undefined));
+    const pids = before.members.flatMap((member) =>
+      [member.pids.agent, member.pids.guard, member.pids.database].filter((pid) => pid !== undefined),
+    );
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     await sleep(500);
     for (const node of agents.members) agents.startAgent(node.name);

@@ -48,16 +48,14 @@ describe.skipIf(haproxy === undefined)('HAProxy asks the one port of an agent (n
       .poll(states, options)
       .toEqual({ options: 'UP L7OK', get: 'UP L7OK', head: 'UP L7OK', tls: 'UP L7OK', replica: 'DOWN L7STS', admin: 'DOWN L7STS' });
     primary = false;
-    await expect
-      .poll(states, options)
-      .toEqual({
-        options: 'DOWN L7STS',
-        get: 'DOWN L7STS',
-        head: 'DOWN L7STS',
-        tls: 'DOWN L7STS',
-        replica: 'UP L7OK',
-        admin: 'DOWN L7STS',
-      });
+    await expect.poll(states, options).toEqual({
+      options: 'DOWN L7STS',
+      get: 'DOWN L7STS',
+      head: 'DOWN L7STS',
+      tls: 'DOWN L7STS',
+      replica: 'UP L7OK',
+      admin: 'DOWN L7STS',
+    });
   });
 });
 

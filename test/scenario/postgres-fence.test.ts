@@ -20,7 +20,11 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
   }
 
   async function streaming(replica: TestMember): Promise<void> {
-    await eventually(cluster.runtime, `${replica.address.node} streams`, async () => (await replica.engine.inspect({ signal })).upstream?.streaming);
+    await eventually(
+      cluster.runtime,
+      `${replica.address.node} streams`,
+      async () => (await replica.engine.inspect({ signal })).upstream?.streaming,
+    );
   }
 
   /** Commits one row after another, and notes which were acknowledged, until the connection fails. */
@@ -36,7 +40,13 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
   }
 
   async function isHanging(work: Promise<unknown>): Promise<boolean> {
-    return await Promise.race([work.then(() => false, () => false), cluster.runtime.clock.sleep(400).then(() => true)]);
+    return await Promise.race([
+      work.then(
+        () => false,
+        () => false,
+      ),
+      cluster.runtime.clock.sleep(400).then(() => true),
+    ]);
   }
 
   test('a frozen voter acknowledges nothing more, and its position covers all that it did; so nothing is lost by promoting it', async () => {
@@ -66,7 +76,10 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
     await reader.query('insert into t values (-1)');
     const { rows } = await reader.query<{ id: number }>('select id from t');
     const kept = new Set(rows.map(({ id }) => id));
-    expect(final.filter((id) => !kept.has(id)), 'acknowledged and lost').toEqual([]);
+    expect(
+      final.filter((id) => !kept.has(id)),
+      'acknowledged and lost',
+    ).toEqual([]);
     expect(final.length).toBeGreaterThan(100);
     await reader.end();
   });
@@ -136,7 +149,9 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
     await client.query("alter system set synchronous_standby_names = ''");
     await client.query('alter system set work_mem = 4321');
     await a.engine.acknowledge({ k: 2, voters: ['b', 'c'] }, { signal });
-    const { rows } = await client.query<{ rule: string; memory: string }>("select current_setting('synchronous_standby_names') as rule, current_setting('work_mem') as memory");
+    const { rows } = await client.query<{ rule: string; memory: string }>(
+      "select current_setting('synchronous_standby_names') as rule, current_setting('work_mem') as memory",
+    );
     expect(rows[0]).toEqual({ rule: 'ANY 2 ("b", "c")', memory: '4321kB' });
     await client.end();
   });
@@ -145,9 +160,18 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
     const [a, b] = await three();
     const secrets = Object.values((await a.engine.credentials())!);
     const client = await b.connect();
-    const { rows } = await client.query<{ text: string }>("select string_agg(setting, ' ') || (select string_agg(query, ' ') from pg_stat_activity) as text from pg_settings");
-    const processes = cluster.runtime.processes.withWorkingDirectory(b.data).map(({ pid }) => readFileSync(`/proc/${pid}/cmdline`, 'latin1') + readFileSync(`/proc/${pid}/environ`, 'latin1'));
-    const texts = [rows[0]!.text, ...processes, ...[a, b].map((member) => readFileSync(join(member.stateDir, 'postgres.log'), 'utf8')), readFileSync(join(b.data, 'holdfast.conf'), 'utf8')];
+    const { rows } = await client.query<{ text: string }>(
+      "select string_agg(setting, ' ') || (select string_agg(query, ' ') from pg_stat_activity) as text from pg_settings",
+    );
+    const processes = cluster.runtime.processes
+      .withWorkingDirectory(b.data)
+      .map(({ pid }) => readFileSync(`/proc/${pid}/cmdline`, 'latin1') + readFileSync(`/proc/${pid}/environ`, 'latin1'));
+    const texts = [
+      rows[0]!.text,
+      ...processes,
+      ...[a, b].map((member) => readFileSync(join(member.stateDir, 'postgres.log'), 'utf8')),
+      readFileSync(join(b.data, 'holdfast.conf'), 'utf8'),
+    ];
     for (const secret of secrets) expect(texts.filter((text) => text.includes(secret))).toEqual([]);
     await client.end();
   });

@@ -28,21 +28,31 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
   }
 
   async function expectSame(a: TestMember, b: TestMember): Promise<void> {
-    await eventually(cluster.runtime, 'b has it all', async () => (await b.engine.inspect({ signal })).replayLsn === (await a.engine.inspect({ signal })).position!.lsn);
+    await eventually(
+      cluster.runtime,
+      'b has it all',
+      async () => (await b.engine.inspect({ signal })).replayLsn === (await a.engine.inspect({ signal })).position!.lsn,
+    );
     expect(await fingerprint((options) => b.connect(options))).toEqual(await fingerprint((options) => a.connect(options)));
   }
 
-  const siblings = async (member: TestMember): Promise<string[]> => (await readdir(dirname(member.data))).filter((name) => name !== 'state').toSorted();
+  const siblings = async (member: TestMember): Promise<string[]> =>
+    (await readdir(dirname(member.data))).filter((name) => name !== 'state').toSorted();
 
   test('a copy killed on the way is never taken for data, and leaves nothing in the way of the next', async () => {
     const a = await primary();
     const client = await a.connect();
-    await client.query("create table t as select i, md5(i::text) as v from generate_series(1, 300000) i");
+    await client.query('create table t as select i, md5(i::text) as v from generate_series(1, 300000) i');
     const b = await newcomer(a, 'b');
     let left = 0;
     for (const delayMs of [0, 100, 250]) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'postgres', 'agent-process.ts')], { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] ?? '' } });
-      child.stdin.end(JSON.stringify({ data: b.data, stateDir: b.stateDir, port: b.address.port, bin: bin ?? null, node: 'b', upstream: a.address }));
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'postgres', 'agent-process.ts')], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+        env: { PATH: process.env['PATH'] ?? '' },
+      });
+      child.stdin.end(
+        JSON.stringify({ data: b.data, stateDir: b.stateDir, port: b.address.port, bin: bin ?? null, node: 'b', upstream: a.address }),
+      );
       const exited = once(child, 'exit');
       await eventually(cluster.runtime, 'the copy begins', async () => (await siblings(b)).length > 0 || child.exitCode !== null);
       await cluster.runtime.clock.sleep(delayMs);
@@ -105,7 +115,8 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
     await c.engine.provision(b.address, { signal });
     const client = await a.connect();
     await client.query('create table t (id int)');
-    for (let round = 0; round < 3; round += 1) await client.query('insert into t select generate_series(1, 50000)').then(() => client.query('checkpoint'));
+    for (let round = 0; round < 3; round += 1)
+      await client.query('insert into t select generate_series(1, 50000)').then(() => client.query('checkpoint'));
     await c.engine.follow(b.address, { signal });
     await expectSame(a, c);
     expect((await b.engine.inspect({ signal })).replicas.map(({ node }) => node)).toEqual(['c']);
@@ -164,24 +175,36 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
       for (const act of acts) await expect(act()).rejects.toMatchObject({ code });
       expect(await readdir(member.data, { recursive: true })).toEqual(before);
     };
-    await refused('files', async (data) => {
-      await mkdir(data);
-      await writeFile(join(data, 'letter.txt'), 'dear');
-    }, 'ENGINE_FOREIGN_DATA');
+    await refused(
+      'files',
+      async (data) => {
+        await mkdir(data);
+        await writeFile(join(data, 'letter.txt'), 'dear');
+      },
+      'ENGINE_FOREIGN_DATA',
+    );
     const other = await cluster.member('other');
     await other.engine.bootstrap({ signal });
-    await refused('swapped', async (data) => {
-      await rename(other.data, data);
-      const marker = JSON.parse(await readFile(join(data, 'holdfast.json'), 'utf8')) as object;
-      await writeFile(join(data, 'holdfast.json'), JSON.stringify({ ...marker, service: 'invoices' }));
-      await chmod(data, 0o700);
-    }, 'ENGINE_FOREIGN_DATA');
+    await refused(
+      'swapped',
+      async (data) => {
+        await rename(other.data, data);
+        const marker = JSON.parse(await readFile(join(data, 'holdfast.json'), 'utf8')) as object;
+        await writeFile(join(data, 'holdfast.json'), JSON.stringify({ ...marker, service: 'invoices' }));
+        await chmod(data, 0o700);
+      },
+      'ENGINE_FOREIGN_DATA',
+    );
     const older = await cluster.member('older');
     await older.engine.bootstrap({ signal });
-    await refused('version', async (data) => {
-      await rename(older.data, data);
-      await writeFile(join(data, 'PG_VERSION'), '13\n');
-    }, 'ENGINE_VERSION_MISMATCH');
+    await refused(
+      'version',
+      async (data) => {
+        await rename(older.data, data);
+        await writeFile(join(data, 'PG_VERSION'), '13\n');
+      },
+      'ENGINE_VERSION_MISMATCH',
+    );
   });
 
   test('a member of another cluster is not followed, and neither side is harmed', async () => {
@@ -210,7 +233,10 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
 
   test('odd bytes in names, paths and settings do no harm', async () => {
     cluster = await TestCluster.open(bin);
-    const a = await cluster.member("a", { data: join(cluster.directory, "d'at\\a $(x) ü"), parameters: { 'my.setting': "it's a \\ 'test'", search_path: '"$user", public' } });
+    const a = await cluster.member('a', {
+      data: join(cluster.directory, "d'at\\a $(x) ü"),
+      parameters: { 'my.setting': "it's a \\ 'test'", search_path: '"$user", public' },
+    });
     const b = await cluster.member('b', { data: join(cluster.directory, 'b b') });
     await replicate(a, [b], signal);
     const client = await a.connect();

@@ -13,7 +13,14 @@ const { signal } = new AbortController();
 const programs = await mkdtemp(join(tmpdir(), 'holdfast-bin-'));
 
 /** The system's programs, once as they are and once without pg_rewind, and the embedded ones, which have none. */
-const kinds: { name: string; bin?: string }[] = versions.flatMap(({ name, bin }) => (bin === undefined ? [{ name }] : [{ name: `${name}, pg_rewind`, bin }, { name: `${name}, no pg_rewind`, bin: withoutRewind(bin) }]));
+const kinds: { name: string; bin?: string }[] = versions.flatMap(({ name, bin }) =>
+  bin === undefined
+    ? [{ name }]
+    : [
+        { name: `${name}, pg_rewind`, bin },
+        { name: `${name}, no pg_rewind`, bin: withoutRewind(bin) },
+      ],
+);
 
 function withoutRewind(bin: string): string {
   return join(programs, bin.replaceAll('/', '_'));
@@ -41,19 +48,25 @@ describe.each(kinds)('rejoining PostgreSQL ($name)', ({ bin }) => {
     await replicate(a, [b], signal);
     const client = await a.connect();
     await client.query('create extension amcheck');
-    await client.query("create table t (id int primary key, v text); insert into t select i, md5(i::text) from generate_series(1, 20000) i");
+    await client.query(
+      'create table t (id int primary key, v text); insert into t select i, md5(i::text) from generate_series(1, 20000) i',
+    );
     await client.query('create table u (id int); insert into u select generate_series(1, 10000)');
     await client.query('create table emptied (id int); insert into emptied select generate_series(1, 10000)');
     await client.query('create unlogged table passing (id int); insert into passing values (1)');
     await client.query('create database gone');
-    await eventually(cluster.runtime, 'b has it all', async () => (await b.engine.inspect({ signal })).replayLsn === (await a.engine.inspect({ signal })).position!.lsn);
+    await eventually(
+      cluster.runtime,
+      'b has it all',
+      async () => (await b.engine.inspect({ signal })).replayLsn === (await a.engine.inspect({ signal })).position!.lsn,
+    );
     await b.engine.freeze({ signal });
     return { a, b, client };
   }
 
   /** What only the old primary has: every kind of change that must not survive. */
   async function diverge(client: Client): Promise<void> {
-    await client.query("insert into t select i, md5(i::text) from generate_series(30000, 31800) i");
+    await client.query('insert into t select i, md5(i::text) from generate_series(30000, 31800) i');
     await client.query("update t set v = v || 'x' where id % 100 = 0");
     await client.query('delete from u where id % 7 = 0');
     await client.query('create table lost (id int); insert into lost select generate_series(1, 1000)');
@@ -68,7 +81,7 @@ describe.each(kinds)('rejoining PostgreSQL ($name)', ({ bin }) => {
   async function goOn(b: TestMember): Promise<Client> {
     await b.engine.promote({ acknowledge: null, signal });
     const client = await b.connect();
-    await client.query("insert into t select i, md5((i * 3)::text) from generate_series(30500, 32000) i");
+    await client.query('insert into t select i, md5((i * 3)::text) from generate_series(30500, 32000) i');
     await client.query("update t set v = v || 'y' where id % 90 = 0");
     await client.query('create table won (id int primary key); insert into won select generate_series(1, 2000)');
     await client.query('create database wondb template template1');
@@ -78,7 +91,11 @@ describe.each(kinds)('rejoining PostgreSQL ($name)', ({ bin }) => {
 
   async function expectSame(a: TestMember, b: TestMember, writer: Client): Promise<void> {
     await writer.query('insert into won values (0)');
-    await eventually(cluster.runtime, 'a has it all', async () => (await a.engine.inspect({ signal })).replayLsn === (await b.engine.inspect({ signal })).position!.lsn);
+    await eventually(
+      cluster.runtime,
+      'a has it all',
+      async () => (await a.engine.inspect({ signal })).replayLsn === (await b.engine.inspect({ signal })).position!.lsn,
+    );
     const mine = await fingerprint((options) => a.connect(options));
     expect(mine).toEqual(await fingerprint((options) => b.connect(options)));
     expect(Object.keys(mine)).toContain('postgres.public.won');
@@ -155,8 +172,13 @@ describe.each(kinds)('rejoining PostgreSQL ($name)', ({ bin }) => {
 
   /** Lets another process, an agent as it were, rejoin, and ends that with SIGKILL so long after it has begun in earnest. */
   async function killedAfter(delayMs: number, a: TestMember, b: TestMember): Promise<void> {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'postgres', 'agent-process.ts')], { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] ?? '' } });
-    child.stdin.end(JSON.stringify({ data: a.data, stateDir: a.stateDir, port: a.address.port, bin: bin ?? null, node: 'a', upstream: b.address }));
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'postgres', 'agent-process.ts')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { PATH: process.env['PATH'] ?? '' },
+    });
+    child.stdin.end(
+      JSON.stringify({ data: a.data, stateDir: a.stateDir, port: a.address.port, bin: bin ?? null, node: 'a', upstream: b.address }),
+    );
     const exited = once(child, 'exit');
     await eventually(cluster.runtime, 'the rejoin begins', async () => existsSync(planOf(a)) || child.exitCode !== null);
     await cluster.runtime.clock.sleep(delayMs);

@@ -59,9 +59,16 @@ export class Invariants implements DatabaseObserver {
     const entry = this.#world.store.get(key);
     if (entry === undefined) return;
     const record = leadershipSchema.parse(JSON.parse(entry.value));
-    this.#world.trace.add('store', 'leadership', { term: record.term, leader: record.leader, roster: show(record.roster), session: record.session });
-    if (this.leadership !== undefined && record.term < this.leadership.term) this.#fail(`the term went back from ${this.leadership.term} to ${record.term}`);
-    if (this.leadership !== undefined && record.leader !== this.leadership.leader && record.term === this.leadership.term) this.#fail(`two leaders of term ${record.term}`);
+    this.#world.trace.add('store', 'leadership', {
+      term: record.term,
+      leader: record.leader,
+      roster: show(record.roster),
+      session: record.session,
+    });
+    if (this.leadership !== undefined && record.term < this.leadership.term)
+      this.#fail(`the term went back from ${this.leadership.term} to ${record.term}`);
+    if (this.leadership !== undefined && record.leader !== this.leadership.leader && record.term === this.leadership.term)
+      this.#fail(`two leaders of term ${record.term}`);
     this.leadership = record;
     this.#lastOf.set(record.leader, record);
   }
@@ -72,7 +79,9 @@ export class Invariants implements DatabaseObserver {
     this.acknowledgedCommits.push(commit);
     for (const reign of this.reigns) {
       if (reign.term > term && reign.wal[record.index] !== record) {
-        this.#fail(`${node} acknowledged row ${record.row} in term ${term} (k=${commit.k}), but ${reign.node} began term ${reign.term} without it before`);
+        this.#fail(
+          `${node} acknowledged row ${record.row} in term ${term} (k=${commit.k}), but ${reign.node} began term ${reign.term} without it before`,
+        );
       }
     }
     this.#covered(node, rule, `acknowledged row ${record.row}`);
@@ -84,7 +93,9 @@ export class Invariants implements DatabaseObserver {
     const { leadership } = this;
     const confirmed = this.#world.time.nowMs < this.#world.node(node).noteConfirmed();
     if (leadership?.leader === node && (this.#world.store.isSessionAlive(leadership.session) || confirmed)) return;
-    this.#fail(`${node} accepted row ${record.row} although its lease has ended (leader in the store: ${leadership?.leader}, term ${leadership?.term})`);
+    this.#fail(
+      `${node} accepted row ${record.row} although its lease has ended (leader in the store: ${leadership?.leader}, term ${leadership?.term})`,
+    );
   }
 
   serves(node: string, data: DataDirectory): void {
@@ -95,7 +106,9 @@ export class Invariants implements DatabaseObserver {
     this.reigns.push(reign);
     for (const commit of this.acknowledgedCommits) {
       if (commit.k > 0 && commit.term < term && !data.has(commit.record)) {
-        this.#fail(`${node} began term ${term} without row ${commit.record.row}, which ${commit.node} acknowledged in term ${commit.term} (k=${commit.k})`);
+        this.#fail(
+          `${node} began term ${term} without row ${commit.record.row}, which ${commit.node} acknowledged in term ${commit.term} (k=${commit.k})`,
+        );
         return;
       }
     }
@@ -110,7 +123,9 @@ export class Invariants implements DatabaseObserver {
   #covered(node: string, rule: Acknowledgement | null, what: string): void {
     const record = this.leadership?.leader === node ? this.leadership : this.#lastOf.get(node);
     if (record !== undefined && record.roster.some((configuration) => sameAcknowledgement(configuration, rule))) return;
-    this.#fail(`${node} ${what} by ${show([rule ?? { k: 0, voters: [] }])}, which the roster does not have: ${record === undefined ? 'no record' : show(record.roster)}`);
+    this.#fail(
+      `${node} ${what} by ${show([rule ?? { k: 0, voters: [] }])}, which the roster does not have: ${record === undefined ? 'no record' : show(record.roster)}`,
+    );
   }
 
   /** A member has told somebody that it promised. */
@@ -122,7 +137,8 @@ export class Invariants implements DatabaseObserver {
   #durable(node: string): void {
     const onDisk = this.#world.node(node).disk.peek('promise') as PromiseRecord | undefined;
     const spoken = this.#spoken.get(node) ?? 0;
-    if ((onDisk?.promised ?? 0) < spoken) this.#fail(`${node} spoke of its promise of term ${spoken}, but has ${onDisk?.promised ?? 'nothing'} on disk`);
+    if ((onDisk?.promised ?? 0) < spoken)
+      this.#fail(`${node} spoke of its promise of term ${spoken}, but has ${onDisk?.promised ?? 'nothing'} on disk`);
   }
 
   confirmed(replica: string, sender: string): void {

@@ -61,17 +61,36 @@ export class SimulatedNode {
     const { variation } = world;
     const clock = world.machineClock(name);
     const runtime: Runtime = { clock, random: world.random.fork(`agent ${name} ${this.#starts}`), logger: world.trace.logger(name) };
-    const network = world.network.join(name, world.names.filter((other) => other !== name), clock);
+    const network = world.network.join(
+      name,
+      world.names.filter((other) => other !== name),
+      clock,
+    );
     const connected = connectMemory(world.store, runtime, { serverClock: world.storeClock });
     connected.link.requestTravel = () => world.network.travel(name, 'store');
     connected.link.replyTravel = () => world.network.travel('store', name);
     const store = variation.store(connected.store, this);
     const sessions = new SessionKeeper(store, runtime, { ttlMs: world.policy.ttlMs, name });
-    const peers = new Peers(variation.network(overhear(network, (term) => world.observer.spoke(name, term)), this), runtime, { heartbeatMs: world.policy.heartbeatMs });
+    const peers = new Peers(
+      variation.network(
+        overhear(network, (term) => world.observer.spoke(name, term)),
+        this,
+      ),
+      runtime,
+      { heartbeatMs: world.policy.heartbeatMs },
+    );
     const leadership = new LeadershipStore(store, runtime, service);
     let beats: Heartbeats | undefined;
     const member = new Member(
-      { service, node: name, nofailover: world.isNofailover(name), priority: 0, policy: world.policy, peersExpected: world.names.length - 1, agentPid: this.#starts },
+      {
+        service,
+        node: name,
+        nofailover: world.isNofailover(name),
+        priority: 0,
+        policy: world.policy,
+        peersExpected: world.names.length - 1,
+        agentPid: this.#starts,
+      },
       {
         engine: variation.engine(new SimulatedEngine(this.database, clock), this),
         store: leadership,
@@ -85,7 +104,11 @@ export class SimulatedNode {
         record: (kind, data) => world.trace.add(name, kind, data),
       },
     );
-    Member.answer(peers, (asked) => (asked === service ? member : undefined), () => {});
+    Member.answer(
+      peers,
+      (asked) => (asked === service ? member : undefined),
+      () => {},
+    );
     const compose = (): Heartbeat => ({ wallMs: clock.wallMs(), agentAddress: `${name}:7400`, members: [member.state()], routers: [] });
     beats = new Heartbeats(peers, runtime, { everyMs: world.policy.heartbeatMs, compose, stalled: (_, forMs) => member.abstain(forMs) });
     this.agent = { clock, network, link: connected.link, member, peers, store: leadership };
@@ -136,7 +159,8 @@ export class SimulatedNode {
   /** World time until which its member was last allowed by all others to go on without the store. */
   noteConfirmed(): number {
     const { agent } = this;
-    if (agent !== undefined) this.#confirmedUntilMs = this.world.time.nowMs + agent.member.confirmedByAllUntilMs - agent.clock.monotonicMs();
+    if (agent !== undefined)
+      this.#confirmedUntilMs = this.world.time.nowMs + agent.member.confirmedByAllUntilMs - agent.clock.monotonicMs();
     return this.#confirmedUntilMs;
   }
 

@@ -41,7 +41,13 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     ...options.policy,
   };
   const nofailover = members > 2 && random.chance(0.2) ? ['n2'] : [];
-  const world = new World({ seed, members, policy, nofailover, ...(options.variation === undefined ? {} : { variation: options.variation }) });
+  const world = new World({
+    seed,
+    members,
+    policy,
+    nofailover,
+    ...(options.variation === undefined ? {} : { variation: options.variation }),
+  });
   world.trace.add('world', 'begins', { seed, members, ...world.policy, nofailover: nofailover.join(',') });
   const clients = new Clients(world);
   const faults = new Faults(world);

@@ -18,7 +18,10 @@ export class Trace {
     const seconds = (this.#time.nowMs / 1_000).toFixed(4).padStart(9);
     const details = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner))}`);
+      .map(
+        ([name, value]) =>
+          `${name}=${typeof value === 'string' ? value : JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner))}`,
+      );
     const line = `${seconds} ${who.padEnd(6)} ${what} ${details.join(' ')}`.trimEnd();
     for (let i = 0; i < line.length; i++) this.#digest = Math.imul(this.#digest ^ line.charCodeAt(i), 0x01000193);
     this.#lines.push(line);

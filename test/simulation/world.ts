@@ -52,7 +52,11 @@ export class World implements DatabaseWorld {
     const machines = this.random.fork('machines');
     for (const name of this.names) {
       // Clocks of real machines run apart by up to 100 ppm or so.
-      this.#machines.set(name, { bootStartMs: machines.integer(1e9), wallStartMs: Date.UTC(2030, 0, 1) + machines.integer(600_000), rate: 1 + (machines.next() - 0.5) * 2e-4 });
+      this.#machines.set(name, {
+        bootStartMs: machines.integer(1e9),
+        wallStartMs: Date.UTC(2030, 0, 1) + machines.integer(600_000),
+        rate: 1 + (machines.next() - 0.5) * 2e-4,
+      });
     }
     this.storeClock = new SimulatedClock(this.time);
     this.store = new MemoryServer(this.storeClock);

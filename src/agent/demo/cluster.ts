@@ -90,10 +90,16 @@ export class DemoCluster implements AsyncDisposable {
       last = await this.status();
       if (last !== undefined && reached(last)) return last;
       if (this.#runtime.clock.monotonicMs() > deadline) {
-        const states = last?.members.map((member) => `${member.node} ${member.state}${member.detail ? ` (${member.detail})` : ''}`).join('; ');
-        throw new HoldfastError('DEMO_NOT_READY', `The cluster is not ${what} after ${timeoutMs / 1000} s: ${states ?? 'no agent answers'}`, {
-          hint: `See the agents' logs in ${this.layout.directory}/node*/agent.log.`,
-        });
+        const states = last?.members
+          .map((member) => `${member.node} ${member.state}${member.detail ? ` (${member.detail})` : ''}`)
+          .join('; ');
+        throw new HoldfastError(
+          'DEMO_NOT_READY',
+          `The cluster is not ${what} after ${timeoutMs / 1000} s: ${states ?? 'no agent answers'}`,
+          {
+            hint: `See the agents' logs in ${this.layout.directory}/node*/agent.log.`,
+          },
+        );
       }
       await this.#runtime.clock.sleep(POLL_MS, signal);
     }
@@ -106,7 +112,13 @@ export class DemoCluster implements AsyncDisposable {
     const target = service.roster.length === 1 ? service.roster[0]! : undefined;
     const counted = target !== undefined && (target.k === 0 || target.voters.length === members.length - 1);
     const routed = service.routers.some((router) => router.term === service.term);
-    return service.leader !== null && replicas.length === members.length - 1 && counted && routed && service.members.every((member) => member.pids.guard !== undefined || member.role !== 'primary');
+    return (
+      service.leader !== null &&
+      replicas.length === members.length - 1 &&
+      counted &&
+      routed &&
+      service.members.every((member) => member.pids.guard !== undefined || member.role !== 'primary')
+    );
   }
 
   /** Writes `demo.json` for other programs: whom to connect to, and what runs. Readable by its owner alone: it has passwords in it. */
@@ -118,7 +130,15 @@ export class DemoCluster implements AsyncDisposable {
       api: `https://${member.agentAddress}`,
       pids: { agent: member.pids.agent, guard: member.pids.guard, postmaster: member.pids.database },
     }));
-    const facts = { cluster: 'demo', service: DEMO_SERVICE, write: this.writeConnection, read: this.readConnection, members, token: this.layout.token, ca: this.layout.caFile };
+    const facts = {
+      cluster: 'demo',
+      service: DEMO_SERVICE,
+      write: this.writeConnection,
+      read: this.readConnection,
+      members,
+      token: this.layout.token,
+      ca: this.layout.caFile,
+    };
     const text = `${JSON.stringify(facts, null, 2)}\n`;
     if (text === this.#written) return;
     const file = join(this.layout.directory, 'demo.json');

@@ -60,10 +60,24 @@ export async function layOut(options: DemoOptions): Promise<DemoLayout> {
     await writeFile(node.configFile, configOf(directory, node, members, ports, options), { mode: 0o600 });
     nodes.push(node);
   }
-  return { directory, nodes, caFile: join(directory, 'tls', 'ca.pem'), token, password, writePort: ports['write']!, readPort: ports['read']! };
+  return {
+    directory,
+    nodes,
+    caFile: join(directory, 'tls', 'ca.pem'),
+    token,
+    password,
+    writePort: ports['write']!,
+    readPort: ports['read']!,
+  };
 }
 
-function configOf(directory: string, node: DemoNode, members: readonly string[], ports: Readonly<Record<string, number>>, options: DemoOptions): string {
+function configOf(
+  directory: string,
+  node: DemoNode,
+  members: readonly string[],
+  ports: Readonly<Record<string, number>>,
+  options: DemoOptions,
+): string {
   const service =
     node.databasePort === undefined
       ? { router: { write: `${HOST}:${ports['write']}`, read: `${HOST}:${ports['read']}` } }
@@ -95,9 +109,12 @@ function coordinationOf(directory: string, text: string): object {
   const [, kind, rest = ''] = /^(embedded|etcd|zookeeper)(?::(.*))?$/.exec(text) ?? [];
   const list = rest.split(',').filter((one) => one !== '');
   if (kind === 'embedded') return { embedded: rest === '' ? join(directory, 'coordination.sqlite') : resolve(rest), ttl: '3s' };
-  if (kind === 'etcd' && list.length > 0) return { etcd: { endpoints: list.map((one) => (one.includes('://') ? one : `http://${one}`)) }, ttl: '3s' };
+  if (kind === 'etcd' && list.length > 0)
+    return { etcd: { endpoints: list.map((one) => (one.includes('://') ? one : `http://${one}`)) }, ttl: '3s' };
   if (kind === 'zookeeper' && list.length > 0) return { zookeeper: { servers: list }, ttl: '3s' };
-  throw new HoldfastError('CLI_BAD_COORDINATION', `'${text}' names no coordination store`, { hint: 'Write embedded, etcd:http://HOST:PORT or zookeeper:HOST:PORT.' });
+  throw new HoldfastError('CLI_BAD_COORDINATION', `'${text}' names no coordination store`, {
+    hint: 'Write embedded, etcd:http://HOST:PORT or zookeeper:HOST:PORT.',
+  });
 }
 
 async function secret(file: string): Promise<string> {
@@ -114,7 +131,11 @@ async function certificates(directory: string, names: readonly string[]): Promis
   const folder = join(directory, 'tls');
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o700);
-  const exists = async (file: string): Promise<boolean> => stat(join(folder, file)).then(() => true, () => false);
+  const exists = async (file: string): Promise<boolean> =>
+    stat(join(folder, file)).then(
+      () => true,
+      () => false,
+    );
   if (!(await exists('ca.pem'))) await createAuthorityFiles(folder, { cluster: 'demo' });
   for (const node of names) {
     if (!(await exists(`${node}.pem`))) await createNodeFiles(folder, { authorityDirectory: folder, node, hosts: [HOST, 'localhost'] });
@@ -123,7 +144,10 @@ async function certificates(directory: string, names: readonly string[]): Promis
 
 /** The ports of the last run as far as they are still free, so that connection strings stay; others anew. */
 async function choosePorts(file: string, names: readonly string[]): Promise<Record<string, number>> {
-  const before = await readFile(file, 'utf8').then((text) => JSON.parse(text) as Record<string, number>, () => ({}) as Record<string, number>);
+  const before = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as Record<string, number>,
+    () => ({}) as Record<string, number>,
+  );
   const ports: Record<string, number> = {};
   for (const name of names) {
     const wanted = before[name];

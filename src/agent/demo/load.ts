@@ -43,7 +43,9 @@ export class CheckingLoad implements AsyncDisposable {
 
   /** Makes the table and begins. @throws when that fails again and again */
   async start(): Promise<void> {
-    await this.#patiently((client) => client.query(`create table if not exists ${TABLE} (run text not null, id bigint not null, primary key (run, id))`));
+    await this.#patiently((client) =>
+      client.query(`create table if not exists ${TABLE} (run text not null, id bigint not null, primary key (run, id))`),
+    );
     this.#lastAckMs = this.#now();
     this.#done = this.#work();
   }
@@ -74,7 +76,10 @@ export class CheckingLoad implements AsyncDisposable {
     const expected = this.#acked.slice(from);
     if (expected.length === 0) return 0;
     const { rows } = await this.#patiently((client) =>
-      client.query<{ found: string }>(`select count(*) as found from ${TABLE} where run = $1 and id = any($2::bigint[])`, [this.#run, expected]),
+      client.query<{ found: string }>(`select count(*) as found from ${TABLE} where run = $1 and id = any($2::bigint[])`, [
+        this.#run,
+        expected,
+      ]),
     );
     return expected.length - Number(rows[0]!.found);
   }
@@ -82,7 +87,11 @@ export class CheckingLoad implements AsyncDisposable {
   /** A query beside the load, on a connection of its own: what it waits for is not what is measured. */
   async #patiently<T>(ask: (client: pg.Client) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
-      const client = new pg.Client({ connectionString: this.#connection, connectionTimeoutMillis: PATIENCE_MS, query_timeout: PATIENCE_MS });
+      const client = new pg.Client({
+        connectionString: this.#connection,
+        connectionTimeoutMillis: PATIENCE_MS,
+        query_timeout: PATIENCE_MS,
+      });
       client.on('error', () => {});
       try {
         await client.connect();

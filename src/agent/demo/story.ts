@@ -41,7 +41,12 @@ interface Leader {
 }
 
 /** Plays what a cluster is for: a checking load through the router, and four things going wrong, or being moved, under it. */
-export async function playStory(cluster: DemoCluster, runtime: MachineRuntime, tell: (line: string) => void, signal: AbortSignal): Promise<StoryResult> {
+export async function playStory(
+  cluster: DemoCluster,
+  runtime: MachineRuntime,
+  tell: (line: string) => void,
+  signal: AbortSignal,
+): Promise<StoryResult> {
   const whole = (service: ServiceStatus): boolean => cluster.isWhole(service);
   await using load = new CheckingLoad(cluster.writeConnection, runtime);
   await load.start();
@@ -62,9 +67,17 @@ export async function playStory(cluster: DemoCluster, runtime: MachineRuntime, t
     await cluster.writeFacts(after);
     await runtime.clock.sleep(CALM_MS / 2, signal);
     const stretch = load.measure();
-    const result: EventResult = { ...stretch, lost: await load.lost(first), leaderBefore: leader.node, leaderAfter: after.leader!, wholeAfterMs };
+    const result: EventResult = {
+      ...stretch,
+      lost: await load.lost(first),
+      leaderBefore: leader.node,
+      leaderAfter: after.leader!,
+      wholeAfterMs,
+    };
     events[name] = result;
-    tell(`  writes paused ${result.gapMs} ms, ${result.acked} rows acknowledged, ${result.lost} lost, ${result.clientErrors} errors; ${result.leaderAfter} leads`);
+    tell(
+      `  writes paused ${result.gapMs} ms, ${result.acked} rows acknowledged, ${result.lost} lost, ${result.clientErrors} errors; ${result.leaderAfter} leads`,
+    );
   }
   const lost = await load.lost(0);
   const all = events as Record<EventName, EventResult>;
@@ -112,5 +125,9 @@ function killPid(runtime: MachineRuntime, pid: number | undefined, name: NodeJS.
 function leaderOf(cluster: DemoCluster, service: ServiceStatus): Leader {
   const member = service.members.find((one) => one.node === service.leader)!;
   const { agent, guard, database } = member.pids;
-  return { node: member.node, pids: { agent: agent!, guard, database: database! }, dataDirectory: `${cluster.layout.directory}/${member.node}/data` };
+  return {
+    node: member.node,
+    pids: { agent: agent!, guard, database: database! },
+    dataDirectory: `${cluster.layout.directory}/${member.node}/data`,
+  };
 }

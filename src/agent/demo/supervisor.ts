@@ -49,7 +49,9 @@ export class Supervisor implements AsyncDisposable {
   assertRunning(): void {
     const failed = this.#agents.find((agent) => agent.restarts >= RESTARTS_MAX);
     if (failed === undefined) return;
-    throw new HoldfastError('DEMO_AGENT_FAILED', `The agent of ${failed.node.name} does not stay up`, { hint: `See ${logOf(failed.node)}.` });
+    throw new HoldfastError('DEMO_AGENT_FAILED', `The agent of ${failed.node.name} does not stay up`, {
+      hint: `See ${logOf(failed.node)}.`,
+    });
   }
 
   #spawn(agent: Agent): void {

@@ -22,7 +22,11 @@ export function register(command: Command): void {
     .option('--dir <directory>', 'where everything lives; kept when the demo stops', join(tmpdir(), `holdfast-demo-${userInfo().username}`))
     .option('--nodes <count>', 'members, 1 to 7', count(1, 7), 3)
     .option('--coordination <store>', 'embedded, etcd:URL or zookeeper:HOST:PORT', 'embedded')
-    .option('--acknowledge <k>', 'replicas that must have a commit before it is acknowledged (default: 1 with 3 members or more, else 0)', count(0, 6))
+    .option(
+      '--acknowledge <k>',
+      'replicas that must have a commit before it is acknowledged (default: 1 with 3 members or more, else 0)',
+      count(0, 6),
+    )
     .option('--once', 'play the story: kill, stop and move the leader under load, print what was measured, exit')
     .action(run);
 }
@@ -30,7 +34,8 @@ export function register(command: Command): void {
 function count(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
     return value;
   };
 }

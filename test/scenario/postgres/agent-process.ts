@@ -14,7 +14,12 @@ interface Order {
 }
 
 const order = JSON.parse(await text(process.stdin)) as Order;
-const config = configSchema.parse({ data: order.data, listen: `127.0.0.1:${order.port}`, ...(order.bin === null ? {} : { bin: order.bin }), parameters: { shared_buffers: '16MB' } });
+const config = configSchema.parse({
+  data: order.data,
+  listen: `127.0.0.1:${order.port}`,
+  ...(order.bin === null ? {} : { bin: order.bin }),
+  parameters: { shared_buffers: '16MB' },
+});
 await using runtime = createRuntime({ log: { level: 'error' } });
 const engine = await open(config, { cluster: 'test', service: 'orders', node: order.node, stateDir: order.stateDir, account }, runtime);
 process.stdout.write('go\n');

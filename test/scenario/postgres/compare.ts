@@ -14,7 +14,9 @@ export async function fingerprint(connect: (options: { database?: string }) => P
           where relkind in ('r', 'm', 'S') and relpersistence = 'p' and nspname not in ('information_schema', 'pg_toast') and relname not like 'pg_stat%' order by 1`,
       );
       for (const { name } of tables.rows) {
-        const { rows } = await client.query<{ hash: string }>(`select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) || count(*) as hash from (select * from ${name}) as t`);
+        const { rows } = await client.query<{ hash: string }>(
+          `select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) || count(*) as hash from (select * from ${name}) as t`,
+        );
         result[`${database}.${name}`] = rows[0]!.hash;
       }
     } finally {
@@ -38,9 +40,13 @@ export async function amcheck(client: Client): Promise<string[]> {
     `select i.indexrelid::regclass::text as name from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam where a.amname = 'btree' and i.indisvalid and c.relpersistence = 'p'`,
   );
   for (const { name } of indexes.rows) {
-    await client.query('select bt_index_check($1::regclass, true)', [name]).catch((error: Error) => complaints.push(`${name}: ${error.message}`));
+    await client
+      .query('select bt_index_check($1::regclass, true)', [name])
+      .catch((error: Error) => complaints.push(`${name}: ${error.message}`));
   }
-  const heaps = await client.query<{ name: string }>(`select oid::regclass::text as name from pg_class where relkind in ('r', 't', 'm') and relpersistence = 'p'`);
+  const heaps = await client.query<{ name: string }>(
+    `select oid::regclass::text as name from pg_class where relkind in ('r', 't', 'm') and relpersistence = 'p'`,
+  );
   for (const { name } of heaps.rows) {
     const { rows } = await client.query<{ blkno: string; msg: string }>('select blkno, msg from verify_heapam($1::regclass)', [name]);
     complaints.push(...rows.map((row) => `${name} block ${row.blkno}: ${row.msg}`));

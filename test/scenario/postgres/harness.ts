@@ -13,9 +13,10 @@ import { account } from './account.ts';
 /** The versions that can run here: the embedded one always, others where they are installed. */
 export const versions: readonly { name: string; bin?: string }[] = [
   { name: 'embedded' },
-  ...[14, 15, 16, 17, 18].map((major) => ({ name: `system ${major}`, bin: `/usr/lib/postgresql/${major}/bin` })).filter(({ bin }) => existsSync(bin)),
+  ...[14, 15, 16, 17, 18]
+    .map((major) => ({ name: `system ${major}`, bin: `/usr/lib/postgresql/${major}/bin` }))
+    .filter(({ bin }) => existsSync(bin)),
 ];
-
 
 export interface TestMember extends AsyncDisposable {
   readonly engine: Engine;
@@ -56,7 +57,13 @@ export class TestCluster implements AsyncDisposable {
     const data = join(base, 'data');
     const port = await freePort();
     const parameters = { shared_buffers: '16MB', ...(more['parameters'] as object | undefined) };
-    const config = configSchema.parse({ data, listen: `127.0.0.1:${port}`, ...(this.#bin === undefined ? {} : { bin: this.#bin }), ...more, parameters });
+    const config = configSchema.parse({
+      data,
+      listen: `127.0.0.1:${port}`,
+      ...(this.#bin === undefined ? {} : { bin: this.#bin }),
+      ...more,
+      parameters,
+    });
     const reopen = () => open(config, { cluster: 'test', service: 'orders', node, stateDir, account }, this.runtime);
     const engine = await reopen();
     const connect = async ({ applicationName = 'client', database = 'postgres' } = {}): Promise<Client> => {

@@ -56,7 +56,9 @@ export class SimulatedEngine implements Engine {
       replicas: replicasOf(server),
       pendingRestart: false,
       ...(server.role === 'replica' ? { replayLsn: data.position.lsn } : {}),
-      ...(server.role === 'replica' && server.receiver !== undefined ? { upstream: { node: server.receiver.upstream, streaming: server.receiver.streaming } } : {}),
+      ...(server.role === 'replica' && server.receiver !== undefined
+        ? { upstream: { node: server.receiver.upstream, streaming: server.receiver.streaming } }
+        : {}),
       ...(server.role === 'primary' && accepting && !server.ruleChanging ? { acknowledge: server.rule } : {}),
     };
   }

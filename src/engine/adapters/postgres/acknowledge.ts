@@ -98,9 +98,13 @@ export async function untilRuleIsRead(member: Member, session: Session, rule: st
     const [row] = await session.query(`select current_setting('synchronous_standby_names') as rule`, { timeoutMs: queryTimeoutMs, signal });
     if (row?.['rule'] === rule) return;
     if (clock.monotonicMs() > deadline) {
-      throw new HoldfastError('ENGINE_SETTING_OVERRIDDEN', `synchronous_standby_names is '${String(row?.['rule'])}', although holdfast.conf says '${rule}'`, {
-        hint: 'Something sets it elsewhere: look at pg_settings.sourcefile and at the server\'s log, and take it out there.',
-      });
+      throw new HoldfastError(
+        'ENGINE_SETTING_OVERRIDDEN',
+        `synchronous_standby_names is '${String(row?.['rule'])}', although holdfast.conf says '${rule}'`,
+        {
+          hint: "Something sets it elsewhere: look at pg_settings.sourcefile and at the server's log, and take it out there.",
+        },
+      );
     }
     await clock.sleep(1, signal);
   }

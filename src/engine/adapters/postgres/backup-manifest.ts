@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 const fileSchema = z
-  .object({ Path: z.string().optional(), 'Encoded-Path': z.string().optional(), Size: z.number().int().min(0), 'Checksum-Algorithm': z.string().optional(), Checksum: z.string().optional() })
+  .object({
+    Path: z.string().optional(),
+    'Encoded-Path': z.string().optional(),
+    Size: z.number().int().min(0),
+    'Checksum-Algorithm': z.string().optional(),
+    Checksum: z.string().optional(),
+  })
   .transform((file) => ({
     // Names that are not UTF-8 come in hexadecimal.
     path: file.Path ?? Buffer.from(file['Encoded-Path'] ?? '', 'hex').toString('latin1'),

@@ -39,7 +39,12 @@ export interface Backup {
  * Takes a base backup with all WAL that it needs (PostgreSQL manual, BASE_BACKUP), streamed to disk; at most a few buffers are in memory.
  * @throws ServerError, ENGINE_UPSTREAM_UNREACHABLE, what the file system says, the signal's reason
  */
-export async function receiveBackup(connection: ReplicationConnection, major: number, target: BackupTarget, signal: AbortSignal): Promise<Backup> {
+export async function receiveBackup(
+  connection: ReplicationConnection,
+  major: number,
+  target: BackupTarget,
+  signal: AbortSignal,
+): Promise<Backup> {
   connection.send(command(major));
   await readResult(connection, signal);
   const rows = await readResult(connection, signal);
@@ -84,7 +89,12 @@ async function receiveOneStream(connection: ReplicationConnection, receiver: Rec
 }
 
 /** Before 15: one copy for each archive, in the order of the rows, the main one last, then one for the manifest. */
-async function receiveStreams(connection: ReplicationConnection, receiver: Receiver, tablespaces: readonly Tablespace[], signal: AbortSignal): Promise<void> {
+async function receiveStreams(
+  connection: ReplicationConnection,
+  receiver: Receiver,
+  tablespaces: readonly Tablespace[],
+  signal: AbortSignal,
+): Promise<void> {
   for (const location of [...tablespaces.map((tablespace) => tablespace.location), '']) {
     await receiver.beginArchive(location);
     for await (const { body } of copied(connection, signal)) await receiver.data(body);
@@ -122,7 +132,8 @@ class Receiver implements AsyncDisposable {
   async beginArchive(location: string): Promise<void> {
     await this.endPart();
     const tablespace = this.#tablespaces.find((candidate) => candidate.location === location);
-    if (location !== '' && tablespace === undefined) throw new RangeError(`the backup has an archive for the unknown tablespace '${location}'`);
+    if (location !== '' && tablespace === undefined)
+      throw new RangeError(`the backup has an archive for the unknown tablespace '${location}'`);
     const { directory, account } = this.#target;
     const unpacker = new Unpacker(tablespace === undefined ? directory : this.#target.unpackInto(location), {
       prefix: tablespace === undefined ? '' : `pg_tblspc/${tablespace.oid}/`,

@@ -78,7 +78,11 @@ async function copyEmbedded(native: string, processes: Processes): Promise<strin
   await removeAbandoned(cache, processes);
   const partial = join(cache, `partial-${process.pid}-${randomBytes(4).toString('hex')}`);
   try {
-    await cp(native, partial, { recursive: true, verbatimSymlinks: true, filter: (source) => !/\.a$|\/(pgxs|pkgconfig|include)$/.test(source) });
+    await cp(native, partial, {
+      recursive: true,
+      verbatimSymlinks: true,
+      filter: (source) => !/\.a$|\/(pgxs|pkgconfig|include)$/.test(source),
+    });
     await makeLinks(native, partial);
     await openToAll(partial);
     await flushTree(processes, partial);
@@ -123,26 +127,41 @@ async function removeAbandoned(cache: string, processes: Processes): Promise<voi
 }
 
 async function readVersion(postgres: string, account: Account | undefined, processes: Processes): Promise<PostgresVersion> {
-  const result = await processes.run(postgres, ['--version'], { timeoutMs: versionTimeoutMs, ...(account === undefined ? {} : { account }) });
+  const result = await processes.run(postgres, ['--version'], {
+    timeoutMs: versionTimeoutMs,
+    ...(account === undefined ? {} : { account }),
+  });
   const [, major, minor = '0'] = /\(PostgreSQL\) (\d+)(?:\.(\d+))?/.exec(result.stdout) ?? [];
   if (result.code !== 0 || major === undefined) {
-    throw new HoldfastError('ENGINE_UNSUITABLE', `'${postgres} --version' says: ${(result.stderr || result.stdout).trim().slice(0, 500) || `exit code ${result.code}`}`, {
-      hint: 'Check that the program is PostgreSQL, made for this machine, and that its libraries are installed.',
-    });
+    throw new HoldfastError(
+      'ENGINE_UNSUITABLE',
+      `'${postgres} --version' says: ${(result.stderr || result.stdout).trim().slice(0, 500) || `exit code ${result.code}`}`,
+      {
+        hint: 'Check that the program is PostgreSQL, made for this machine, and that its libraries are installed.',
+      },
+    );
   }
   const version = { major: Number(major), minor: Number(minor), text: `${major}.${minor}` };
   const least = leastMinors[version.major];
   if (least === undefined || version.minor < least) {
-    throw new HoldfastError('ENGINE_UNSUITABLE', `'${postgres}' is PostgreSQL ${version.text}; 14.18, 15.13, 16.9, 17.5, 18.0 and later releases of these are supported`, {
-      hint: 'Install the newest minor release: older ones may acknowledge commits that no replica has, right after a start.',
-    });
+    throw new HoldfastError(
+      'ENGINE_UNSUITABLE',
+      `'${postgres}' is PostgreSQL ${version.text}; 14.18, 15.13, 16.9, 17.5, 18.0 and later releases of these are supported`,
+      {
+        hint: 'Install the newest minor release: older ones may acknowledge commits that no replica has, right after a start.',
+      },
+    );
   }
   return version;
 }
 
 function copyFailed(native: string, target: string, error: unknown): HoldfastError {
-  return new HoldfastError('ENGINE_UNSUITABLE', `the embedded PostgreSQL could not be copied from '${native}' to '${target}': ${messageOf(error)}`, {
-    hint: 'Free space there (80 MB), or set `bin` to an installed PostgreSQL.',
-    cause: error,
-  });
+  return new HoldfastError(
+    'ENGINE_UNSUITABLE',
+    `the embedded PostgreSQL could not be copied from '${native}' to '${target}': ${messageOf(error)}`,
+    {
+      hint: 'Free space there (80 MB), or set `bin` to an installed PostgreSQL.',
+      cause: error,
+    },
+  );
 }

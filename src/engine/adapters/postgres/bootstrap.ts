@@ -33,7 +33,12 @@ export async function bootstrap(member: Member, signal: AbortSignal): Promise<vo
  * Lets `fill` make a data directory under a name that is never taken for data, and renames it into place once all of it is durable.
  * What earlier attempts left is removed first. `settle` comes last before the renaming.
  */
-export async function buildData(member: Member, signal: AbortSignal, fill: (directory: string) => Promise<void>, settle?: () => Promise<void>): Promise<void> {
+export async function buildData(
+  member: Member,
+  signal: AbortSignal,
+  fill: (directory: string) => Promise<void>,
+  settle?: () => Promise<void>,
+): Promise<void> {
   const { data } = member.places;
   const parent = dirname(data);
   await mkdir(parent, { recursive: true, mode: 0o755 });
@@ -64,7 +69,17 @@ async function removePartials(data: string): Promise<void> {
 
 async function initialise(member: Member, directory: string, signal: AbortSignal): Promise<void> {
   const { binaries, config } = member;
-  const fixed = ['-D', directory, '-U', config.superuser.name, '--auth=reject', '--encoding=UTF8', '--data-checksums', '--no-sync', '--no-instructions'];
+  const fixed = [
+    '-D',
+    directory,
+    '-U',
+    config.superuser.name,
+    '--auth=reject',
+    '--encoding=UTF8',
+    '--data-checksums',
+    '--no-sync',
+    '--no-instructions',
+  ];
   const attempts = config.locale === undefined ? defaultLocales(binaries.version.major) : [[`--locale=${config.locale}`]];
   let said = '';
   for (const locale of attempts) {
@@ -84,8 +99,16 @@ function defaultLocales(major: number): string[][] {
 
 /** In single-user mode: there is no moment at which a server without passwords listens. */
 async function createRoles(member: Member, directory: string, credentials: PostgresCredentials, signal: AbortSignal): Promise<void> {
-  const readFiles = ['pg_ls_dir(text, boolean, boolean)', 'pg_stat_file(text, boolean)', 'pg_read_binary_file(text)', 'pg_read_binary_file(text, bigint, bigint, boolean)'];
-  const backup = member.binaries.version.major >= 15 ? ['pg_backup_start(text, boolean)', 'pg_backup_stop(boolean)'] : ['pg_start_backup(text, boolean, boolean)', 'pg_stop_backup(boolean, boolean)'];
+  const readFiles = [
+    'pg_ls_dir(text, boolean, boolean)',
+    'pg_stat_file(text, boolean)',
+    'pg_read_binary_file(text)',
+    'pg_read_binary_file(text, bigint, bigint, boolean)',
+  ];
+  const backup =
+    member.binaries.version.major >= 15
+      ? ['pg_backup_start(text, boolean)', 'pg_backup_stop(boolean)']
+      : ['pg_start_backup(text, boolean, boolean)', 'pg_stop_backup(boolean, boolean)'];
   const statements = [
     `alter role ${quoteName(member.config.superuser.name)} password '${scramVerifier(credentials.superuser)}'`,
     `create role ${adminRole} superuser login password '${scramVerifier(credentials.admin)}'`,
@@ -93,7 +116,13 @@ async function createRoles(member: Member, directory: string, credentials: Postg
     ...[...readFiles, ...backup].map((name) => `grant execute on function pg_catalog.${name} to ${replicationRole}`),
     `grant pg_monitor to ${replicationRole}`,
   ];
-  const result = await runAs(member, member.binaries.program('postgres'), ['--single', '-D', directory, '-c', 'log_min_messages=error', '-j', 'postgres'], signal, `${statements.join(';\n\n')};\n\n`);
+  const result = await runAs(
+    member,
+    member.binaries.program('postgres'),
+    ['--single', '-D', directory, '-c', 'log_min_messages=error', '-j', 'postgres'],
+    signal,
+    `${statements.join(';\n\n')};\n\n`,
+  );
   const complaint = /(ERROR|FATAL|PANIC):.*/.exec(result.stderr)?.[0];
   if (result.code !== 0 || complaint !== undefined) throw failed('the creation of roles', complaint ?? result.stderr.slice(-500), '');
 }
@@ -114,6 +143,12 @@ function quoteName(name: string): string {
 }
 
 function failed(what: string, said: string, more: string): HoldfastError {
-  if (/No space left on device/.test(said)) return new HoldfastError('ENGINE_NO_SPACE', `the disk is full: ${said}`, { retryable: true, hint: 'Free space on the file system of the data directory.' });
-  return new HoldfastError('ENGINE_BOOTSTRAP_FAILED', `${what} failed: ${said || 'without a word'}`, { hint: `Nothing was left behind.${more}` });
+  if (/No space left on device/.test(said))
+    return new HoldfastError('ENGINE_NO_SPACE', `the disk is full: ${said}`, {
+      retryable: true,
+      hint: 'Free space on the file system of the data directory.',
+    });
+  return new HoldfastError('ENGINE_BOOTSTRAP_FAILED', `${what} failed: ${said || 'without a word'}`, {
+    hint: `Nothing was left behind.${more}`,
+  });
 }

@@ -62,7 +62,12 @@ const standbyDefaults: Readonly<Record<string, number>> = {
 };
 
 /** Writes our own configuration files, durably and atomically; the running server sees it at its next reload. */
-export async function writeConfiguration(input: ConfigurationInput, directory: string, role: Role, minimums: Readonly<Record<string, number>> = {}): Promise<void> {
+export async function writeConfiguration(
+  input: ConfigurationInput,
+  directory: string,
+  role: Role,
+  minimums: Readonly<Record<string, number>> = {},
+): Promise<void> {
   const { account } = input.context;
   await writeDurably(join(directory, fileName), renderConfiguration(input, role, minimums), { account });
 }
@@ -131,7 +136,13 @@ export function renderConfiguration(input: ConfigurationInput, role: Role, minim
 function renderRole(input: ConfigurationInput, role: Role): Record<string, string | number> {
   if (role.kind === 'primary') {
     // A replica that is being promoted must not wait for its readers.
-    return { synchronous_standby_names: role.rule, primary_conninfo: '', primary_slot_name: '', max_standby_streaming_delay: 0, max_standby_archive_delay: 0 };
+    return {
+      synchronous_standby_names: role.rule,
+      primary_conninfo: '',
+      primary_slot_name: '',
+      max_standby_streaming_delay: 0,
+      max_standby_archive_delay: 0,
+    };
   }
   return {
     synchronous_standby_names: nobodyRule,
@@ -170,7 +181,9 @@ export function renderConnection(parts: Readonly<Record<string, string | number>
 
 /** The upstream that a conninfo of ours names; undefined for none or another's. */
 export function parseConninfo(conninfo: string): MemberAddress | undefined {
-  const parts = new Map([...conninfo.matchAll(/([a-z_]+)='((?:[^'\\]|\\.)*)'/g)].map(([, key, value]) => [key!, value!.replaceAll(/\\(.)/g, '$1')]));
+  const parts = new Map(
+    [...conninfo.matchAll(/([a-z_]+)='((?:[^'\\]|\\.)*)'/g)].map(([, key, value]) => [key!, value!.replaceAll(/\\(.)/g, '$1')]),
+  );
   const node = parts.get('fallback_application_name');
   const host = parts.get('host');
   return node === undefined || host === undefined ? undefined : { node, host, port: Number(parts.get('port')) };

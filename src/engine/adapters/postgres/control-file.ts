@@ -4,7 +4,15 @@ import { HoldfastError } from '../../../core/errors.ts';
 import { crc32c } from './crc32c.ts';
 
 /** DBState of pg_control.h, by number. */
-const states = ['starting', 'shut down', 'shut down in recovery', 'shutting down', 'in crash recovery', 'in archive recovery', 'in production'] as const;
+const states = [
+  'starting',
+  'shut down',
+  'shut down in recovery',
+  'shutting down',
+  'in crash recovery',
+  'in archive recovery',
+  'in production',
+] as const;
 
 /** What a data directory says of itself, without a server. */
 export interface ControlFile {
@@ -32,7 +40,13 @@ export interface ControlFile {
   readonly standbyMinimums: Readonly<Record<(typeof minimumNames)[number], number>>;
 }
 
-const minimumNames = ['max_connections', 'max_worker_processes', 'max_wal_senders', 'max_prepared_transactions', 'max_locks_per_transaction'] as const;
+const minimumNames = [
+  'max_connections',
+  'max_worker_processes',
+  'max_wal_senders',
+  'max_prepared_transactions',
+  'max_locks_per_transaction',
+] as const;
 
 /** The name under which it waits while the data must not be used: nothing can start that without it. */
 export const parkedControl = 'pg_control.rejoin';
@@ -79,7 +93,9 @@ export function parseControlFile(bytes: Buffer): ControlFile | string {
     minRecoveryTimeline: bytes.readUInt32LE(144),
     backupStartLsn: bytes.readBigUInt64LE(152),
     walLogHints: bytes[176] !== 0,
-    standbyMinimums: Object.fromEntries(minimumNames.map((name, index) => [name, bytes.readInt32LE(180 + 4 * index)])) as ControlFile['standbyMinimums'],
+    standbyMinimums: Object.fromEntries(
+      minimumNames.map((name, index) => [name, bytes.readInt32LE(180 + 4 * index)]),
+    ) as ControlFile['standbyMinimums'],
     blockBytes: bytes.readUInt32LE(216),
     segmentBytes: BigInt(bytes.readUInt32LE(228)),
     checksums: bytes.readUInt32LE(252) !== 0,

@@ -52,7 +52,10 @@ export class CredentialVault {
 
   async write(credentials: Readonly<Record<string, string>>): Promise<void> {
     const parsed = schema.safeParse(credentials);
-    if (!parsed.success) throw new HoldfastError('ENGINE_CREDENTIALS_DAMAGED', 'the passwords received for this service are not complete', { hint: 'Run the same version of Holdfast on all members.' });
+    if (!parsed.success)
+      throw new HoldfastError('ENGINE_CREDENTIALS_DAMAGED', 'the passwords received for this service are not complete', {
+        hint: 'Run the same version of Holdfast on all members.',
+      });
     if (JSON.stringify(parsed.data) === JSON.stringify(await this.read())) return;
     await writeDurably(this.#path, `${JSON.stringify(parsed.data)}\n`, { account: undefined });
     this.#known = parsed.data;

@@ -26,19 +26,30 @@ export async function examineData(places: Places, context: EngineContext, versio
     if (error.code === 'ENOENT') return [];
     return error;
   });
-  if (!Array.isArray(entries)) return foreign(`'${data}' can not be read: ${messageOf(entries)}`, 'Make `data` a directory that Holdfast may read, or name another one.');
+  if (!Array.isArray(entries))
+    return foreign(
+      `'${data}' can not be read: ${messageOf(entries)}`,
+      'Make `data` a directory that Holdfast may read, or name another one.',
+    );
   if (entries.length === 0) return { state: 'absent' };
   try {
     return await examinePresent(places, context, version);
   } catch (error) {
-    return foreign(messageOf(error), error instanceof HoldfastError ? error.hint : 'Look into the directory; move it aside, and Holdfast makes this member anew.', error);
+    return foreign(
+      messageOf(error),
+      error instanceof HoldfastError ? error.hint : 'Look into the directory; move it aside, and Holdfast makes this member anew.',
+      error,
+    );
   }
 }
 
 async function examinePresent(places: Places, context: EngineContext, version: PostgresVersion): Promise<DataState> {
   const { data } = places;
   if (!existsSync(join(data, markerName))) {
-    return foreign(`'${data}' is not empty, and was not made by Holdfast`, 'Name an empty or absent directory as `data`; nothing in this one has been touched.');
+    return foreign(
+      `'${data}' is not empty, and was not made by Holdfast`,
+      'Name an empty or absent directory as `data`; nothing in this one has been touched.',
+    );
   }
   const marker = markerSchema.parse(JSON.parse(await readFile(join(data, markerName), 'utf8')));
   if (marker.cluster !== context.cluster || marker.service !== context.service) {
@@ -49,14 +60,23 @@ async function examinePresent(places: Places, context: EngineContext, version: P
   }
   const major = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim();
   if (major !== String(version.major)) {
-    return foreign(`'${data}' was made by PostgreSQL ${major}, but \`bin\` is ${version.text}`, `Set \`bin\` to the programs of PostgreSQL ${major}, or upgrade the data with pg_upgrade.`, undefined, 'ENGINE_VERSION_MISMATCH');
+    return foreign(
+      `'${data}' was made by PostgreSQL ${major}, but \`bin\` is ${version.text}`,
+      `Set \`bin\` to the programs of PostgreSQL ${major}, or upgrade the data with pg_upgrade.`,
+      undefined,
+      'ENGINE_VERSION_MISMATCH',
+    );
   }
   const problem = await ownershipProblem(data, context.account);
-  if (problem !== undefined) return foreign(problem, `Give the directory to ${context.account?.name ?? 'the user that Holdfast runs as'}, with mode 0700.`);
+  if (problem !== undefined)
+    return foreign(problem, `Give the directory to ${context.account?.name ?? 'the user that Holdfast runs as'}, with mode 0700.`);
   const parked = existsSync(join(data, 'global', parkedControl));
   const control = await readControlFile(data, parked ? parkedControl : undefined);
   if (control.systemId !== marker.systemId) {
-    return foreign(`'${data}' holds database system ${control.systemId}, where Holdfast made ${marker.systemId}`, 'Somebody has put other data there: put the right data back, or move it aside.');
+    return foreign(
+      `'${data}' holds database system ${control.systemId}, where Holdfast made ${marker.systemId}`,
+      'Somebody has put other data there: put the right data back, or move it aside.',
+    );
   }
   return { state: 'present', control, rejoining: parked || existsSync(places.rejoin) };
 }
@@ -79,12 +99,16 @@ export async function requireAbsent(places: Places, context: EngineContext, vers
   const found = await examineData(places, context, version);
   if (found.state === 'foreign') throw found.failure;
   if (found.state === 'present') {
-    throw new HoldfastError('ENGINE_DATA_PRESENT', `'${data}' already has data of this service`, { hint: 'Move it aside first (holdfast reinit does).' });
+    throw new HoldfastError('ENGINE_DATA_PRESENT', `'${data}' already has data of this service`, {
+      hint: 'Move it aside first (holdfast reinit does).',
+    });
   }
   const parent = await stat(dirname(data)).catch(() => undefined);
   const own = await lstat(data).catch(() => undefined);
   if (own !== undefined && parent !== undefined && own.dev !== parent.dev) {
-    throw new HoldfastError('ENGINE_UNSUITABLE', `'${data}' is itself a mount point, and can not be replaced as a whole`, { hint: `Name a directory inside it as \`data\`, for example '${join(data, 'data')}'.` });
+    throw new HoldfastError('ENGINE_UNSUITABLE', `'${data}' is itself a mount point, and can not be replaced as a whole`, {
+      hint: `Name a directory inside it as \`data\`, for example '${join(data, 'data')}'.`,
+    });
   }
 }
 
@@ -95,14 +119,20 @@ export async function requirePresent(places: Places, context: EngineContext, ver
   if (found.state === 'foreign') throw found.failure;
   if (found.state === 'present' && found.rejoining) throw rejoinUnfinished(data);
   if (found.state === 'present') return found.control;
-  throw new HoldfastError('ENGINE_DATA_ABSENT', `'${data}' has no data yet`, { hint: 'It is made when the cluster starts, or copied from another member.' });
+  throw new HoldfastError('ENGINE_DATA_ABSENT', `'${data}' has no data yet`, {
+    hint: 'It is made when the cluster starts, or copied from another member.',
+  });
 }
 
 export function rejoinUnfinished(data: string): HoldfastError {
-  return new HoldfastError('ENGINE_REJOIN_UNFINISHED', `'${data}' was being brought back onto the common history when that was interrupted`, {
-    retryable: true,
-    hint: 'It is begun again by itself where failover is not paused; until then the data can not be used.',
-  });
+  return new HoldfastError(
+    'ENGINE_REJOIN_UNFINISHED',
+    `'${data}' was being brought back onto the common history when that was interrupted`,
+    {
+      retryable: true,
+      hint: 'It is begun again by itself where failover is not paused; until then the data can not be used.',
+    },
+  );
 }
 
 /** Whether it was set up to follow someone: it would start as a replica. */
@@ -117,8 +147,16 @@ export function isFreshCopy(data: string): boolean {
 
 /** `DATA.aside-UTC-REASON`, with what a file name may hold. Durable. */
 export async function moveAside(data: string, reason: string, wallMs: number): Promise<string> {
-  const words = reason.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 40) || 'unnamed';
-  const stamp = new Date(wallMs).toISOString().replaceAll(/[-:]/g, '').replace(/\.\d+Z$/, 'Z');
+  const words =
+    reason
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-+|-+$/g, '')
+      .slice(0, 40) || 'unnamed';
+  const stamp = new Date(wallMs)
+    .toISOString()
+    .replaceAll(/[-:]/g, '')
+    .replace(/\.\d+Z$/, 'Z');
   const plain = join(dirname(data), `${basename(data)}.aside-${stamp}-${words}`);
   let target = plain;
   for (let copy = 2; existsSync(target) && copy < 1000; copy += 1) target = `${plain}-${copy}`;

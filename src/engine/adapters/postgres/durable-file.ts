@@ -26,7 +26,11 @@ export async function writeWhole(path: string, content: string | Buffer, options
 async function replace(path: string, content: string | Buffer, options: WriteOptions, durably: boolean): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    await using file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, options.mode ?? 0o600);
+    await using file = await open(
+      temporary,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      options.mode ?? 0o600,
+    );
     await file.writeFile(content);
     if (options.account !== undefined) await file.chown(options.account.uid, options.account.gid);
     if (durably) await file.sync();

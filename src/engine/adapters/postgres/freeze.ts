@@ -25,7 +25,9 @@ export async function freeze(member: Member, signal: AbortSignal): Promise<Posit
   await requireData(member);
   const main = member.server.adopt();
   if (main !== undefined && (await runsAsPrimary(member))) {
-    throw new HoldfastError('ENGINE_NOT_REPLICA', 'this member runs as the primary: it receives from nobody', { hint: 'Stop it; a stopped member can be frozen.' });
+    throw new HoldfastError('ENGINE_NOT_REPLICA', 'this member runs as the primary: it receives from nobody', {
+      hint: 'Stop it; a stopped member can be frozen.',
+    });
   }
   await assumeRole(member, { kind: 'replica', upstream: undefined });
   if (main !== undefined) await endReceivers(member, main, signal);
@@ -66,7 +68,10 @@ async function endReceivers(member: Member, main: ProcessIdentity, signal: Abort
     const receivers = processes.withWorkingDirectory(member.places.data).filter(({ pid }) => isReceiver(pid));
     if (receivers.length === 0 || member.server.main?.pid !== main.pid) return;
     if (clock.monotonicMs() > deadline) {
-      throw new HoldfastError('ENGINE_NOT_FROZEN', `the WAL receiver (process ${receivers[0]!.pid}) does not end`, { retryable: true, hint: 'Look at the disk of the data directory.' });
+      throw new HoldfastError('ENGINE_NOT_FROZEN', `the WAL receiver (process ${receivers[0]!.pid}) does not end`, {
+        retryable: true,
+        hint: 'Look at the disk of the data directory.',
+      });
     }
     for (const receiver of receivers) processes.kill(receiver, 'SIGTERM');
     await clock.sleep(receiverPollMs, signal);
@@ -81,4 +86,3 @@ function isReceiver(pid: number): boolean {
     return false;
   }
 }
-

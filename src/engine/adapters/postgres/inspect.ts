@@ -7,13 +7,16 @@ import { accepts } from './freeze.ts';
 import type { Member } from './member.ts';
 import { furthest, lsnOf, timelineAt } from './position.ts';
 import { parseRule } from './rule.ts';
+import { rotateLogInUse } from './server-files.ts';
 import type { Row } from './session.ts';
 
 const inspectMsMax = 1_000;
 /** Of this second, what is the server's. */
 const answerMs = 900;
-/** Settings change rarely, and looking through all of them is not free. */
-const pendingRestartMs = 2_000;
+/** What changes rarely is not asked each time: settings that wait for a restart, the size of the log. */
+const seldomMs = 2_000;
+/** Nobody exchanges the data of a running server. */
+const examinedMs = 1_000;
 
 /** Everything in one statement, for both roles. */
 const statement = `
@@ -24,7 +27,7 @@ const statement = `
          pg_last_wal_replay_lsn()::text as replayed,
          current_setting('synchronous_standby_names') as rule,
          current_setting('primary_conninfo') as conninfo,
-         (select status = 'streaming' from pg_stat_wal_receiver) as streaming,
+         (select json_build_object('streaming', status = 'streaming', 'timeline', received_tli) from pg_stat_wal_receiver) as receiver,
          (select json_agg(json_build_object('node', application_name, 'state', state, 'flush', flush_lsn::text, 'replay', replay_lsn::text, 'sync', sync_state))
             from pg_stat_replication where state in ('streaming', 'catchup')) as replicas
     from pg_is_in_recovery() as recovering`;
@@ -32,7 +35,9 @@ const statement = `
 /** What is so right now. Remembers nothing but what is slow to ask. */
 export class Inspector {
   readonly #member: Member;
-  #pending = { asked: Number.NEGATIVE_INFINITY, value: false };
+  #pending = { askedMs: Number.NEGATIVE_INFINITY, value: false };
+  #examined: { atMs: number; pid: number; found: DataState } | undefined;
+  #timeline = { segment: -1n, timeline: -1 };
   /** While a rule is being changed none is in force everywhere. */
   ruleInMotion = false;
 
@@ -52,18 +57,32 @@ export class Inspector {
   /** What is known without asking anything. */
   #unknown(): EngineObservation {
     const main = this.#member.server.main;
-    const failure = { code: 'ENGINE_NOT_ANSWERING', message: 'The member could not be inspected within a second', hint: "Look at the disk of its data directory, and at the server's log." };
-    return { data: 'present', running: main !== undefined, accepting: false, role: 'none', replicas: [], pendingRestart: false, failure, ...(main === undefined ? {} : { pid: main.pid }) };
+    const failure = {
+      code: 'ENGINE_NOT_ANSWERING',
+      message: 'The member could not be inspected within a second',
+      hint: "Look at the disk of its data directory, and at the server's log.",
+    };
+    return {
+      data: 'present',
+      running: main !== undefined,
+      accepting: false,
+      role: 'none',
+      replicas: [],
+      pendingRestart: false,
+      failure,
+      ...(main === undefined ? {} : { pid: main.pid }),
+    };
   }
 
   async #inspect(signal: AbortSignal): Promise<EngineObservation> {
-    const { places, context, binaries, server } = this.#member;
+    const { places, binaries, server } = this.#member;
     const none = { running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false } as const;
-    const found = await examineData(places, context, binaries.version);
+    const found = await this.#examine();
     if (found.state === 'absent') return { ...none, data: 'absent' };
     if (found.state === 'foreign') return { ...none, data: 'foreign', failure: failureOf(found.failure) };
     const known = { data: 'present', systemId: found.control.systemId, version: binaries.version.text } as const;
-    if (found.rejoining) return { ...none, ...known, position: { timeline: 0, lsn: 0n }, failure: failureOf(rejoinUnfinished(places.data)) };
+    if (found.rejoining)
+      return { ...none, ...known, position: { timeline: 0, lsn: 0n }, failure: failureOf(rejoinUnfinished(places.data)) };
     const main = server.main;
     const resting = { timeline: found.control.timeline, lsn: furthest(found.control.checkpointLsn, found.control.minRecoveryLsn) };
     if (main === undefined) return { ...none, ...known, position: resting, ...stoppedAs(places.data) };
@@ -78,15 +97,16 @@ export class Inspector {
   }
 
   async #ask(control: ControlFile, signal: AbortSignal): Promise<Partial<EngineObservation>> {
-    const { sessions, runtime } = this.#member;
+    const { sessions, runtime, places } = this.#member;
     const deadline = runtime.clock.monotonicMs() + answerMs;
     const limits = () => ({ timeoutMs: Math.max(1, deadline - runtime.clock.monotonicMs()), signal });
     const session = await sessions.shared(limits());
     const [row] = await session.query(statement, limits());
     const now = runtime.clock.monotonicMs();
-    if (now - this.#pending.asked > pendingRestartMs) {
+    if (now - this.#pending.askedMs > seldomMs) {
       const [asked] = await session.query('select exists (select from pg_settings where pending_restart) as pending', limits());
-      this.#pending = { asked: now, value: asked?.['pending'] === true };
+      this.#pending = { askedMs: now, value: asked?.['pending'] === true };
+      await rotateLogInUse(places.log);
     }
     const role = row!['recovering'] === true ? await this.#replica(row!, control) : this.#primary(row!);
     return { ...role, replicas: parseReplicas(row!['replicas']), pendingRestart: this.#pending.value };
@@ -104,20 +124,53 @@ export class Inspector {
   async #replica(row: Row, control: ControlFile): Promise<Partial<EngineObservation>> {
     const replayLsn = lsnOf(row['replayed']);
     const lsn = furthest(lsnOf(row['received']), replayLsn);
-    const timeline = (await timelineAt(this.#member.places.data, lsn, control.segmentBytes)) ?? control.timeline;
+    const receiver = row['receiver'] as { streaming: boolean; timeline: number } | null;
+    const timeline = await this.#timelineAt(lsn, control, receiver?.timeline);
     const upstream = parseConninfo(String(row['conninfo']));
     return {
       role: 'replica',
       position: { timeline, lsn },
       replayLsn,
-      ...(upstream === undefined ? {} : { upstream: { node: upstream.node, streaming: row['streaming'] === true } }),
+      ...(upstream === undefined ? {} : { upstream: { node: upstream.node, streaming: receiver?.streaming === true } }),
     };
+  }
+
+  /** Looked up again only in a new segment, or when the receiver is on another timeline than it was. */
+  async #timelineAt(lsn: bigint, control: ControlFile, received: number | undefined): Promise<number> {
+    const segment = lsn / control.segmentBytes;
+    if (segment !== this.#timeline.segment || received !== this.#timeline.timeline) {
+      const timeline = (await timelineAt(this.#member.places.data, lsn, control.segmentBytes)) ?? control.timeline;
+      this.#timeline = { segment, timeline };
+    }
+    return this.#timeline.timeline;
+  }
+
+  async #examine(): Promise<DataState> {
+    const { places, context, binaries, server, runtime } = this.#member;
+    const pid = server.main?.pid;
+    const atMs = runtime.clock.monotonicMs();
+    if (pid !== undefined && this.#examined?.pid === pid && atMs - this.#examined.atMs < examinedMs) return this.#examined.found;
+    const found = await examineData(places, context, binaries.version);
+    this.#examined = pid === undefined ? undefined : { atMs, pid, found };
+    return found;
   }
 }
 
 function parseReplicas(value: unknown): ReplicaObservation[] {
-  const rows = (value ?? []) as { node: string; state: string; flush: string | null; replay: string | null; sync: ReplicaObservation['sync'] }[];
-  return rows.map((row) => ({ node: row.node, state: row.state, flushLsn: lsnOf(row.flush), replayLsn: lsnOf(row.replay), sync: row.sync }));
+  const rows = (value ?? []) as {
+    node: string;
+    state: string;
+    flush: string | null;
+    replay: string | null;
+    sync: ReplicaObservation['sync'];
+  }[];
+  return rows.map((row) => ({
+    node: row.node,
+    state: row.state,
+    flushLsn: lsnOf(row.flush),
+    replayLsn: lsnOf(row.replay),
+    sync: row.sync,
+  }));
 }
 
 function failureOf(error: unknown): NonNullable<EngineObservation['failure']> {

@@ -77,7 +77,10 @@ export class Sessions implements AsyncDisposable {
   /** A connection of the caller's own. */
   async open(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<Session> {
     const { admin } = await this.#vault.require();
-    const limits = { timeoutMs: options.timeoutMs ?? connectTimeoutMs, ...(options.signal === undefined ? {} : { signal: options.signal }) };
+    const limits = {
+      timeoutMs: options.timeoutMs ?? connectTimeoutMs,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    };
     const target: SessionTarget = {
       host: this.#places.run,
       port: this.#port,
@@ -144,24 +147,46 @@ export async function markReplica(member: Member, directory = member.places.data
 }
 
 /** @throws ENGINE_UPSTREAM_UNREACHABLE, ENGINE_UPSTREAM_REFUSED */
-export async function connectUpstream(member: Member, upstream: MemberAddress, purpose: string, options: { signal: AbortSignal }): Promise<ReplicationConnection> {
-  return await ReplicationConnection.open(await upstreamTarget(member, upstream, purpose), member.runtime.clock, { timeoutMs: connectTimeoutMs, signal: options.signal }).catch((error: unknown) => {
+export async function connectUpstream(
+  member: Member,
+  upstream: MemberAddress,
+  purpose: string,
+  options: { signal: AbortSignal },
+): Promise<ReplicationConnection> {
+  return await ReplicationConnection.open(await upstreamTarget(member, upstream, purpose), member.runtime.clock, {
+    timeoutMs: connectTimeoutMs,
+    signal: options.signal,
+  }).catch((error: unknown) => {
     throw options.signal.aborted ? error : upstreamFailure(upstream, error);
   });
 }
 
 /** For SQL on another member: reading its files. */
-export async function openUpstreamSession(member: Member, upstream: MemberAddress, purpose: string, options: { signal: AbortSignal }): Promise<Session> {
+export async function openUpstreamSession(
+  member: Member,
+  upstream: MemberAddress,
+  purpose: string,
+  options: { signal: AbortSignal },
+): Promise<Session> {
   const target = { ...(await upstreamTarget(member, upstream, purpose)), database: 'postgres' };
-  return await Session.open(target, member.runtime.clock, { timeoutMs: connectTimeoutMs, signal: options.signal }).catch((error: unknown) => {
-    throw options.signal.aborted ? error : upstreamFailure(upstream, error);
-  });
+  return await Session.open(target, member.runtime.clock, { timeoutMs: connectTimeoutMs, signal: options.signal }).catch(
+    (error: unknown) => {
+      throw options.signal.aborted ? error : upstreamFailure(upstream, error);
+    },
+  );
 }
 
 async function upstreamTarget(member: Member, upstream: MemberAddress, purpose: string): Promise<Omit<SessionTarget, 'replication'>> {
   const { replication } = await member.vault.require();
   // With a space in it the name can not be a voter's.
-  return { host: upstream.host, port: upstream.port, user: replicationRole, password: replication, database: 'replication', applicationName: `holdfast ${purpose} ${member.context.node}` };
+  return {
+    host: upstream.host,
+    port: upstream.port,
+    user: replicationRole,
+    password: replication,
+    database: 'replication',
+    applicationName: `holdfast ${purpose} ${member.context.node}`,
+  };
 }
 
 function upstreamFailure(upstream: MemberAddress, error: unknown): HoldfastError {
@@ -174,5 +199,9 @@ function upstreamFailure(upstream: MemberAddress, error: unknown): HoldfastError
       cause: error,
     });
   }
-  return new HoldfastError('ENGINE_UPSTREAM_UNREACHABLE', `${where} can not be reached: ${describe(error)}`, { retryable: true, hint: 'Check that it runs, and the network between.', cause: error });
+  return new HoldfastError('ENGINE_UPSTREAM_UNREACHABLE', `${where} can not be reached: ${describe(error)}`, {
+    retryable: true,
+    hint: 'Check that it runs, and the network between.',
+    cause: error,
+  });
 }

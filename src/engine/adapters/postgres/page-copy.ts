@@ -12,8 +12,10 @@ const batchBytesMax = 4 * 1024 * 1024;
 const batchFilesMax = 512;
 
 /** What is each member's own, or worthless in a copy (sendDir of basebackup.c leaves out the same, but for the configuration). */
-const leftAlone = /^(postgresql\.conf|postgresql\.auto\.conf|pg_hba\.conf|pg_ident\.conf|holdfast.*|log(\/.*)?|postmaster\.(pid|opts)|standby\.signal|recovery\.signal|backup_label.*|tablespace_map.*|backup_manifest.*|current_logfiles.*|pg_wal(\/.*)?|global\/pg_control.*)$/;
-const emptied = /^(pg_replslot|pg_dynshmem|pg_notify|pg_serial|pg_snapshots|pg_stat_tmp|pg_subtrans)\/.+$|(^|\/)(pgsql_tmp[^/]*|pg_internal\.init[^/]*|t\d+_\d+[^/]*)(\/.*)?$/;
+const leftAlone =
+  /^(postgresql\.conf|postgresql\.auto\.conf|pg_hba\.conf|pg_ident\.conf|holdfast.*|log(\/.*)?|postmaster\.(pid|opts)|standby\.signal|recovery\.signal|backup_label.*|tablespace_map.*|backup_manifest.*|current_logfiles.*|pg_wal(\/.*)?|global\/pg_control.*)$/;
+const emptied =
+  /^(pg_replslot|pg_dynshmem|pg_notify|pg_serial|pg_snapshots|pg_stat_tmp|pg_subtrans)\/.+$|(^|\/)(pgsql_tmp[^/]*|pg_internal\.init[^/]*|t\d+_\d+[^/]*)(\/.*)?$/;
 /** Larger files than this (no part of PostgreSQL makes such) are copied without a look at what is here. */
 const hashedBytesMax = 64 * 1024 * 1024;
 /** Main fork of a relation: only there every change of a page sets its LSN. Its parts: database, in base or elsewhere, file node, segment. */
@@ -145,7 +147,7 @@ class Copier implements CopyResult {
     if (content === undefined) return await rm(path, { force: true });
     await using file = await this.#open(part.path);
     if (whole && part.at === 0) await file.truncate(0);
-    for (let at = 0; at < content.length; ) at += (await file.write(content, at, content.length - at, part.at + at)).bytesWritten;
+    for (let at = 0; at < content.length;) at += (await file.write(content, at, content.length - at, part.at + at)).bytesWritten;
     this.copiedBytes += content.length;
   }
 

@@ -49,7 +49,10 @@ async function openRunDirectory(context: EngineContext): Promise<string> {
   const own = join(context.stateDir, 'run');
   // Another account can not come through our state directory.
   if (context.account === undefined && Buffer.byteLength(own) <= runPathBytesMax) return await openOwnedDirectory(own, 0o700, undefined);
-  const member = createHash('sha256').update(await realpath(context.stateDir)).digest('hex').slice(0, 16);
+  const member = createHash('sha256')
+    .update(await realpath(context.stateDir))
+    .digest('hex')
+    .slice(0, 16);
   const base = await openBaseDirectory(['/run/holdfast', join(tmpdir(), `holdfast-${userId()}`)]);
   return await openOwnedDirectory(join(base, member), 0o700, context.account);
 }
@@ -62,7 +65,8 @@ export async function keepRunDirectory(places: Places, account: Account | undefi
 
 /** A directory for what can be made again, which every account may enter: copies of programs. */
 export async function openCacheDirectory(): Promise<string> {
-  const candidates = userId() === 0 ? ['/var/cache/holdfast'] : [join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'holdfast')];
+  const candidates =
+    userId() === 0 ? ['/var/cache/holdfast'] : [join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'holdfast')];
   return await openBaseDirectory([...candidates, join(tmpdir(), `holdfast-${userId()}`)]);
 }
 
@@ -86,7 +90,8 @@ async function openOwnedDirectory(path: string, mode: number, account: Account |
     if (error.code !== 'EEXIST') throw error;
   });
   const found = await lstat(path);
-  if (!found.isDirectory() || (found.uid !== userId() && found.uid !== account?.uid)) throw new Error(`'${path}' is not a directory of ours`);
+  if (!found.isDirectory() || (found.uid !== userId() && found.uid !== account?.uid))
+    throw new Error(`'${path}' is not a directory of ours`);
   if (account !== undefined) await chown(path, account.uid, account.gid);
   await chmod(path, mode);
   return path;

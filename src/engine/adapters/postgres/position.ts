@@ -18,7 +18,12 @@ export async function timelineAt(data: string, lsn: bigint, segmentBytes: bigint
 }
 
 /** How far a running replica's WAL is flushed, and replayed. */
-export async function replicaPosition(session: Session, data: string, segmentBytes: bigint, signal?: AbortSignal): Promise<{ position: Position; replayLsn: bigint } | undefined> {
+export async function replicaPosition(
+  session: Session,
+  data: string,
+  segmentBytes: bigint,
+  signal?: AbortSignal,
+): Promise<{ position: Position; replayLsn: bigint } | undefined> {
   const [row] = await session.query(
     'select pg_is_in_recovery() as recovering, pg_last_wal_receive_lsn()::text as received, pg_last_wal_replay_lsn()::text as replayed',
     { timeoutMs: queryTimeoutMs, ...(signal === undefined ? {} : { signal }) },

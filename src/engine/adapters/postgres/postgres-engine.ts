@@ -1,5 +1,15 @@
 import { rm } from 'node:fs/promises';
-import type { Acknowledgement, Engine, EngineCapabilities, EngineContext, EngineCredentials, EngineObservation, GuardTarget, MemberAddress, Position } from '../../engine.ts';
+import type {
+  Acknowledgement,
+  Engine,
+  EngineCapabilities,
+  EngineContext,
+  EngineCredentials,
+  EngineObservation,
+  GuardTarget,
+  MemberAddress,
+  Position,
+} from '../../engine.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { MachineRuntime } from '../../../core/runtime.ts';
 import { join } from 'node:path';
@@ -134,7 +144,8 @@ export class PostgresEngine implements Engine {
 
   async setAside(reason: string): Promise<string> {
     const { server, places, runtime } = this.#member;
-    if (server.adopt() !== undefined) throw new HoldfastError('ENGINE_RUNNING', `'${places.data}' is in use by a running server`, { hint: 'Stop it first.' });
+    if (server.adopt() !== undefined)
+      throw new HoldfastError('ENGINE_RUNNING', `'${places.data}' is in use by a running server`, { hint: 'Stop it first.' });
     const found = await examineData(places, this.#member.context, this.#member.binaries.version);
     if (found.state === 'foreign') throw found.failure;
     if (found.state === 'absent') throw new HoldfastError('ENGINE_DATA_ABSENT', `'${places.data}' has no data to move aside`);

@@ -25,7 +25,8 @@ export async function startPrimary(member: Member, acknowledge: Acknowledgement 
     return;
   }
   if (isFreshCopy(member.places.data)) throw notPrimary('it is a copy of another member that was never started');
-  if (control.state === 'in archive recovery' || control.state === 'shut down in recovery') throw notPrimary('it was a replica when it last ran');
+  if (control.state === 'in archive recovery' || control.state === 'shut down in recovery')
+    throw notPrimary('it was a replica when it last ran');
   await dropReplicaMark(member);
   await prepareConfiguration(configurationInput(member), member.places.data);
   await assumeRole(member, { kind: 'primary', rule: renderRule(acknowledge) });
@@ -58,7 +59,10 @@ export async function promote(member: Member, acknowledge: Acknowledgement | nul
 }
 
 async function startFrozen(member: Member, signal: AbortSignal): Promise<void> {
-  if (!isReplicaData(member.places.data)) throw new HoldfastError('ENGINE_NOT_REPLICA', 'this member was the primary when it stopped', { hint: 'It is started as the primary again, not promoted.' });
+  if (!isReplicaData(member.places.data))
+    throw new HoldfastError('ENGINE_NOT_REPLICA', 'this member was the primary when it stopped', {
+      hint: 'It is started as the primary again, not promoted.',
+    });
   await prepareConfiguration(configurationInput(member), member.places.data);
   await assumeRole(member, { kind: 'replica', upstream: undefined });
   await member.server.start({ signal, waitMsMax: Number.POSITIVE_INFINITY });
@@ -71,7 +75,10 @@ async function inRecovery(session: Session, signal: AbortSignal): Promise<boolea
 
 /** Where the timeline that the primary writes left its parent. */
 async function beginOfTimeline(member: Member, session: Session, signal: AbortSignal): Promise<Position> {
-  const [row] = await session.query('select pg_walfile_name(lsn) as file, lsn::text from pg_current_wal_flush_lsn() as lsn', { timeoutMs: queryTimeoutMs, signal });
+  const [row] = await session.query('select pg_walfile_name(lsn) as file, lsn::text from pg_current_wal_flush_lsn() as lsn', {
+    timeoutMs: queryTimeoutMs,
+    signal,
+  });
   const timeline = Number.parseInt(String(row!['file']).slice(0, 8), 16);
   const history = await readHistory(member.places.data, timeline);
   return { timeline, lsn: history?.ancestors.at(-1)?.end ?? lsnOf(row!['lsn']) };
@@ -82,5 +89,7 @@ async function dropReplicaMark(member: Member): Promise<void> {
 }
 
 function notPrimary(reason: string): HoldfastError {
-  return new HoldfastError('ENGINE_NOT_PRIMARY', `this member can not be started as the primary that it was: ${reason}`, { hint: 'It must be promoted, so that it begins a timeline of its own.' });
+  return new HoldfastError('ENGINE_NOT_PRIMARY', `this member can not be started as the primary that it was: ${reason}`, {
+    hint: 'It must be promoted, so that it begins a timeline of its own.',
+  });
 }

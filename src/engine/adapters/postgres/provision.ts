@@ -50,24 +50,34 @@ interface CopyOrder {
 
 async function copyTo(member: Member, { from, connection, directory, tablespaces }: CopyOrder, signal: AbortSignal): Promise<void> {
   const { context, binaries } = member;
-  const backup = await receiveBackup(connection, binaries.version.major, {
-    directory,
-    account: context.account,
-    prepare: (locations) => tablespaces.prepare(locations),
-    unpackInto: (location) => tablespaces.unpackInto(location),
-    relocated: (location) => relocated(member, location),
-    progress: progressOf(member, from),
-  }, signal).catch((error: unknown) => {
+  const backup = await receiveBackup(
+    connection,
+    binaries.version.major,
+    {
+      directory,
+      account: context.account,
+      prepare: (locations) => tablespaces.prepare(locations),
+      unpackInto: (location) => tablespaces.unpackInto(location),
+      relocated: (location) => relocated(member, location),
+      progress: progressOf(member, from),
+    },
+    signal,
+  ).catch((error: unknown) => {
     throw error instanceof ServerError || error instanceof RangeError ? failed(from, messageOf(error), error) : error;
   });
   const problem = manifestProblem(backup.manifest, backup.files);
   if (problem !== undefined) throw failed(from, problem);
   const marker = await readMarker(directory);
   if (marker !== undefined && (marker.cluster !== context.cluster || marker.service !== context.service)) {
-    throw new HoldfastError('ENGINE_FOREIGN_DATA', `member ${from.node} (${from.host}:${from.port}) serves '${marker.service}' of cluster '${marker.cluster}'`, { hint: 'Correct its address in the configuration.' });
+    throw new HoldfastError(
+      'ENGINE_FOREIGN_DATA',
+      `member ${from.node} (${from.host}:${from.port}) serves '${marker.service}' of cluster '${marker.cluster}'`,
+      { hint: 'Correct its address in the configuration.' },
+    );
   }
   const end = await endOfWal(directory, await readControlFile(directory));
-  if (end.lsn < backup.endLsn) throw failed(from, `its WAL ends at ${formatLsn(end.lsn)}, before the end of the backup at ${formatLsn(backup.endLsn)}`);
+  if (end.lsn < backup.endLsn)
+    throw failed(from, `its WAL ends at ${formatLsn(end.lsn)}, before the end of the backup at ${formatLsn(backup.endLsn)}`);
 }
 
 function progressOf(member: Member, from: MemberAddress): (receivedBytes: number, totalBytes: number) => void {

@@ -15,7 +15,9 @@ export async function probe(member: MemberAddress, clock: Clock, timeoutMs: numb
   const socket = connect({ host: member.host, port: member.port });
   socket.once('connect', () => socket.write(sslRequest));
   socket.once('data', (answer) => resolve(answer[0] === 0x4e || answer[0] === 0x53 || answer[0] === 0x45 ? 'answers' : 'silent'));
-  socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET' ? 'refused' : 'silent'));
+  socket.once('error', (error: NodeJS.ErrnoException) =>
+    resolve(error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET' ? 'refused' : 'silent'),
+  );
   socket.once('close', () => resolve('silent'));
   const answer = await promise;
   socket.destroy();

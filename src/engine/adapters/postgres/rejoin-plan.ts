@@ -78,7 +78,10 @@ async function findFork(member: Member, control: ControlFile, ours: Ends, upstre
     await using connection = await connectUpstream(member, upstream, 'check', { signal });
     const verdict = await compareWal(connection, member.places.data, control, point, signal);
     if (verdict === 'same' || (verdict === 'absent' && point.timeline === 1)) return point;
-    if (verdict === 'absent') throw failed(`neither side can prove that they were the same on timeline ${point.timeline}: the WAL before ${formatLsn(point.lsn)} is gone`);
+    if (verdict === 'absent')
+      throw failed(
+        `neither side can prove that they were the same on timeline ${point.timeline}: the WAL before ${formatLsn(point.lsn)} is gone`,
+      );
   }
   throw failed('the two have no history in common');
 }
@@ -120,7 +123,7 @@ async function readSince(data: string, control: ControlFile, fork: Position): Pr
   const begin = redo ?? (await oldestRecord(data, control, fork));
   const databases: { lsn: bigint; oid: number }[] = [];
   let previous: bigint | undefined;
-  for (let at = begin; at !== undefined; ) {
+  for (let at = begin; at !== undefined;) {
     const record = await readRecord(pages, at, previous, control.segmentBytes);
     if (record === undefined) break;
     const checkpoint = record.end <= fork.lsn ? checkpointRedo(record) : undefined;

@@ -72,7 +72,13 @@ async function anyControl(member: Member): Promise<ControlFile> {
   });
 }
 
-async function copyFrom(member: Member, control: ControlFile, plan: RejoinPlan, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
+async function copyFrom(
+  member: Member,
+  control: ControlFile,
+  plan: RejoinPlan,
+  upstream: MemberAddress,
+  signal: AbortSignal,
+): Promise<void> {
   const { binaries, context, runtime, places } = member;
   const timeline = await prepareSource(member, upstream, signal);
   await using session = await openUpstreamSession(member, upstream, 'rejoin', { signal });
@@ -94,7 +100,13 @@ async function copyFrom(member: Member, control: ControlFile, plan: RejoinPlan, 
   const label = await source.endBackup(binaries.version);
   await finish(member, { label, newControl, timeline, history: await readHistoryText(session, timeline) }, signal);
   const { readBytes, copiedBytes } = result;
-  runtime.logger.info('engine.rejoin.copied', { service: context.service, from: upstream.node, readBytes, copiedBytes, tookMs: Math.round(runtime.clock.monotonicMs() - began) });
+  runtime.logger.info('engine.rejoin.copied', {
+    service: context.service,
+    from: upstream.node,
+    readBytes,
+    copiedBytes,
+    tookMs: Math.round(runtime.clock.monotonicMs() - began),
+  });
 }
 
 /** Keeps the WAL from the backup's start on; tells the timeline. */
@@ -127,15 +139,21 @@ async function readSourceControl(source: SourceFiles, ours: ControlFile): Promis
 
 async function readHistoryText(session: Session, timeline: number): Promise<string | undefined> {
   if (timeline === 1) return undefined;
-  const [row] = await session.query('select pg_read_binary_file($1) as content', { timeoutMs: queryTimeoutMs, values: [`pg_wal/${historyName(timeline)}`] }).catch((error: unknown) => {
-    if (isServerError(error)) return [];
-    throw error;
-  });
+  const [row] = await session
+    .query('select pg_read_binary_file($1) as content', { timeoutMs: queryTimeoutMs, values: [`pg_wal/${historyName(timeline)}`] })
+    .catch((error: unknown) => {
+      if (isServerError(error)) return [];
+      throw error;
+    });
   return Buffer.isBuffer(row?.['content']) ? row['content'].toString('utf8') : undefined;
 }
 
 /** Everything durable before the control file makes it usable. The WAL of the old history must not be read again. */
-async function finish(member: Member, parts: { label: string; newControl: Buffer; timeline: number; history: string | undefined }, signal: AbortSignal): Promise<void> {
+async function finish(
+  member: Member,
+  parts: { label: string; newControl: Buffer; timeline: number; history: string | undefined },
+  signal: AbortSignal,
+): Promise<void> {
   const { data } = member.places;
   const { account } = member.context;
   const wal = join(data, 'pg_wal');
@@ -147,4 +165,3 @@ async function finish(member: Member, parts: { label: string; newControl: Buffer
   await writeDurably(join(data, 'global', 'pg_control'), parts.newControl, { account });
   await rm(join(data, 'global', parkedControl), { force: true });
 }
-

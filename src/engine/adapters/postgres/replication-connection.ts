@@ -62,7 +62,11 @@ export class ReplicationConnection implements AsyncDisposable {
     this.#socket.on('close', () => fail());
   }
 
-  static async open(target: Omit<SessionTarget, 'replication'>, clock: Clock, options: { timeoutMs: number; signal: AbortSignal }): Promise<ReplicationConnection> {
+  static async open(
+    target: Omit<SessionTarget, 'replication'>,
+    clock: Clock,
+    options: { timeoutMs: number; signal: AbortSignal },
+  ): Promise<ReplicationConnection> {
     return new ReplicationConnection(await Session.open({ ...target, replication: 'physical' }, clock, options), clock);
   }
 
@@ -127,7 +131,10 @@ export class ReplicationConnection implements AsyncDisposable {
   }
 
   #lost(cause: Error): HoldfastError {
-    return new HoldfastError('ENGINE_UPSTREAM_UNREACHABLE', `the replication connection to the other member was lost: ${cause.message}`, { retryable: true, cause });
+    return new HoldfastError('ENGINE_UPSTREAM_UNREACHABLE', `the replication connection to the other member was lost: ${cause.message}`, {
+      retryable: true,
+      cause,
+    });
   }
 
   #peek(length: number): Buffer | undefined {
@@ -141,7 +148,7 @@ export class ReplicationConnection implements AsyncDisposable {
   #take(length: number): Buffer {
     this.#bytes -= length;
     const parts: Buffer[] = [];
-    for (let missing = length; missing > 0; ) {
+    for (let missing = length; missing > 0;) {
       const first = this.#chunks[0]!;
       const part = first.subarray(0, missing);
       parts.push(part);
@@ -173,12 +180,19 @@ export interface SystemIdentity {
 }
 
 /** Who is at the other end, and how far it is. */
-export async function identifySystem(connection: ReplicationConnection, options: { timeoutMs: number; signal: AbortSignal }): Promise<SystemIdentity> {
+export async function identifySystem(
+  connection: ReplicationConnection,
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<SystemIdentity> {
   const [row] = await connection.query('IDENTIFY_SYSTEM', options);
   return { systemId: row![0]!, timeline: Number(row![1]), flushLsn: parseLsn(row![2]!) };
 }
 
-export async function readUpstreamHistory(connection: ReplicationConnection, timeline: number, options: { timeoutMs: number; signal: AbortSignal }): Promise<TimelineHistory> {
+export async function readUpstreamHistory(
+  connection: ReplicationConnection,
+  timeline: number,
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<TimelineHistory> {
   if (timeline === 1) return { timeline, ancestors: [] };
   const [row] = await connection.query(`TIMELINE_HISTORY ${timeline}`, options);
   return parseHistory(timeline, row![1]!);
@@ -205,6 +219,9 @@ export function parseRow(body: Buffer): (string | undefined)[] {
 
 /** ErrorResponse: letter and text, zero-terminated, until a zero. */
 function parseFields(body: Buffer): Map<string, string> {
-  const parts = body.toString('utf8').split('\0').filter((part) => part !== '');
+  const parts = body
+    .toString('utf8')
+    .split('\0')
+    .filter((part) => part !== '');
   return new Map(parts.map((part) => [part[0]!, part.slice(1)]));
 }

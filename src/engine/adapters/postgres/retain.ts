@@ -8,7 +8,10 @@ import { isMemberSlot, slotName } from './slot-name.ts';
 export async function retain(member: Member, members: readonly { node: string; lsn?: bigint }[], signal: AbortSignal): Promise<void> {
   const session = await member.sessions.shared({ signal });
   const limits = { timeoutMs: queryTimeoutMs, signal };
-  const rows = await session.query(`select slot_name::text as name, active, wal_status = 'lost' as lost, restart_lsn::text as kept from pg_replication_slots where slot_type = 'physical'`, limits);
+  const rows = await session.query(
+    `select slot_name::text as name, active, wal_status = 'lost' as lost, restart_lsn::text as kept from pg_replication_slots where slot_type = 'physical'`,
+    limits,
+  );
   const present = new Map(rows.map((row) => [String(row['name']), row]));
   const wanted = new Map(members.filter(({ node }) => node !== member.context.node).map((other) => [slotName(other.node), other]));
   for (const [name, slot] of present) {
@@ -20,11 +23,14 @@ export async function retain(member: Member, members: readonly { node: string; l
     }
   }
   for (const [name, { lsn }] of wanted) {
-    if (!present.has(name)) await session.query('select pg_create_physical_replication_slot($1, true)', { ...limits, values: [name] }).catch(ignore('42710'));
+    if (!present.has(name))
+      await session.query('select pg_create_physical_replication_slot($1, true)', { ...limits, values: [name] }).catch(ignore('42710'));
     const slot = present.get(name);
     if (lsn === undefined || slot?.['active'] === true) continue;
     // It only moves forward, and not beyond what is here.
-    await session.query('select pg_replication_slot_advance($1, $2::pg_lsn)', { ...limits, values: [name, formatLsn(lsn)] }).catch(ignore('55000', '55006', '22023'));
+    await session
+      .query('select pg_replication_slot_advance($1, $2::pg_lsn)', { ...limits, values: [name, formatLsn(lsn)] })
+      .catch(ignore('55000', '55006', '22023'));
   }
 }
 

@@ -23,23 +23,31 @@ const kept = ['postgresql.conf', 'postgresql.auto.conf', 'pg_hba.conf', 'pg_iden
  */
 export async function rewind(member: Member, plan: RejoinPlan, upstream: MemberAddress, signal: AbortSignal): Promise<boolean> {
   const program = member.binaries.optional('pg_rewind');
-  if (program === undefined || !(await hasWalSince(member, plan, upstream, signal)) || !(await readySource(member, upstream, signal))) return false;
+  if (program === undefined || !(await hasWalSince(member, plan, upstream, signal)) || !(await readySource(member, upstream, signal)))
+    return false;
   const { data } = member.places;
   const { account } = member.context;
-  const own = await Promise.all(kept.map(async (name) => ({ path: join(data, name), content: await readFile(join(data, name)).catch(() => undefined) })));
+  const own = await Promise.all(
+    kept.map(async (name) => ({ path: join(data, name), content: await readFile(join(data, name)).catch(() => undefined) })),
+  );
   await writePasswordFile(member, { kind: 'replica', upstream });
-  const result = await member.runtime.processes.run(program, ['--target-pgdata', data, '--source-server', source(member, upstream), '--no-sync'], {
-    timeoutMs: rewindMsMax,
-    signal,
-    cwd: data,
-    ...(account === undefined ? {} : { account }),
-  });
+  const result = await member.runtime.processes.run(
+    program,
+    ['--target-pgdata', data, '--source-server', source(member, upstream), '--no-sync'],
+    {
+      timeoutMs: rewindMsMax,
+      signal,
+      cwd: data,
+      ...(account === undefined ? {} : { account }),
+    },
+  );
   for (const { path, content } of own) if (content !== undefined) await writeDurably(path, content, { account });
   const said = `${result.stdout}\n${result.stderr}`;
   const rewound = result.code === 0 && !/no rewind required/.test(said);
   const { logger } = member.runtime;
   if (!rewound) logger.warn('engine.rejoin.rewind-failed', { service: member.context.service, code: result.code, said: said.slice(-1000) });
-  if (rewound) for (const root of [...(await tablespaceLinks(data)), '']) await flushTree(member.runtime.processes, join(data, root, '/'), signal);
+  if (rewound)
+    for (const root of [...(await tablespaceLinks(data)), '']) await flushTree(member.runtime.processes, join(data, root, '/'), signal);
   return rewound;
 }
 
@@ -65,5 +73,13 @@ async function readySource(member: Member, upstream: MemberAddress, signal: Abor
 }
 
 function source(member: Member, upstream: MemberAddress): string {
-  return renderConnection({ host: upstream.host, port: upstream.port, user: replicationRole, dbname: 'postgres', passfile: passwordFile(member.places), connect_timeout: 5, gssencmode: 'disable' });
+  return renderConnection({
+    host: upstream.host,
+    port: upstream.port,
+    user: replicationRole,
+    dbname: 'postgres',
+    passfile: passwordFile(member.places),
+    connect_timeout: 5,
+    gssencmode: 'disable',
+  });
 }

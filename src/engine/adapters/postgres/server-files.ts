@@ -69,7 +69,11 @@ export async function readLogSince(path: string, offset: number): Promise<string
 /** Why a server ended right after its start, from its log (lc_messages is C). */
 export function startFailure(log: string, address: string, how: string): HoldfastError {
   const lines = log.split('\n').filter((line) => /\b(FATAL|PANIC|LOG: {2}could not|HINT|DETAIL)\b/.test(line));
-  const said = lines.map((line) => line.replace(/^\S+ \S+ \S+ \[\d+\] (\S*@\S* )?/, '')).slice(-6).join('; ').slice(0, 1000);
+  const said = lines
+    .map((line) => line.replace(/^\S+ \S+ \S+ \[\d+\] (\S*@\S* )?/, ''))
+    .slice(-6)
+    .join('; ')
+    .slice(0, 1000);
   if (/could not bind|could not create listen socket|Address already in use/.test(log)) {
     return new HoldfastError('ENGINE_PORT_IN_USE', `PostgreSQL can not listen on ${address}: ${said}`, {
       retryable: true,
@@ -77,7 +81,10 @@ export function startFailure(log: string, address: string, how: string): Holdfas
     });
   }
   if (/No space left on device/.test(log)) {
-    return new HoldfastError('ENGINE_NO_SPACE', `PostgreSQL did not start, the disk is full: ${said}`, { retryable: true, hint: 'Free space on the file system of the data directory.' });
+    return new HoldfastError('ENGINE_NO_SPACE', `PostgreSQL did not start, the disk is full: ${said}`, {
+      retryable: true,
+      hint: 'Free space on the file system of the data directory.',
+    });
   }
   return new HoldfastError('ENGINE_NOT_STARTED', `PostgreSQL did not start (${how}): ${said || 'it logged no reason'}`, {
     retryable: true,

@@ -4,7 +4,10 @@ const prefix = 'holdfast_';
 
 /** The slot of a member on every other member: of a-z, 0-9 and _, up to 63 characters; different for different nodes. */
 export function slotName(node: string): string {
-  const readable = node.toLowerCase().replaceAll(/[^a-z0-9]/g, '_').slice(0, 40);
+  const readable = node
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]/g, '_')
+    .slice(0, 40);
   return `${prefix}${readable}_${createHash('sha256').update(node).digest('hex').slice(0, 8)}`;
 }
 

@@ -32,12 +32,18 @@ export class SourceFiles {
   }
 
   async beginBackup(version: PostgresVersion): Promise<void> {
-    await this.#query(version.major >= 15 ? "select pg_backup_start('holdfast', true)" : "select pg_start_backup('holdfast', true, false)", []);
+    await this.#query(
+      version.major >= 15 ? "select pg_backup_start('holdfast', true)" : "select pg_start_backup('holdfast', true, false)",
+      [],
+    );
   }
 
   /** The content of backup_label. */
   async endBackup(version: PostgresVersion): Promise<string> {
-    const [row] = await this.#query(`select labelfile from ${version.major >= 15 ? 'pg_backup_stop(false)' : 'pg_stop_backup(false, false)'}`, []);
+    const [row] = await this.#query(
+      `select labelfile from ${version.major >= 15 ? 'pg_backup_stop(false)' : 'pg_stop_backup(false, false)'}`,
+      [],
+    );
     return String(row!['labelfile']);
   }
 
@@ -60,7 +66,10 @@ export class SourceFiles {
 
   /** Where each tablespace is over there, by OID. */
   async tablespaces(): Promise<Map<string, string>> {
-    const rows = await this.#query("select oid::text, pg_tablespace_location(oid) as location from pg_tablespace where pg_tablespace_location(oid) <> ''", []);
+    const rows = await this.#query(
+      "select oid::text, pg_tablespace_location(oid) as location from pg_tablespace where pg_tablespace_location(oid) <> ''",
+      [],
+    );
     return new Map(rows.map((row) => [String(row['oid']), String(row['location'])]));
   }
 

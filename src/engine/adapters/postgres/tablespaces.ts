@@ -39,9 +39,13 @@ async function openTarget(member: Member, target: string): Promise<void> {
   await releaseFromAside(member, target);
   const inTheWay = (await readdir(target)).filter((name) => !notInTheWay.test(name));
   if (inTheWay.length > 0) {
-    throw new HoldfastError('ENGINE_TABLESPACE_IN_USE', `'${target}', which is to hold a tablespace, already holds ${inTheWay.slice(0, 5).join(', ')}`, {
-      hint: `Move that aside, or give another place in \`tablespaces\` of service '${member.context.service}' on this node.`,
-    });
+    throw new HoldfastError(
+      'ENGINE_TABLESPACE_IN_USE',
+      `'${target}', which is to hold a tablespace, already holds ${inTheWay.slice(0, 5).join(', ')}`,
+      {
+        hint: `Move that aside, or give another place in \`tablespaces\` of service '${member.context.service}' on this node.`,
+      },
+    );
   }
   if ((await stat(target)).uid !== (member.context.account?.uid ?? process.getuid?.())) await give(target, member.context.account);
 }
@@ -95,7 +99,8 @@ export class TablespaceCopies {
     this.#targets = locations.map((location) => relocated(this.#member, location));
     for (const target of this.#targets) {
       await openTarget(this.#member, target);
-      for (const name of await readdir(target)) if (name.startsWith('holdfast.partial-')) await rm(join(target, name), { recursive: true, force: true });
+      for (const name of await readdir(target))
+        if (name.startsWith('holdfast.partial-')) await rm(join(target, name), { recursive: true, force: true });
       await mkdir(this.#partial(target), { mode: 0o700 });
       await give(this.#partial(target), this.#member.context.account);
     }

@@ -34,7 +34,7 @@ export class TarReader {
 
   /** `chunk` is not used after this resolves. @throws RangeError when it is no such archive */
   async write(chunk: Buffer): Promise<void> {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       if (this.#missing > 0) {
         const part = chunk.subarray(at, at + this.#missing);
         await this.#sink.data(part);

@@ -18,7 +18,10 @@ export class Unpacker implements TarSink, AsyncDisposable {
   #file: { handle: FileHandle; path: string; hash: Hash; sizeBytes: number } | undefined;
 
   /** @param options.prefix under which the manifest knows the archive's files, with a slash at its end, or '' */
-  constructor(directory: string, options: { prefix: string; account: Account | undefined; received: Map<string, ReceivedFile>; relocate: (target: string) => string }) {
+  constructor(
+    directory: string,
+    options: { prefix: string; account: Account | undefined; received: Map<string, ReceivedFile>; relocate: (target: string) => string },
+  ) {
     this.#directory = directory;
     this.#prefix = options.prefix;
     this.#account = options.account;
@@ -43,7 +46,7 @@ export class Unpacker implements TarSink, AsyncDisposable {
     const file = this.#file!;
     file.hash.update(chunk);
     file.sizeBytes += chunk.length;
-    for (let at = 0; at < chunk.length; ) at += (await file.handle.write(chunk, at)).bytesWritten;
+    for (let at = 0; at < chunk.length;) at += (await file.handle.write(chunk, at)).bytesWritten;
   }
 
   async end(): Promise<void> {

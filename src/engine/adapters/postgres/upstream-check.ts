@@ -4,7 +4,13 @@ import { HoldfastError } from '../../../core/errors.ts';
 import type { MemberAddress, Position } from '../../engine.ts';
 import type { ControlFile } from './control-file.ts';
 import { formatLsn, segmentName } from './lsn.ts';
-import { identifySystem, readUpstreamHistory, ServerError, type ReplicationConnection, type SystemIdentity } from './replication-connection.ts';
+import {
+  identifySystem,
+  readUpstreamHistory,
+  ServerError,
+  type ReplicationConnection,
+  type SystemIdentity,
+} from './replication-connection.ts';
 import { divergence, latestHistory } from './timeline.ts';
 import { timelinesNewestFirst } from './wal-pages.ts';
 
@@ -16,12 +22,21 @@ const answerMs = 5_000;
 export type Reconnect = () => Promise<ReplicationConnection>;
 
 /** Who answers there; never another cluster. @throws ENGINE_FOREIGN_DATA, ENGINE_UPSTREAM_UNREACHABLE */
-export async function identifyUpstream(connection: ReplicationConnection, upstream: MemberAddress, systemId: string, signal: AbortSignal): Promise<SystemIdentity> {
+export async function identifyUpstream(
+  connection: ReplicationConnection,
+  upstream: MemberAddress,
+  systemId: string,
+  signal: AbortSignal,
+): Promise<SystemIdentity> {
   const system = await identifySystem(connection, { timeoutMs: answerMs, signal });
   if (system.systemId === systemId) return system;
-  throw new HoldfastError('ENGINE_FOREIGN_DATA', `member ${upstream.node} (${upstream.host}:${upstream.port}) has database system ${system.systemId}, this member ${systemId}: they are not of one cluster`, {
-    hint: 'Find out which data is the right one. Nothing here has been touched.',
-  });
+  throw new HoldfastError(
+    'ENGINE_FOREIGN_DATA',
+    `member ${upstream.node} (${upstream.host}:${upstream.port}) has database system ${system.systemId}, this member ${systemId}: they are not of one cluster`,
+    {
+      hint: 'Find out which data is the right one. Nothing here has been touched.',
+    },
+  );
 }
 
 /**
@@ -32,23 +47,38 @@ export async function identifyUpstream(connection: ReplicationConnection, upstre
  * @throws ENGINE_DIVERGED, ENGINE_UPSTREAM_UNREACHABLE
  */
 export async function checkContinues(
-  { connection, reconnect, upstream, system }: { connection: ReplicationConnection; reconnect: Reconnect; upstream: MemberAddress; system: SystemIdentity },
+  {
+    connection,
+    reconnect,
+    upstream,
+    system,
+  }: { connection: ReplicationConnection; reconnect: Reconnect; upstream: MemberAddress; system: SystemIdentity },
   { data, control, position }: { data: string; control: ControlFile; position: Position },
   signal: AbortSignal,
 ): Promise<void> {
-  if (system.timeline < position.timeline) throw diverged(upstream, `it is on timeline ${system.timeline}, this member is already on ${position.timeline}`);
+  if (system.timeline < position.timeline)
+    throw diverged(upstream, `it is on timeline ${system.timeline}, this member is already on ${position.timeline}`);
   const reason = divergence(position, await readUpstreamHistory(connection, system.timeline, { timeoutMs: answerMs, signal }));
   if (reason !== undefined) throw diverged(upstream, reason);
   if (position.timeline === system.timeline && position.lsn > system.flushLsn) {
-    throw diverged(upstream, `it ends at ${formatLsn(system.flushLsn)} of timeline ${system.timeline}, but this member goes on to ${formatLsn(position.lsn)}`);
+    throw diverged(
+      upstream,
+      `it ends at ${formatLsn(system.flushLsn)} of timeline ${system.timeline}, but this member goes on to ${formatLsn(position.lsn)}`,
+    );
   }
   const verdict = await compareWal(connection, data, control, position, signal);
   if (verdict === 'same') return;
   // Nobody else can have begun the first timeline, so there it is enough that the upstream has the WAL that comes next.
   const next = { timeline: position.timeline, lsn: position.lsn - (position.lsn % control.segmentBytes) };
-  if (verdict === 'absent' && position.timeline === 1 && (next.lsn >= system.flushLsn || (await hasWal(await reconnect(), next, signal)))) return;
+  if (verdict === 'absent' && position.timeline === 1 && (next.lsn >= system.flushLsn || (await hasWal(await reconnect(), next, signal))))
+    return;
   const place = `its WAL of timeline ${position.timeline} before ${formatLsn(position.lsn)}`;
-  throw diverged(upstream, verdict === 'different' ? `${place} is not that of this member` : `${place}, by which it could be told that they belong together, is no longer there`);
+  throw diverged(
+    upstream,
+    verdict === 'different'
+      ? `${place} is not that of this member`
+      : `${place}, by which it could be told that they belong together, is no longer there`,
+  );
 }
 
 /** Whether the other member can stream from this place on. The connection is spent then. */
@@ -73,7 +103,13 @@ export async function hasWal(connection: ReplicationConnection, from: Position, 
  * Compares the WAL just before `position` here with that on the other member. `absent`: one of the two no longer has it. After this the
  * connection is spent.
  */
-export async function compareWal(connection: ReplicationConnection, data: string, control: ControlFile, position: Position, signal: AbortSignal): Promise<'same' | 'different' | 'absent'> {
+export async function compareWal(
+  connection: ReplicationConnection,
+  data: string,
+  control: ControlFile,
+  position: Position,
+  signal: AbortSignal,
+): Promise<'same' | 'different' | 'absent'> {
   const { timeline, from, files } = await comparedRange(data, control, position);
   const ours = await readWal(data, control, files, from, position.lsn);
   if (ours === undefined) return 'absent';
@@ -88,9 +124,16 @@ export async function compareWal(connection: ReplicationConnection, data: string
 }
 
 /** At most the last part, within one segment and one timeline; `files`: the timelines whose segment files hold it, copied at a branch. */
-async function comparedRange(data: string, control: ControlFile, position: Position): Promise<{ timeline: number; from: bigint; files: number[] }> {
+async function comparedRange(
+  data: string,
+  control: ControlFile,
+  position: Position,
+): Promise<{ timeline: number; from: bigint; files: number[] }> {
   const timelines = timelinesNewestFirst(await latestHistory(data, position.timeline));
-  const { timeline, begin } = timelines.find((candidate) => candidate.timeline <= position.timeline && candidate.begin < position.lsn) ?? { timeline: position.timeline, begin: 0n };
+  const { timeline, begin } = timelines.find((candidate) => candidate.timeline <= position.timeline && candidate.begin < position.lsn) ?? {
+    timeline: position.timeline,
+    begin: 0n,
+  };
   const last = position.lsn - 1n;
   const starts = [last - (last % control.segmentBytes), begin, position.lsn - comparedBytesMax];
   const from = starts.reduce((a, b) => (a > b ? a : b));
@@ -98,7 +141,13 @@ async function comparedRange(data: string, control: ControlFile, position: Posit
   return { timeline, from, files: files.toReversed() };
 }
 
-async function readWal(data: string, control: ControlFile, files: readonly number[], from: bigint, to: bigint): Promise<Buffer | undefined> {
+async function readWal(
+  data: string,
+  control: ControlFile,
+  files: readonly number[],
+  from: bigint,
+  to: bigint,
+): Promise<Buffer | undefined> {
   const length = Number(to - from);
   for (const timeline of files) {
     const path = join(data, 'pg_wal', segmentName(timeline, from, control.segmentBytes));
@@ -114,10 +163,16 @@ async function readWal(data: string, control: ControlFile, files: readonly numbe
   return undefined;
 }
 
-async function streamWal(connection: ReplicationConnection, timeline: number, from: bigint, length: number, signal: AbortSignal): Promise<Buffer> {
+async function streamWal(
+  connection: ReplicationConnection,
+  timeline: number,
+  from: bigint,
+  length: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
   connection.send(`START_REPLICATION PHYSICAL ${formatLsn(from)} TIMELINE ${timeline}`);
   const parts: Buffer[] = [];
-  for (let missing = length; missing > 0; ) {
+  for (let missing = length; missing > 0;) {
     const { type, body } = await connection.next({ timeoutMs: answerMs, signal });
     if (type === 'c' || type === 'Z') break;
     // XLogData: 'w', its start, the server's end, its time, then WAL.
@@ -130,5 +185,7 @@ async function streamWal(connection: ReplicationConnection, timeline: number, fr
 }
 
 export function diverged(upstream: MemberAddress, reason: string): HoldfastError {
-  return new HoldfastError('ENGINE_DIVERGED', `this member's data can not be continued from ${upstream.node}: ${reason}`, { hint: 'It has to rejoin (done by itself where failover is not paused).' });
+  return new HoldfastError('ENGINE_DIVERGED', `this member's data can not be continued from ${upstream.node}: ${reason}`, {
+    hint: 'It has to rejoin (done by itself where failover is not paused).',
+  });
 }

@@ -28,7 +28,12 @@ export interface WalRecord {
  * Undefined when there is none.
  * @param previous start of the record before; undefined leaves the back pointer unchecked
  */
-export async function readRecord(pages: WalPages, lsn: bigint, previous: bigint | undefined, segmentBytes: bigint): Promise<WalRecord | undefined> {
+export async function readRecord(
+  pages: WalPages,
+  lsn: bigint,
+  previous: bigint | undefined,
+  segmentBytes: bigint,
+): Promise<WalRecord | undefined> {
   const first = await pages.read(lsn - (lsn % pageBytes));
   if (first === undefined) return undefined;
   const { fileTimeline } = first;
@@ -40,7 +45,8 @@ export async function readRecord(pages: WalPages, lsn: bigint, previous: bigint 
   const record = await collect(pages, first, offset, length);
   // The crash that cut such a record off is recorded on the page where it would have gone on; recovery reads on there.
   if (typeof record === 'bigint') return await readRecord(pages, record, previous, segmentBytes);
-  if (record === undefined || (previous !== undefined && record.bytes.readBigUInt64LE(8) !== previous) || !isIntact(record.bytes)) return undefined;
+  if (record === undefined || (previous !== undefined && record.bytes.readBigUInt64LE(8) !== previous) || !isIntact(record.bytes))
+    return undefined;
   const end = isSegmentSwitch(record.bytes) ? roundUp(record.end, segmentBytes) : roundUp(record.end, 8n);
   return { start, end, fileTimeline, bytes: record.bytes };
 }
@@ -86,11 +92,16 @@ export function databaseOf({ bytes }: WalRecord): number | undefined {
  * Puts a record together that may span pages; gives the LSN of a page where it was given up. Pages are views into one buffer, so each
  * part is copied before the next page is read.
  */
-async function collect(pages: WalPages, first: WalPage, offset: number, length: number): Promise<{ bytes: Buffer; end: bigint } | bigint | undefined> {
+async function collect(
+  pages: WalPages,
+  first: WalPage,
+  offset: number,
+  length: number,
+): Promise<{ bytes: Buffer; end: bigint } | bigint | undefined> {
   const here = Math.min(length, walPageBytes - offset);
   const parts = [Buffer.from(first.bytes.subarray(offset, offset + here))];
   let end = first.lsn + BigInt(offset + here);
-  for (let remaining = length - here; remaining > 0; ) {
+  for (let remaining = length - here; remaining > 0;) {
     const page = await pages.read(end);
     if (page?.overwritesRecord === true) return page.lsn;
     if (page === undefined || !page.continuesRecord || page.remainingBytes !== remaining) return undefined;
