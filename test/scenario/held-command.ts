@@ -24,17 +24,20 @@ export interface Running {
   readonly finished: Promise<Finished>;
 }
 
-/** One embedded store in a directory of its own, and the commands that use it. */
+/** A store (an embedded one, unless another is named), a directory of its own, and the commands that use them. */
 export class HeldCommands implements AsyncDisposable {
   readonly directory: string;
+  readonly coordination: string;
   readonly #started: ProcessIdentity[] = [];
 
-  private constructor(directory: string) {
+  private constructor(directory: string, coordination: string) {
     this.directory = directory;
+    this.coordination = coordination;
   }
 
-  static async open(): Promise<HeldCommands> {
-    return new HeldCommands(await mkdtemp(join(tmpdir(), 'holdfast-lock-')));
+  static async open(coordination?: string): Promise<HeldCommands> {
+    const directory = await mkdtemp(join(tmpdir(), 'holdfast-lock-'));
+    return new HeldCommands(directory, coordination ?? `embedded:${join(directory, 'store.db')}`);
   }
 
   get store(): string {
@@ -47,7 +50,7 @@ export class HeldCommands implements AsyncDisposable {
 
   /** Starts `holdfast …` on the store; a shell script as the command comes last. */
   start(args: readonly string[], script: string): Running {
-    return this.run([...args, '--coordination', `embedded:${this.store}`, '--', 'bash', '-c', script]);
+    return this.run([...args, '--coordination', this.coordination, '--', 'bash', '-c', script]);
   }
 
   run(args: readonly string[], options: { cwd?: string } = {}): Running {
