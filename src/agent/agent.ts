@@ -1,5 +1,4 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { HoldfastConfig } from '../config/schema.ts';
 import { formatAddress } from '../core/config-fields.ts';
 import { messageOf } from '../core/errors.ts';
@@ -202,9 +201,4 @@ function publishRoutes(self: string, services: ReadonlyMap<string, LocalService>
     if (member !== undefined) members.push({ node: self, alive: true, state: member.state() });
     router.publish(routeView(members));
   }
-}
-
-/** Where an agent keeps what is its own of a service. */
-export function stateDirectory(config: HoldfastConfig, service: string): string {
-  return join(config.node.state, service);
 }

@@ -1,8 +1,2 @@
-export {
-  createAuthorityFiles,
-  createNodeFiles,
-  authorityDaysDefault,
-  nodeDaysDefault,
-  type CertificateFiles,
-} from './certificates/files.ts';
-export { createAuthority, issueNodeCertificate, type Issued } from './certificates/issue.ts';
+export { createAuthorityFiles, createNodeFiles } from './certificates/files.ts';
+export { createAuthority, issueNodeCertificate } from './certificates/issue.ts';

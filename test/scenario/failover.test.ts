@@ -142,7 +142,7 @@ describe('failover with real PostgreSQL', () => {
         await agents.until('no leader: one member does not confirm', (service) => service.leader === null, { timeoutMs: 20_000 });
         await agents.signal(other, 'SIGCONT');
       }
-      await etcd.members[0]!.continue();
+      etcd.members[0]!.continue();
       await agents.whole();
       await query(agents.write, 'insert into held values (2)');
     }

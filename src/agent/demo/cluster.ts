@@ -82,14 +82,14 @@ export class DemoCluster implements AsyncDisposable {
    * @throws DEMO_NOT_READY with the last state, when it does not come in time
    */
   async until(what: string, reached: (service: ServiceStatus) => boolean, timeoutMs: number, signal?: AbortSignal): Promise<ServiceStatus> {
-    const deadline = this.#runtime.clock.monotonicMs() + timeoutMs;
+    const untilMs = this.#runtime.clock.monotonicMs() + timeoutMs;
     let last: ServiceStatus | undefined;
     for (;;) {
       signal?.throwIfAborted();
       this.#supervisor.assertRunning();
       last = await this.status();
       if (last !== undefined && reached(last)) return last;
-      if (this.#runtime.clock.monotonicMs() > deadline) {
+      if (this.#runtime.clock.monotonicMs() > untilMs) {
         const states = last?.members
           .map((member) => `${member.node} ${member.state}${member.detail ? ` (${member.detail})` : ''}`)
           .join('; ');

@@ -146,7 +146,7 @@ async function certificates(directory: string, names: readonly string[]): Promis
 async function choosePorts(file: string, names: readonly string[]): Promise<Record<string, number>> {
   const before = await readFile(file, 'utf8').then(
     (text) => JSON.parse(text) as Record<string, number>,
-    () => ({}) as Record<string, number>,
+    (): Record<string, number> => ({}),
   );
   const ports: Record<string, number> = {};
   for (const name of names) {
