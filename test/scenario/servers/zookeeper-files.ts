@@ -22,6 +22,8 @@ export interface ZooKeeperOptions {
   readonly leaderServes?: boolean;
   /** With three servers: the third, which does not lead at first, reaches the others through relays (`thirdLinks`). */
   readonly thirdApart?: boolean;
+  /** How often empty containers are looked for and removed. Default: ZooKeeper's, a minute. */
+  readonly containerCheckMs?: number;
   /** Further lines of zoo.cfg. */
   readonly extra?: readonly string[];
 }
@@ -81,7 +83,7 @@ export async function writeServerFiles(
     const where = count === 1 ? [`clientPort=${own.client}`, 'clientPortAddress=127.0.0.1'] : ['standaloneEnabled=false', ...members];
     const tls = certificates === undefined ? [] : await tlsLines(home, own.secure, certificates);
     await writeFile(join(home, 'zoo.cfg'), [...commonLines(home, options), ...where, ...tls, ...(options.extra ?? [])].join('\n'));
-    return { home, clientPort: own.client, securePort: certificates && own.secure, args: javaArgs(join(home, 'zoo.cfg')) };
+    return { home, clientPort: own.client, securePort: certificates && own.secure, args: javaArgs(options, join(home, 'zoo.cfg')) };
   });
   return { servers: await Promise.all(servers), thirdLinks };
 }
@@ -116,7 +118,7 @@ async function tlsLines(home: string, port: number, { ca, server }: TestCertific
   ];
 }
 
-function javaArgs(configFile: string): string[] {
+function javaArgs(options: ZooKeeperOptions, configFile: string): string[] {
   // Small and quick to start; 1 MB of log file allocated at a time instead of 64.
   const jvm = [
     '-Xmx96m',
@@ -129,5 +131,6 @@ function javaArgs(configFile: string): string[] {
     '-Dorg.slf4j.simpleLogger.showDateTime=true',
     '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS',
   ];
+  if (options.containerCheckMs !== undefined) jvm.push(`-Dznode.container.checkIntervalMs=${options.containerCheckMs}`);
   return [...jvm, '-cp', [JAR, ...FURTHER_JARS].join(':'), 'org.apache.zookeeper.server.quorum.QuorumPeerMain', configFile];
 }

@@ -45,6 +45,7 @@ export class Client {
   #next = nextConnection();
   #problem = new ZooKeeperFailure('away', 'not connected yet');
   #closing = false;
+  #absent = false;
 
   constructor(ensemble: Ensemble, runtime: Runtime, options: ClientOptions) {
     this.#ensemble = ensemble;
@@ -135,6 +136,7 @@ export class Client {
     this.#session = connection.session;
     this.#ttlMs = connection.ttlMs;
     this.#current = connection;
+    this.#absent = false;
     this.#next.resolve(connection);
     this.#next = nextConnection();
     if (this.#closing) void this.#close(connection);
@@ -163,7 +165,10 @@ export class Client {
     const failure = error instanceof ZooKeeperFailure ? error : new ZooKeeperFailure('away', String(error), { cause: error });
     this.#problem = failure;
     if (this.#stop.signal.aborted) return;
-    this.#log.info('coordination.zookeeper.disconnected', { kind: failure.kind, why: failure.message });
+    // Once for people; every further attempt only for who looks closely.
+    const level = this.#absent ? 'debug' : 'info';
+    this.#absent = true;
+    this.#log[level]('coordination.zookeeper.disconnected', { kind: failure.kind, why: failure.message });
     if (failure.kind === 'expired') {
       this.#session = undefined;
       if (this.#closing || this.#options.whenExpired === 'end') this.stop(failure);

@@ -14,7 +14,7 @@ import type {
 } from '../../store.ts';
 import { assertTtl } from '../../ttl.ts';
 import { readNow, valueOf } from './answers.ts';
-import { call, CALL_MS_MAX } from './calls.ts';
+import { call } from './calls.ts';
 import { Client } from './client.ts';
 import type { Connection } from './connection.ts';
 import type { Ensemble } from './ensemble.ts';
@@ -30,6 +30,8 @@ import { ZooKeeperSession } from './session.ts';
 
 /** Timeout of the client's own connection, for reads and watches: nothing is bound to it, it is short so that a silent server is left soon. */
 const BASE_TTL_MS = 4_000;
+/** How long disposal waits for that connection's goodbye. */
+const BASE_CLOSE_MS_MAX = 1_000;
 
 type Options = { signal?: AbortSignal };
 
@@ -174,7 +176,7 @@ export class ZooKeeperStore implements CoordinationStore {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort(new HoldfastError('COORD_UNREACHABLE', 'this client of ZooKeeper is closed'));
     await Promise.all([...this.#sessions].map((session) => session[Symbol.asyncDispose]()));
-    await this.#base.close(CALL_MS_MAX / 5);
+    await this.#base.close(BASE_CLOSE_MS_MAX);
     this.#ensemble[Symbol.dispose]();
   }
 
