@@ -8,6 +8,7 @@ import type { ProxyConfig } from './config.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type ListenAddress, ProxyPort } from './proxy-port.ts';
 import type { Port } from './route.ts';
+import type { TlsKnowledge } from './session.ts';
 
 /** Readers of a member that is in no view for so long are cut: what they read there grows old. */
 const absentMsMax = 5_000;
@@ -20,6 +21,7 @@ export class ProxyRouter implements Router {
   readonly #cancelKeys: CancelKeys;
   readonly #absence: Absence;
   readonly #ports = new Map<Port, ProxyPort>();
+  readonly #tls: TlsKnowledge = { isOffered: undefined };
   #cutTotal = 0;
   #refusedTotal = 0;
 
@@ -109,6 +111,7 @@ export class ProxyRouter implements Router {
       cancelKeys: this.#cancelKeys,
       clock,
       logger: this.#logger,
+      tls: this.#tls,
       onRefused: () => this.#refusedTotal++,
     });
     this.#ports.set(port, listening);

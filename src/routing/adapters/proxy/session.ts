@@ -21,6 +21,7 @@ const lastWordTimeoutMs = 1_000;
 /** What a client says before it has a server. */
 const earlyBytesMax = 65_536;
 
+const yes = Buffer.from('S');
 const no = Buffer.from('N');
 
 export interface SessionContext {
@@ -31,7 +32,13 @@ export interface SessionContext {
   readonly cancelKeys: CancelKeys;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tls: TlsKnowledge;
   readonly onRefused: () => void;
+}
+
+/** Whether the servers of the service took TLS when last asked; undefined: never asked. One for all clients. */
+export interface TlsKnowledge {
+  isOffered: boolean | undefined;
 }
 
 /** One client, from its connection to the end of both sides. */
@@ -101,15 +108,21 @@ export class Session {
   /** Goes through what a client may say before its start-up message; each request for encryption comes at most once, as in PostgreSQL. */
   async #negotiate(): Promise<void> {
     const asked = new Set<string>();
+    let refusal: Refusal | undefined;
     for (;;) {
       const opening = await this.#readOpening();
-      if (opening.kind === 'startup') return this.#connect({ bytes: opening.packet, judge: judgeAnswer });
       if (opening.kind === 'cancel') return this.#cancel(opening.packet, opening.key);
       if (opening.kind === 'tls') return this.#startTlsDirectly();
+      if (opening.kind === 'startup') {
+        if (refusal) throw refusal;
+        return this.#connect({ bytes: opening.packet, judge: judgeAnswer });
+      }
       if (asked.has(opening.kind)) throw new Refusal('08P01', 'encryption was asked for twice', '');
       asked.add(opening.kind);
       if (opening.kind === 'ssl' && this.#context.config.tls === 'passthrough') {
-        if (await this.#offerTls(opening.packet)) return;
+        const outcome = await this.#offerTls(opening.packet);
+        if (outcome === 'connected') return;
+        if (outcome !== 'declined') refusal = outcome;
       }
       this.#client.write(no);
     }
@@ -131,21 +144,29 @@ export class Session {
     }
   }
 
-  /** Asks a server for TLS on the client's behalf. True: it has been connected, false: the server has none. */
-  async #offerTls(packet: Buffer): Promise<boolean> {
+  /**
+   * Asks a server for TLS on the client's behalf. A refusal is returned where it can be told later: clients show no error that comes
+   * unencrypted in place of TLS (CVE-2024-10977), but one that answers their start-up message.
+   */
+  async #offerTls(packet: Buffer): Promise<'connected' | 'declined' | Refusal> {
+    const { dispatcher, port, tls } = this.#context;
     for (;;) {
-      const backend = await this.#context.dispatcher.acquire(
-        this.#context.port,
-        { bytes: packet, judge: judgeTlsAnswer },
-        this.#gone.signal,
-      );
-      if (backend.inlet.bytes[0] !== no[0]) {
-        if (this.#bind(backend)) return true;
-        continue;
+      let backend: Backend;
+      try {
+        backend = await dispatcher.acquire(port, { bytes: packet, judge: judgeTlsAnswer }, this.#gone.signal);
+      } catch (error) {
+        // Servers that have TLS are not denied to have it.
+        if (error instanceof Refusal && tls.isOffered !== true) return error;
+        throw error;
       }
-      backend.inlet.skip(1);
-      this.#spare = backend;
-      return false;
+      const answer = backend.inlet.bytes[0];
+      if (answer === yes[0] || answer === no[0]) tls.isOffered = answer === yes[0];
+      if (answer === no[0]) {
+        backend.inlet.skip(1);
+        this.#spare = backend;
+        return 'declined';
+      }
+      if (this.#bind(backend)) return 'connected';
     }
   }
 
