@@ -1,12 +1,12 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../../../src/core/clock.ts';
 import { makeCertificates, type TestCertificates } from './certificates.ts';
+import { freePorts, ServerProcess } from './server-process.ts';
 
 const run = promisify(execFile);
 
@@ -63,6 +63,7 @@ export class EtcdCluster implements AsyncDisposable {
       try {
         for (const member of members) member.start();
         await cluster.ready();
+        if (members.some((member) => !member.running)) throw new Error('a member of etcd ended by itself');
         if (options.auth === true) await cluster.#enableAuth();
         return cluster;
       } catch (error) {
@@ -170,66 +171,17 @@ export class EtcdCluster implements AsyncDisposable {
 }
 
 /** One etcd process and its data. */
-export class EtcdMember {
+export class EtcdMember extends ServerProcess {
   readonly name: string;
   /** Client URL. */
   readonly url: string;
   readonly port: number;
-  readonly #args: readonly string[];
-  readonly #logFile: string;
-  readonly #clock: Clock;
-  #process: ChildProcess | undefined;
-  #exited: Promise<void> = Promise.resolve();
-  #paused = false;
-  #failed = false;
 
   constructor(name: string, url: string, args: readonly string[], logFile: string, clock: Clock) {
+    super({ program: 'etcd', args, logFile }, clock);
     this.name = name;
     this.url = url;
     this.port = Number(new URL(url).port);
-    this.#args = args;
-    this.#logFile = logFile;
-    this.#clock = clock;
-  }
-
-  get running(): boolean {
-    return this.#process !== undefined;
-  }
-
-  get paused(): boolean {
-    return this.#paused;
-  }
-
-  /** It ended by itself. */
-  get failed(): boolean {
-    return this.#failed;
-  }
-
-  /** Starts the process, on the data it left. */
-  start(): void {
-    if (this.#process !== undefined) return;
-    const child = spawn('etcd', this.#args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const log = createWriteStream(this.#logFile, { flags: 'a' });
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
-    this.#failed = false;
-    this.#process = child;
-    this.#exited = new Promise((resolve) => {
-      child.once('close', () => {
-        this.#failed = this.#process === child;
-        if (this.#failed) this.#process = undefined;
-        log.end(resolve);
-      });
-    });
-  }
-
-  /** SIGKILL; resolves when it is gone. Idempotent. */
-  async kill(): Promise<void> {
-    const child = this.#process;
-    this.#process = undefined;
-    this.#paused = false;
-    child?.kill('SIGKILL');
-    await this.#exited;
   }
 
   /** Kills it and starts it again on the same data and ports. See `EtcdCluster.ready`. */
@@ -237,32 +189,6 @@ export class EtcdMember {
     await this.kill();
     this.start();
   }
-
-  /** SIGSTOP: connections stay open, nothing answers. Resolves when all its threads stand still. */
-  async pause(): Promise<void> {
-    const pid = this.#process?.pid;
-    if (pid === undefined) return;
-    this.#paused = true;
-    this.#process?.kill('SIGSTOP');
-    while (this.#process?.pid === pid && !(await isStopped(pid))) await this.#clock.sleep(1);
-  }
-
-  /** SIGCONT. */
-  continue(): void {
-    this.#paused = false;
-    this.#process?.kill('SIGCONT');
-  }
-
-  async log(): Promise<string> {
-    return await readFile(this.#logFile, 'utf8').catch(() => '');
-  }
-}
-
-/** Whether every thread is in state T (proc(5), /proc/PID/stat). */
-async function isStopped(pid: number): Promise<boolean> {
-  const threads = await readdir(`/proc/${pid}/task`);
-  const stats = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => ') T')));
-  return stats.every((stat) => stat.slice(stat.lastIndexOf(')')).startsWith(') T'));
 }
 
 async function describeMembers(
@@ -300,18 +226,4 @@ async function describeMembers(
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
     return new EtcdMember(name, url, args, join(directory, `${name}.log`), clock);
   });
-}
-
-/** Ports that were free a moment ago: all are held at once, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
