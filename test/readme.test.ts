@@ -50,7 +50,7 @@ test("the README's certificates and configuration pass its own check", async () 
   for (const args of certificates) expect(await holdfast(args, { cwd: directory })).toMatchObject({ code: 0 });
   const [yaml] = blocks(readme, 'yaml');
   writeFileSync(join(directory, 'holdfast.yaml'), yaml!);
-  writeFileSync(join(directory, 'tls/ops.token'), 'not so secret here\n', { mode: 0o600 });
+  writeFileSync(join(directory, 'tls/ops.token'), 'not-so-secret-in-this-place\n', { mode: 0o600 });
   const env = { ORDERS_PASSWORD: 'not so secret either' };
   expect(await holdfast(['config', 'check'], { cwd: directory, env })).toEqual({
     code: 0,
@@ -59,7 +59,7 @@ test("the README's certificates and configuration pass its own check", async () 
   expect((await holdfast(['config', 'check'], { cwd: directory, env: { ORDERS_PASSWORD: '' } })).out).toContain(
     'the environment has no ORDERS_PASSWORD',
   );
-  expect((await holdfast(['config', 'show'], { cwd: directory, env })).out).not.toContain('not so secret');
+  expect((await holdfast(['config', 'show'], { cwd: directory, env })).out).not.toMatch(/not[ -]so[ -]secret/);
 });
 
 describe.each(pages)('%s', (page) => {

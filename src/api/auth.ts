@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { HoldfastError } from '../core/errors.ts';
+import { tokenCharactersMin } from '../core/secret.ts';
 import { roles, type Role } from './schema.ts';
 
 /** A secret that lets its bearer in. */
@@ -16,8 +17,6 @@ export interface Caller {
   readonly role: Role;
 }
 
-/** Shorter ones could be guessed. `openssl rand -hex 24` makes a good one. */
-export const tokenCharactersMin = 20;
 /** Wrong tokens that one address may show in one window. A right one is always let in: a broken script must not lock its operator out. */
 const failuresMax = 20;
 const failureWindowMs = 60_000;

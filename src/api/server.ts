@@ -11,7 +11,7 @@ import { failureOf } from './failure.ts';
 import { healthRoutes } from './health-routes.ts';
 import { apiRoutes, type RouteContext } from './routes.ts';
 
-export { type ApiToken, tokenCharactersMin } from './auth.ts';
+export type { ApiToken } from './auth.ts';
 export { plainPathsFor } from './health-routes.ts';
 
 const bodyBytesMax = 16 * 1024;

@@ -260,6 +260,16 @@ describe('secrets', () => {
     expect(() => load('"file:empty"')).toThrow('is empty');
   });
 
+  test.each(['short', 'with blanks in the middle of it'])('that are tokens must be hard to guess and fit into a header: %s', (token) => {
+    const text = single
+      .replace('db1.key }', 'db1.key, tokens: [{ name: ann, role: admin, secret: "${ANN}" }] }')
+      .replace(', password: SECRET, username: x', '');
+    const load = (ANN: string) => loadConfig(write(text), { clock: createClock(), environment: { ANN } });
+    expect(load('0123456789abcdef0123').security.tokens).toHaveLength(1);
+    expect(() => load(token)).toThrow(/security.tokens\[0\].secret: must have 20 to 1024 printable characters/);
+    expect(() => load(token)).not.toThrow(token);
+  });
+
   test('never show', () => {
     const password = load('"${ETCD}"', { ETCD: 'hidden' })?.password;
     expect(`${String(password)} ${JSON.stringify({ password })}`).toBe('${ETCD} {"password":"${ETCD}"}');

@@ -14,7 +14,7 @@ import { configSchema } from './schema.ts';
 import { readTextFile } from './read-file.ts';
 import { mapKinds } from './schema-walk.ts';
 import type { Environment } from './secrets.ts';
-import { resolveSecrets } from './secrets.ts';
+import { judgeTokens, resolveSecrets } from './secrets.ts';
 
 const fileBytesMax = 1024 * 1024;
 
@@ -35,12 +35,8 @@ export interface LoadOptions {
  */
 export function loadConfig(file: string, { clock, environment = process.env, strict = false }: LoadOptions): HoldfastConfig {
   const { config, document, findings } = parseFile(file);
-  const all = [...findings, ...resolveSecrets(config, environment, dirname(resolve(file))), ...certificateFindings(config, clock, strict)];
-  if (all.length > 0)
-    throw new ConfigError(
-      file,
-      all.map((finding) => document.place(finding)),
-    );
+  const unreadable = resolveSecrets(config, environment, dirname(resolve(file)));
+  requireNone(file, document, [...findings, ...unreadable, ...judgeTokens(config), ...certificateFindings(config, clock, strict)]);
   return config;
 }
 
@@ -50,11 +46,7 @@ export function loadConfig(file: string, { clock, environment = process.env, str
  */
 export function checkText(file: string): { readonly config: HoldfastConfig; readonly written: unknown } {
   const { config, document, findings } = parseFile(file);
-  if (findings.length > 0)
-    throw new ConfigError(
-      file,
-      findings.map((finding) => document.place(finding)),
-    );
+  requireNone(file, document, findings);
   return { config, written: document.value };
 }
 
@@ -66,12 +58,7 @@ export function checkText(file: string): { readonly config: HoldfastConfig; read
 export function loadCoordination(file: string, environment: Environment = process.env): HoldfastConfig['coordination'] {
   const { config, document, findings } = parseFile(file);
   const unreadable = resolveSecrets({ coordination: config.coordination }, environment, dirname(resolve(file)));
-  const all = [...findings, ...unreadable];
-  if (all.length > 0)
-    throw new ConfigError(
-      file,
-      all.map((finding) => document.place(finding)),
-    );
+  requireNone(file, document, [...findings, ...unreadable]);
   return config.coordination;
 }
 
@@ -100,6 +87,15 @@ function parseFile(file: string): { config: HoldfastConfig; document: ConfigDocu
     );
   }
   return { config: data, document, findings: crossCheck(data) };
+}
+
+/** @throws CONFIG_INVALID when there is any */
+function requireNone(file: string, document: ConfigDocument, findings: readonly Finding[]): void {
+  if (findings.length === 0) return;
+  throw new ConfigError(
+    file,
+    findings.map((finding) => document.place(finding)),
+  );
 }
 
 function readText(file: string): string {

@@ -1,12 +1,25 @@
 import { resolve } from 'node:path';
 import { messageOf } from '../core/errors.ts';
 import type { SecretSource } from '../core/secret.ts';
-import { Secret } from '../core/secret.ts';
+import { Secret, tokenCharactersMin } from '../core/secret.ts';
+import type { HoldfastConfig } from './schema.ts';
 import { readTextFile } from './read-file.ts';
 import type { Finding, Path } from './problem.ts';
 
 /** More than any password or key has; less than a mistaken path to a database would read. */
 const secretBytesMax = 64 * 1024;
+
+/** What fits into an Authorization header as one word (RFC 6750). */
+const tokenPattern = new RegExp(`^[\\x21-\\x7e]{${tokenCharactersMin},1024}$`);
+
+/** Tokens, once read, that nobody could send or anybody could guess. Says nothing of the token itself. */
+export function judgeTokens({ security }: HoldfastConfig): readonly Finding[] {
+  return security.tokens.flatMap(({ secret }, index) => {
+    if (!secret.isResolved || tokenPattern.test(secret.reveal())) return [];
+    const message = `must have ${tokenCharactersMin} to 1024 printable characters without blanks: openssl rand -hex 24 makes a good one`;
+    return [{ path: ['security', 'tokens', index, 'secret'], message }];
+  });
+}
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

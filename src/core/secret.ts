@@ -1,6 +1,9 @@
 /** Where a secret comes from: never the configuration file itself. */
 export type SecretSource = { readonly from: 'environment'; readonly name: string } | { readonly from: 'file'; readonly path: string };
 
+/** Shorter tokens of the API could be guessed. `openssl rand -hex 24` makes a good one. */
+export const tokenCharactersMin = 20;
+
 /** A secret that cannot slip out: printed, logged or turned into JSON, it is only where it comes from. */
 export class Secret {
   readonly source: SecretSource;
@@ -14,6 +17,10 @@ export class Secret {
   /** Set once, by whoever reads environment and files. */
   resolve(value: string): void {
     this.#value = value;
+  }
+
+  get isResolved(): boolean {
+    return this.#value !== undefined;
   }
 
   /** The secret itself. To be called where it is used, and not kept. */
