@@ -4,7 +4,7 @@ import { probe, type Health, type Surroundings, type Verdict } from './health.ts
 import { trimLog } from './log-file.ts';
 import type { Session } from './session.ts';
 
-/** How often it is looked whether the main process lives; if it is our child, its exit tells sooner. */
+/** How often it is looked whether the main process that another agent started lives; of our own child the exit tells at once. */
 const lookMs = 50;
 /** Probes follow each other faster until the first one succeeds. */
 const firstProbesMs = 100;
@@ -46,10 +46,11 @@ export class Watch {
     const stop = (this.#stop = new AbortController());
     this.#verdict = undefined;
     this.#well = this.#options.health === undefined;
-    void child?.exited.then(({ code, signal }) =>
-      this.#dead(stop, signal === null ? `it ended with ${code}` : `it was ended by ${signal}`),
-    );
-    void this.#untilEnd(stop, () => this.#lookForDeath(stop));
+    if (child === undefined) void this.#untilEnd(stop, () => this.#lookForDeath(stop));
+    else
+      void child.exited.then(({ code, signal }) =>
+        this.#dead(stop, signal === null ? `it ended with ${code}` : `it was ended by ${signal}`),
+      );
     void this.#untilEnd(stop, () => this.#probeForever(stop));
     void this.#untilEnd(stop, () => this.#trimForever(stop));
   }
