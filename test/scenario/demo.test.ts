@@ -79,7 +79,7 @@ describe('demo', () => {
     // A switchover to a named member.
     const before = await status(directory.path);
     const successor = before.members.find((member) => member.node !== before.leader)!.node;
-    const moved = await holdfast(['switchover', 'orders', '--to', successor, '--yes', '--json', '--demo', directory.path]);
+    const moved = await holdfast(['switchover', 'orders', '--to', successor, '--json', '--demo', directory.path]);
     expect(moved.code, moved.stderr + moved.stdout).toBe(0);
     const after = await until('the successor leads and everybody follows', async () => {
       const now = await status(directory.path);
