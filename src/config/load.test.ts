@@ -264,10 +264,10 @@ describe('secrets', () => {
     const text = single
       .replace('db1.key }', 'db1.key, tokens: [{ name: ann, role: admin, secret: "${ANN}" }] }')
       .replace(', password: SECRET, username: x', '');
-    const load = (ANN: string) => loadConfig(write(text), { clock: createClock(), environment: { ANN } });
-    expect(load('0123456789abcdef0123').security.tokens).toHaveLength(1);
-    expect(() => load(token)).toThrow(/security.tokens\[0\].secret: must have 20 to 1024 printable characters/);
-    expect(() => load(token)).not.toThrow(token);
+    const loadWith = (ANN: string) => loadConfig(write(text), { clock: createClock(), environment: { ANN } });
+    expect(loadWith('0123456789abcdef0123').security.tokens).toHaveLength(1);
+    expect(() => loadWith(token)).toThrow(/security.tokens\[0\].secret: must have 20 to 1024 printable characters/);
+    expect(() => loadWith(token)).not.toThrow(token);
   });
 
   test('never show', () => {
