@@ -1,192 +1,26 @@
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Connection } from '../../src/coordination/adapters/zookeeper/connection.ts';
-import { configSchema, inspectStore, open } from '../../src/coordination/adapters/zookeeper/index.ts';
-import { Keys } from '../../src/coordination/adapters/zookeeper/keys.ts';
-import { Layout } from '../../src/coordination/adapters/zookeeper/layout.ts';
-import {
-  create,
-  exists,
-  getChildren,
-  getData,
-  opcode,
-  remove,
-  type Request,
-  setData,
-  multi,
-} from '../../src/coordination/adapters/zookeeper/protocol.ts';
+import { inspectStore, open } from '../../src/coordination/adapters/zookeeper/index.ts';
+import { getChildren, getData, multi, remove, setData } from '../../src/coordination/adapters/zookeeper/protocol.ts';
 import { eventually, freshName, untilReachable } from '../../src/coordination/contract/harness.ts';
 import type { CoordinationStore } from '../../src/coordination/store.ts';
-import { parseAddress } from '../../src/core/config-fields.ts';
 import { HoldfastError } from '../../src/core/errors.ts';
-import { silentLogger } from '../../src/core/logger.ts';
-import { createClock, createRandom } from '../../src/runtime/index.ts';
 import { CutProxy } from './servers/cut-proxy.ts';
+import { clock, configOf, connect, connectBare, never, runtime } from './servers/zookeeper-clients.ts';
 import { hasZooKeeper, ZooKeeperEnsemble } from './servers/zookeeper.ts';
 
-const clock = createClock();
-const runtime = { clock, random: createRandom(), logger: silentLogger };
-const never = new AbortController().signal;
-const everybody = { scheme: 'world', id: 'anyone' };
-
-/** As from a file: secrets do not stand in it. */
-function configOf(settings: { servers: readonly string[]; user?: string; password?: string; prefix?: string; tls?: object }) {
-  const { servers, user, password, ...rest } = settings;
-  const config = configSchema.parse({ servers, ...rest, ...(user !== undefined && { auth: { user, password: '${ZOOKEEPER_PASSWORD}' } }) });
-  config.auth?.password.resolve(password ?? '');
-  return config;
-}
-
-function connect(servers: readonly string[], rest: Omit<Parameters<typeof configOf>[0], 'servers'> = {}): Promise<CoordinationStore> {
-  return open(configOf({ servers, ...rest }), runtime, {});
-}
-
-/** A bare connection, to look at what is really there. */
-async function raw(server: string, digest?: string): Promise<Connection & AsyncDisposable> {
-  const connection = await Connection.open(parseAddress(server)!, {
-    clock,
-    tls: undefined,
-    digest,
-    limitMs: 5_000,
-    replyLimitMs: 30_000,
-    signal: never,
-    ttlMs: 30_000,
-    session: undefined,
-    lastZxid: 0n,
-    seen: { zxid: 0n },
-    onEvent: () => {},
-  });
-  return Object.assign(connection, { [Symbol.asyncDispose]: async () => connection.destroy(new Error('test over') as never) });
-}
-
-describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and the package zookeeper)', () => {
+describe.runIf(hasZooKeeper())('sessions on ZooKeeper, and who may use it (needs java and the package zookeeper)', () => {
   let ensemble: ZooKeeperEnsemble;
   let server: string;
   let store: CoordinationStore;
   beforeAll(async () => {
-    ensemble = await ZooKeeperEnsemble.start(clock, { tls: true, containerCheckMs: 200 });
+    ensemble = await ZooKeeperEnsemble.start(clock, { tls: true });
     server = ensemble.addresses[0]!;
     store = await connect([server]);
   });
   afterAll(async () => {
     await store[Symbol.asyncDispose]();
     await ensemble[Symbol.asyncDispose]();
-  });
-
-  describe('comparing revisions', () => {
-    /** Keys on a real connection, on which the requests that match wait until they may go. */
-    function gated(
-      connection: Connection,
-      waits: (request: Request<unknown>) => boolean,
-    ): { keys: Keys; slow: Connection; pass: () => void } {
-      const gate = Promise.withResolvers<void>();
-      const slow = {
-        session: connection.session,
-        closed: connection.closed,
-        get turn() {
-          return connection.turn;
-        },
-        submit: async <T>(request: Request<T>) => {
-          if (waits(request)) await gate.promise;
-          return connection.submit(request);
-        },
-      };
-      return { keys: new Keys(new Layout('/holdfast'), everybody), slow: slow as unknown as Connection, pass: gate.resolve };
-    }
-    const transactions = ({ type }: Request<unknown>): boolean => type === opcode.multi;
-
-    it.each(['swap', 'remove'] as const)(
-      'a %s meant for a key does not hit another of the same name that came between reading and writing',
-      async (change) => {
-        await using connection = await raw(server);
-        const key = freshName();
-        const first = await store.swap(key, 'first', 'absent');
-        if (!first.swapped) throw new Error('lost');
-        const { keys, slow, pass } = gated(connection, transactions);
-        const late = change === 'swap' ? keys.swap(slow, key, 'late', first.revision, undefined) : keys.remove(slow, key, first.revision);
-        // What was read is version 0 of the node; so is this.
-        await clock.sleep(100);
-        await store.remove(key, first.revision);
-        const second = await store.swap(key, 'second', 'absent');
-        if (!second.swapped) throw new Error('lost');
-        const layout = new Layout('/holdfast');
-        expect(await connection.submit(exists(layout.key(key)))).toMatchObject({ value: { version: 0 } });
-        pass();
-        const outcome = await late;
-        expect(outcome).toEqual(change === 'swap' ? { swapped: false, current: await store.get(key) } : false);
-        expect(await store.get(key)).toMatchObject({ value: 'second', revision: second.revision });
-      },
-    );
-
-    it('a change is not disturbed by the creation of other keys', async () => {
-      await using connection = await raw(server);
-      const key = freshName();
-      const first = await store.swap(key, 'first', 'absent');
-      if (!first.swapped) throw new Error('lost');
-      const { keys, slow, pass } = gated(connection, transactions);
-      const changing = keys.swap(slow, key, 'changed', first.revision, undefined);
-      await clock.sleep(50);
-      // More than there are guards, so that some share that of the key.
-      await Promise.all(Array.from({ length: 200 }, () => store.swap(freshName(), 'x', 'absent')));
-      pass();
-      expect(await changing).toMatchObject({ swapped: true });
-    });
-
-    it.each<[string, (change: (name: string, value: string | undefined) => Promise<unknown>) => Promise<void>, string[]]>([
-      [
-        'changed',
-        // Nobody ever could see an old `a` beside a new `b`.
-        async (change) => {
-          await change('a', 'new');
-          await change('b', 'new');
-        },
-        ['a new', 'b new', 'c old'],
-      ],
-      [
-        'created',
-        async (change) => {
-          await change('a', 'new');
-          await change('d', 'new');
-        },
-        ['a new', 'b old', 'c old', 'd new'],
-      ],
-      [
-        'removed',
-        async (change) => {
-          await change('c', undefined);
-        },
-        ['a old', 'b old'],
-      ],
-    ])('a listing is the state of one moment when keys are %s while it is read', async (_, script, after) => {
-      await using connection = await raw(server);
-      const root = freshName();
-      const revisions = new Map<string, bigint>();
-      const change = async (name: string, value: string | undefined): Promise<void> => {
-        const key = `${root}/${name}`;
-        if (value === undefined) return void (await store.remove(key, revisions.get(key)!));
-        const result = await store.swap(key, value, revisions.get(key) ?? 'absent');
-        if (result.swapped) revisions.set(key, result.revision);
-      };
-      for (const name of ['a', 'b', 'c']) await change(name, 'old');
-      let reads = 0;
-      const { keys, slow, pass } = gated(connection, ({ type }) => type === opcode.getData && ++reads === 2);
-      const listing = keys.list(slow, (key) => key.startsWith(`${root}/`));
-      await eventually(clock, 5_000, 'the first is read', () => reads === 3);
-      await clock.sleep(50);
-      await script(change);
-      pass();
-      expect((await listing).map(({ key, value }) => `${key.at(-1)} ${value}`)).toEqual(after);
-    });
-
-    it('says so when a node below its prefix is not its own', async () => {
-      await using connection = await raw(server);
-      const key = freshName();
-      await connection.submit(create(`/holdfast/keys/${key}`, Buffer.from('not ours'), everybody, 'persistent'));
-      await connection.submit(create('/holdfast/keys/ü', Buffer.from('not ours'), everybody, 'persistent'));
-      await expect(store.get(key)).rejects.toMatchObject({ code: 'COORD_UNSUITABLE', hint: expect.stringContaining('prefix of its own') });
-      // What is no key is nobody's business.
-      expect(await store.list(freshName())).toEqual([]);
-    });
   });
 
   describe('sessions', () => {
@@ -200,7 +34,7 @@ describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and t
     });
 
     it('are marked for people', async () => {
-      await using connection = await raw(server);
+      await using connection = await connectBare(server);
       await using session = await store.openSession({ ttlMs: 2_000, name: 'nightly "backup"' });
       const node = await connection.submit(getData(`/holdfast/sessions/${session.id}`));
       if (!node.ok) throw new Error('no mark');
@@ -208,7 +42,7 @@ describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and t
     });
 
     it('are over when an operator removes their mark', { timeout: 30_000 }, async () => {
-      await using connection = await raw(server);
+      await using connection = await connectBare(server);
       const session = await store.openSession({ ttlMs: 2_000, name: 'removed' });
       await store.swap(freshName(), 'x', 'absent', { session });
       await connection.submit(remove(`/holdfast/sessions/${session.id}`, -1));
@@ -225,7 +59,7 @@ describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and t
     });
 
     it('leave nothing behind when opening is given up', { timeout: 30_000 }, async () => {
-      await using connection = await raw(server);
+      await using connection = await connectBare(server);
       await using link = await CutProxy.open({ port: ensemble.servers[0]!.port }, clock);
       await using client = await connect([`127.0.0.1:${link.port}`]);
       const marks = async (): Promise<number> => {
@@ -244,33 +78,6 @@ describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and t
       expect(await client.get('any')).toBeUndefined();
     });
   });
-
-  it(
-    'numbers the places of a queue anew when ZooKeeper has removed the empty queue, and never the tokens',
-    { timeout: 30_000 },
-    async () => {
-      await using connection = await raw(server);
-      await using session = await store.openSession({ ttlMs: 4_000, name: 'queue' });
-      const queue = freshName();
-      let token = 0n;
-      for (let round = 0; round < 3; round++) {
-        for (let place = 0n; place < 3n; place++) {
-          const ticket = await store.enqueue(queue, 'write', session);
-          expect(ticket.order).toBe(place);
-          expect(ticket.token).toBeGreaterThan(token);
-          token = ticket.token;
-        }
-        for (const ticket of await store.queue(queue)) await store.leave(ticket);
-        await eventually(
-          clock,
-          10_000,
-          'the queue is removed',
-          async () => !(await connection.submit(exists(`/holdfast/queues/${queue}`))).ok,
-        );
-        expect(await store.queue(queue)).toEqual([]);
-      }
-    },
-  );
 
   describe('access', () => {
     it('creates a deep prefix, and keeps stores under different prefixes apart', async () => {
@@ -305,11 +112,11 @@ describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and t
         });
       }
       await expect(connect([server], { prefix: `${prefix}/below` })).rejects.toMatchObject({ code: 'COORD_DENIED' });
-      await using stranger = await raw(server, 'holdfast:wrong');
+      await using stranger = await connectBare(server, 'holdfast:wrong');
       const node = `${prefix}/keys/${key}`;
       expect(await stranger.submit(getData(node))).toMatchObject({ ok: false, code: -102 });
       expect(await stranger.submit(multi([setData(node, Buffer.from('x'), -1)]))).toMatchObject({ value: { done: false, code: -102 } });
-      const { findings } = await inspectStore(configOf({ servers: [server], prefix }), runtime, { ttlMs: 10_000, signal: never });
+      const { findings } = await inspectStore(configOf([server], { prefix }), runtime, { ttlMs: 10_000, signal: never });
       expect(findings).toContainEqual({
         level: 'problem',
         message: `${prefix} belongs to somebody else`,
@@ -362,7 +169,7 @@ describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and t
     });
 
     it('never shows the password', async () => {
-      const config = configOf({ servers: [server], user: 'holdfast', password: 'very-secret', prefix: '/private/holdfast' });
+      const config = configOf([server], { user: 'holdfast', password: 'very-secret', prefix: '/private/holdfast' });
       const failure = await open(config, runtime, {}).then(
         () => undefined,
         (error: HoldfastError) => error,
@@ -374,7 +181,7 @@ describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and t
   });
 
   it('is looked over: one server, its limits, a TTL that is not kept', async () => {
-    const { servers, sessionTimeoutMs, findings } = await inspectStore(configOf({ servers: [server, '127.0.0.1:1'] }), runtime, {
+    const { servers, sessionTimeoutMs, findings } = await inspectStore(configOf([server, '127.0.0.1:1']), runtime, {
       ttlMs: 500,
       signal: never,
     });
@@ -387,12 +194,13 @@ describe.runIf(hasZooKeeper())('details of the ZooKeeper store (needs java and t
     expect(findings.find(({ message }) => message.includes('500 ms'))).toMatchObject({
       message: expect.stringContaining('becomes 1000 ms'),
     });
-    expect(
-      (await inspectStore(configOf({ servers: [server] }), runtime, { ttlMs: 10_000, signal: never })).findings.map(({ level }) => level),
-    ).toEqual(['ok', 'warning', 'ok', 'ok']);
-    await expect(
-      inspectStore(configOf({ servers: [server] }), runtime, { ttlMs: 1, signal: AbortSignal.abort(new Error('no')) }),
-    ).rejects.toThrow('no');
+    expect((await inspectStore(configOf([server]), runtime, { ttlMs: 10_000, signal: never })).findings.map(({ level }) => level)).toEqual([
+      'ok',
+      'warning',
+      'ok',
+      'ok',
+    ]);
+    await expect(inspectStore(configOf([server]), runtime, { ttlMs: 1, signal: AbortSignal.abort(new Error('no')) })).rejects.toThrow('no');
   });
 });
 
@@ -407,7 +215,7 @@ describe.runIf(hasZooKeeper())('a guarded ensemble of ZooKeeper (needs java and 
     await clock.sleep(6_000);
     session.assertValid();
     expect(await client.get(key)).toMatchObject({ value: 'x', sessionId: session.id });
-    const { findings } = await inspectStore(configOf({ servers: ensemble.addresses }), runtime, { ttlMs: 4_000, signal: never });
+    const { findings } = await inspectStore(configOf(ensemble.addresses), runtime, { ttlMs: 4_000, signal: never });
     expect(findings).toContainEqual({
       level: 'warning',
       message: 'the leader is not among the servers that answered',
@@ -417,7 +225,7 @@ describe.runIf(hasZooKeeper())('a guarded ensemble of ZooKeeper (needs java and 
 
   it('is looked over: three servers, one of them down, then two', { timeout: 120_000 }, async () => {
     await using ensemble = await ZooKeeperEnsemble.start(clock, { servers: 3 });
-    const inspect = () => inspectStore(configOf({ servers: ensemble.addresses }), runtime, { ttlMs: 4_000, signal: never });
+    const inspect = () => inspectStore(configOf(ensemble.addresses), runtime, { ttlMs: 4_000, signal: never });
     expect((await inspect()).servers.map(({ role }) => role).toSorted()).toEqual(['follower', 'follower', 'leader']);
     expect((await inspect()).findings.every(({ level }) => level === 'ok')).toBe(true);
     const followers = await ensemble.followers();
@@ -430,7 +238,7 @@ describe.runIf(hasZooKeeper())('a guarded ensemble of ZooKeeper (needs java and 
       (await inspect()).findings.some(({ message }) => message.includes('it has no quorum')),
     );
     expect(
-      (await inspectStore(configOf({ servers: ensemble.addresses.slice(0, 1) }), runtime, { ttlMs: 4_000, signal: never })).findings.every(
+      (await inspectStore(configOf(ensemble.addresses.slice(0, 1)), runtime, { ttlMs: 4_000, signal: never })).findings.every(
         ({ level }) => level === 'problem',
       ),
     ).toBe(true);
