@@ -16,7 +16,8 @@ let directory: string;
 let started: ProcessIdentity[] = [];
 beforeEach(async () => void (directory = await mkdtemp(join(tmpdir(), 'holdfast-processes-'))));
 afterEach(async () => {
-  for (const identity of started) processes.kill(identity, 'SIGKILL');
+  // Each leads a session, and may have left somebody in it.
+  for (const identity of started.flatMap((leader) => [leader, ...processes.inSession(leader.pid)])) processes.kill(identity, 'SIGKILL');
   started = [];
   await rm(directory, { recursive: true });
 });
