@@ -89,7 +89,7 @@ export class Agent {
                 peers,
                 runtime,
                 announce,
-                holdRouters: () => router?.hold(),
+                holdRouters: (term) => router?.hold(term),
                 record: (what, data) => events.add(name, what, data),
               }),
             );
@@ -98,7 +98,7 @@ export class Agent {
     Member.answer(
       peers,
       (service) => services.get(service)?.member,
-      (service) => services.get(service)?.router?.hold(),
+      (service, term) => services.get(service)?.router?.hold(term),
     );
     const compose = (): Heartbeat => composeHeartbeat(config, runtime, services);
     heartbeats = stack.use(

@@ -27,7 +27,7 @@ export interface MemberParts {
   readonly peers: Peers;
   readonly runtime: MachineRuntime;
   readonly announce: () => void;
-  readonly holdRouters: () => void;
+  readonly holdRouters: (term: number) => void;
   readonly record: MemberDependencies['record'];
 }
 

@@ -47,8 +47,8 @@ export interface MemberDependencies {
   readonly runtime: Runtime;
   /** Something that others wait for has changed: tell them now. */
   readonly announce: () => void;
-  /** A planned hand-over begins: this node's routers hold new connections until a higher term serves. */
-  readonly holdRouters: () => void;
+  /** A planned hand-over begins: this node's routers hold new connections until a term higher than this serves. */
+  readonly holdRouters: (term: number) => void;
   /** Changes of state for the ledger and for `events`. */
   readonly record: (kind: string, data: Readonly<Record<string, unknown>>) => void;
 }
@@ -398,7 +398,7 @@ export class Member implements AsyncDisposable {
   }
 
   /** Registers what peers may ask of any member; once per agent. */
-  static answer(peers: Peers, memberOf: (service: string) => Member | undefined, hold: (service: string) => void): void {
+  static answer(peers: Peers, memberOf: (service: string) => Member | undefined, hold: (service: string, term: number) => void): void {
     answerRequests(peers, memberOf, hold);
   }
 

@@ -117,6 +117,9 @@ export const takeOverReplySchema = z.object({ term, tookMs: z.number() });
 /** `confirm`: a leader that can not reach the store asks every member to hold still for `forMs`. */
 export const confirmRequestSchema = z.object({ service: z.string(), term, leader: node, forMs: z.number().positive().max(60_000) });
 
+/** `hold`: a planned hand-over of the leadership of `term` begins. */
+export const holdSchema = z.object({ service: z.string(), term });
+
 /** `command`: an operator's request passed on to the node that can do it. */
 export const commandSchema = z.object({
   service: z.string(),

@@ -70,8 +70,8 @@ async function handOver(member: Member, successor: string): Promise<Outcome> {
     if (record === null || record.value.leader !== member.node)
       throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} any more`);
     const beganMs = member.now();
-    member.deps.holdRouters();
-    peers.network.broadcast('hold', { service: member.service });
+    member.deps.holdRouters(record.value.term);
+    peers.network.broadcast('hold', { service: member.service, term: record.value.term });
     const term = Math.max(record.value.term, member.pledged, ...member.peerViews().map((peer) => peer.state.promised)) + 1;
     await member.promise(term);
     const position = engine.capabilities.replicated

@@ -3,6 +3,7 @@ import type { Position } from '../engine/engine.ts';
 import { refuseGrant } from './grant.ts';
 import {
   commandSchema,
+  holdSchema,
   confirmRequestSchema,
   fenceRequestSchema,
   takeOverSchema,
@@ -22,7 +23,7 @@ const SUSPECT_TOO_MS = 300;
 const STOP_TIMEOUT_MS = 5_000;
 
 /** What peers may ask of the members on this node. Callers are proven members of the cluster; forms are checked here. */
-export function answerRequests(peers: Peers, memberOf: (service: string) => Member | undefined, hold: (service: string) => void): void {
+export function answerRequests(peers: Peers, memberOf: (service: string) => Member | undefined, hold: (service: string, term: number) => void): void {
   const find = (service: string): Member => {
     const member = memberOf(service);
     if (member === undefined) throw new HoldfastError('SERVICE_UNKNOWN', `This node has no member of the service ${service}`);
@@ -44,8 +45,8 @@ export function answerRequests(peers: Peers, memberOf: (service: string) => Memb
     return { confirmed: confirm(find(request.service), request, from) };
   });
   network.handle('hold', async (_from, body) => {
-    const { service } = commandSchema.pick({ service: true }).parse(body);
-    hold(service);
+    const { service, term } = holdSchema.parse(body);
+    hold(service, term);
   });
   network.handle('command', async (_from, body) => {
     const request = commandSchema.parse(body);

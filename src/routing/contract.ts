@@ -144,7 +144,7 @@ export function describeRouterContract(name: string, harness: RouterHarness): vo
       router.publish(view(1, a));
       const old = await connect(router);
       await hears(old, 'a\n');
-      router.hold();
+      router.hold(1);
       router.publish(view(1, a, [replica(b!, 0)]));
       const fresh = await connect(router);
       await held(router, 1);
@@ -156,11 +156,32 @@ export function describeRouterContract(name: string, harness: RouterHarness): vo
       await hears(await connect(router), 'b\n');
     });
 
+    it('ignores word of a hand-over that is over already', async () => {
+      const [a, b] = await start('a', 'b');
+      const router = await open();
+      router.publish(view(1, a));
+      router.publish(view(2, b));
+      router.hold(1);
+      await hears(await connect(router), 'b\n');
+    });
+
+    it('does not hold longer than its time when nothing comes of a hand-over', async () => {
+      const [a] = await start('a');
+      const router = await open(300);
+      router.publish(view(1, a));
+      router.hold(1);
+      await clock.sleep(100);
+      const client = await connect(router);
+      await held(router, 1);
+      await hears(client, 'a\n');
+      expect(router.status().refusedTotal).toBe(0);
+    });
+
     it('resumes when a planned hand-over is given up', async () => {
       const [a] = await start('a');
       const router = await open();
       router.publish(view(1, a));
-      router.hold();
+      router.hold(1);
       const client = await connect(router);
       await held(router, 1);
       router.resume();

@@ -29,8 +29,11 @@ export interface RouterStatus {
 export interface Router extends AsyncDisposable {
   /** Cheap and synchronous; takes effect at once: connections of a lower term are cut, held ones go to the new leader. */
   publish(view: RouteView): void;
-  /** Planned hand-over: from now new write connections are held, until the next view with a leader of a higher term, or `resume`. */
-  hold(): void;
+  /**
+   * Planned hand-over of the leadership of `term`: from now new write connections are held, until the next view with a leader of a higher
+   * term, or `resume`, or as long as any connection is held at most. Ignored when a higher term is known: it came late.
+   */
+  hold(term: number): void;
   resume(): void;
   status(): RouterStatus;
 }

@@ -149,11 +149,11 @@ describe('clients of a real PostgreSQL', () => {
   test('notice nothing but time when the leader restarts while they connect', async () => {
     await using router = await open();
     lead(router, a, []);
-    let stop = false;
+    const stop = new AbortController();
     let served = 0;
     const failures: unknown[] = [];
     const load = async (ssl: ClientConfig['ssl']): Promise<void> => {
-      while (!stop) {
+      while (!stop.signal.aborted) {
         try {
           const client = await connect(router, 'write', { ssl });
           await client.query('select 1');
@@ -170,7 +170,7 @@ describe('clients of a real PostgreSQL', () => {
     await a.engine.startPrimary({ acknowledge: null, signal });
     const before = served;
     await eventually(cluster.runtime, 'they are served again', async () => served > before + 20);
-    stop = true;
+    stop.abort();
     await Promise.all(loads);
     expect(router.status().refusedTotal).toBe(0);
     // Whom the old server was talking to when it was killed can not be helped: one of each load at most.

@@ -53,10 +53,12 @@ export class RouteBoard {
     return { accepted: true, isNewTerm, previous };
   }
 
-  /** From now no client gets the leader, not even one that is just being connected. */
-  hold(): void {
-    this.#heldAtTerm = this.#view.term;
+  /** From now no client gets the leader of `term`, not even one that is just being connected. False when it is known that its term is over. */
+  hold(term: number): boolean {
+    if (term < this.#view.term) return false;
+    this.#heldAtTerm = term;
     this.#redirect();
+    return true;
   }
 
   resume(): void {

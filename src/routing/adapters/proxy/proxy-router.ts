@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../../../core/clock.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { Runtime } from '../../../core/runtime.ts';
 import type { RouterStatus, RouteView, Router } from '../../router.ts';
@@ -22,6 +23,9 @@ export class ProxyRouter implements Router {
   readonly #absence: Absence;
   readonly #ports = new Map<Port, ProxyPort>();
   readonly #tls: TlsKnowledge = { isOffered: undefined };
+  readonly #clock: Clock;
+  readonly #holdMs: number;
+  #holdLimit: Timer | undefined;
   #cutTotal = 0;
   #refusedTotal = 0;
 
@@ -40,6 +44,8 @@ export class ProxyRouter implements Router {
 
   private constructor(service: string, config: ProxyConfig, { clock, logger }: Runtime) {
     this.#logger = logger.child({ service });
+    this.#clock = clock;
+    this.#holdMs = config.hold.for;
     this.#dispatcher = new Dispatcher(service, this.#board, config, clock);
     this.#cancelKeys = new CancelKeys(this.#board, clock, config.connectTimeout);
     this.#absence = new Absence(clock, absentMsMax, (node) => this.#cutReaders(node, 'it is in no view any more'));
@@ -67,9 +73,16 @@ export class ProxyRouter implements Router {
     if (view.leader) this.#absence.update(new Set(targets.map((target) => target.node)));
   }
 
-  hold(): void {
-    this.#logger.info('routing.hold.began', { term: this.#board.view.term });
-    this.#board.hold();
+  hold(term: number): void {
+    if (!this.#board.hold(term)) return this.#logger.debug('routing.hold.late', { term, seen: this.#board.view.term });
+    this.#logger.info('routing.hold.began', { term });
+    this.#holdLimit?.[Symbol.dispose]();
+    // Nobody waits longer anyway; and whoever began this may be gone without a word.
+    this.#holdLimit = this.#clock.after(this.#holdMs, () => {
+      if (!this.#board.isHolding) return;
+      this.#logger.warn('routing.hold.expired', { term });
+      this.#board.resume();
+    });
   }
 
   resume(): void {
@@ -92,6 +105,7 @@ export class ProxyRouter implements Router {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#ports.values()].map((port) => port[Symbol.asyncDispose]()));
+    this.#holdLimit?.[Symbol.dispose]();
     this.#absence[Symbol.dispose]();
     this.#dispatcher[Symbol.dispose]();
   }

@@ -102,7 +102,8 @@ describe('RouteBoard', () => {
     expectAbort(false, () => board.publish(view1WithReplica()));
     expectAbort(false, () => board.publish(withLeader(0, 'b')));
     expectAbort(true, () => board.publish({ ...withLeader(1, 'a'), leader: { ...target('a'), port: 5433 } }));
-    expectAbort(true, () => board.hold());
+    expectAbort(true, () => void board.hold(1));
+    expectAbort(false, () => void board.hold(0));
     expectAbort(false, () => board.resume());
     expectAbort(true, () => board.publish(withLeader(2, 'a')));
     function view1WithReplica(): RouteView {
@@ -113,14 +114,14 @@ describe('RouteBoard', () => {
   it('holds until a leader of a higher term, or until it is told to go on', () => {
     const board = new RouteBoard();
     board.publish(withLeader(1, 'a'));
-    board.hold();
+    board.hold(1);
     board.publish(withLeader(1, 'a'));
     board.publish(withLeader(2, undefined));
     expect(board.viewFor('write').leader).toBeUndefined();
     expect(board.isHolding).toBe(true);
     board.publish(withLeader(2, 'b'));
     expect(board.viewFor('write').leader?.node).toBe('b');
-    board.hold();
+    board.hold(2);
     expect(board.viewFor('read').leader?.node).toBe('b');
     board.resume();
     expect(board.viewFor('write').leader?.node).toBe('b');
