@@ -145,6 +145,21 @@ export function isFreshCopy(data: string): boolean {
   return existsSync(join(data, 'backup_label'));
 }
 
+/**
+ * What stopped data were when they last ran, and so what may be done with them: a primary's may be started again on its timeline, a
+ * replica's must be promoted. Undefined for a copy that never ran. The control file decides where the signal file is gone: a crash within a
+ * promotion leaves data that would start as a primary on the old timeline, as others have it.
+ */
+export function lastRole(data: string, control: ControlFile): 'primary' | 'replica' | undefined {
+  if (isFreshCopy(data)) return undefined;
+  return isReplicaData(data) || hasRecovered(control) ? 'replica' : 'primary';
+}
+
+/** Whether its control file is that of a replica that ran. */
+export function hasRecovered(control: ControlFile): boolean {
+  return control.state === 'in archive recovery' || control.state === 'shut down in recovery';
+}
+
 /** `DATA.aside-UTC-REASON`, with what a file name may hold. Durable. */
 export async function moveAside(data: string, reason: string, wallMs: number): Promise<string> {
   const words =

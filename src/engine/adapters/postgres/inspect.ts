@@ -1,7 +1,7 @@
 import type { EngineObservation, ReplicaObservation } from '../../engine.ts';
 import { messageOf, type HoldfastError } from '../../../core/errors.ts';
 import { parseConninfo } from './configuration.ts';
-import { examineData, isFreshCopy, isReplicaData, rejoinUnfinished } from './data-directory.ts';
+import { examineData, isReplicaData, lastRole, rejoinUnfinished, type DataState } from './data-directory.ts';
 import type { ControlFile } from './control-file.ts';
 import { accepts } from './freeze.ts';
 import type { Member } from './member.ts';
@@ -85,7 +85,8 @@ export class Inspector {
       return { ...none, ...known, position: { timeline: 0, lsn: 0n }, failure: failureOf(rejoinUnfinished(places.data)) };
     const main = server.main;
     const resting = { timeline: found.control.timeline, lsn: furthest(found.control.checkpointLsn, found.control.minRecoveryLsn) };
-    if (main === undefined) return { ...none, ...known, position: resting, ...stoppedAs(places.data) };
+    const stoppedAs = main === undefined ? lastRole(places.data, found.control) : undefined;
+    if (main === undefined) return { ...none, ...known, position: resting, ...(stoppedAs === undefined ? {} : { stoppedAs }) };
     const running = { ...none, ...known, running: true, pid: main.pid, role: isReplicaData(places.data) ? 'replica' : 'primary' } as const;
     if (!accepts(this.#member)) return { ...running, position: resting };
     try {
@@ -177,10 +178,4 @@ function failureOf(error: unknown): NonNullable<EngineObservation['failure']> {
   const known = error as Partial<HoldfastError>;
   const code = typeof known.code === 'string' && /^[A-Z]+_/.test(known.code) ? known.code : 'ENGINE_NOT_ANSWERING';
   return { code, message: messageOf(error), hint: typeof known.hint === 'string' ? known.hint : '' };
-}
-
-/** A copy that was never started is neither: it has still to reach a consistent state. */
-function stoppedAs(data: string): Pick<EngineObservation, 'stoppedAs'> {
-  if (isFreshCopy(data)) return {};
-  return { stoppedAs: isReplicaData(data) ? 'replica' : 'primary' };
 }

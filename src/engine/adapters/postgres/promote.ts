@@ -4,9 +4,10 @@ import { HoldfastError } from '../../../core/errors.ts';
 import type { Acknowledgement, Position } from '../../engine.ts';
 import { changeAcknowledgement, untilRuleIsRead } from './acknowledge.ts';
 import { prepareConfiguration } from './configuration.ts';
-import { isFreshCopy, isReplicaData } from './data-directory.ts';
+import type { ControlFile } from './control-file.ts';
+import { hasRecovered, isFreshCopy, lastRole } from './data-directory.ts';
 import { runsAsPrimary } from './freeze.ts';
-import { assumeRole, configurationInput, queryTimeoutMs, requireData, type Member } from './member.ts';
+import { assumeRole, configurationInput, markReplica, queryTimeoutMs, requireData, type Member } from './member.ts';
 import { lsnOf } from './position.ts';
 import { renderRule } from './rule.ts';
 import type { Session } from './session.ts';
@@ -25,8 +26,8 @@ export async function startPrimary(member: Member, acknowledge: Acknowledgement 
     return;
   }
   if (isFreshCopy(member.places.data)) throw notPrimary('it is a copy of another member that was never started');
-  if (control.state === 'in archive recovery' || control.state === 'shut down in recovery')
-    throw notPrimary('it was a replica when it last ran');
+  // A signal file alone may have been left by an attempt to follow that went no further.
+  if (hasRecovered(control)) throw notPrimary('it was a replica when it last ran');
   await dropReplicaMark(member);
   await prepareConfiguration(configurationInput(member), member.places.data);
   await assumeRole(member, { kind: 'primary', rule: renderRule(acknowledge) });
@@ -39,8 +40,8 @@ export async function startPrimary(member: Member, acknowledge: Acknowledgement 
  * no walsender can release a commit by an older one, as those of a replica have no priority until they start to stream anew.
  */
 export async function promote(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<Position> {
-  await requireData(member);
-  if (member.server.adopt() === undefined) await startFrozen(member, signal);
+  const control = await requireData(member);
+  if (member.server.adopt() === undefined) await startFrozen(member, control, signal);
   const session = await member.sessions.shared({ signal });
   if (!(await inRecovery(session, signal))) {
     await changeAcknowledgement(member, acknowledge, signal);
@@ -58,11 +59,17 @@ export async function promote(member: Member, acknowledge: Acknowledgement | nul
   return await beginOfTimeline(member, session, signal);
 }
 
-async function startFrozen(member: Member, signal: AbortSignal): Promise<void> {
-  if (!isReplicaData(member.places.data))
-    throw new HoldfastError('ENGINE_NOT_REPLICA', 'this member was the primary when it stopped', {
-      hint: 'It is started as the primary again, not promoted.',
-    });
+async function startFrozen(member: Member, control: ControlFile, signal: AbortSignal): Promise<void> {
+  const role = lastRole(member.places.data, control);
+  if (role !== 'replica') {
+    const was = role === 'primary' ? 'was the primary when it stopped' : 'is a copy that was never started';
+    const hint =
+      role === 'primary'
+        ? 'It is started as the primary again, not promoted.'
+        : 'It has to follow the member that it was copied from first.';
+    throw new HoldfastError('ENGINE_NOT_REPLICA', `this member ${was}`, { hint });
+  }
+  await markReplica(member);
   await prepareConfiguration(configurationInput(member), member.places.data);
   await assumeRole(member, { kind: 'replica', upstream: undefined });
   await member.server.start({ signal, waitMsMax: Number.POSITIVE_INFINITY });

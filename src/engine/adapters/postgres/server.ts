@@ -6,8 +6,10 @@ import type { Binaries } from './binaries.ts';
 import { keepRunDirectory, type Places } from './places.ts';
 import { readLogSince, readPidFile, removeStaleFiles, rotateLog, sizeOf, startFailure } from './server-files.ts';
 
-/** How often it is checked that the server lives; its connections and, if it is our child, its exit tell sooner. */
+/** How often it is checked that an adopted server lives; the end of a connection to it usually tells sooner. */
 const watchMs = 50;
+/** The same of our own child, whose exit we are told. */
+const watchChildMs = 1_000;
 const startPollMs = 5;
 const killPollMs = 2;
 /** A killed process that is stuck in the kernel (a dead disk) can outlast this; then we say so rather than wait. */
@@ -176,7 +178,7 @@ export class Server {
     });
     const { clock } = this.#options.runtime;
     const watch = (): void => {
-      this.#watch = clock.after(watchMs, () => {
+      this.#watch = clock.after(child === undefined ? watchMs : watchChildMs, () => {
         if (this.main !== undefined) watch();
       });
     };

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { Client } from 'pg';
 import type { Socket } from 'node:net';
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
@@ -56,6 +57,7 @@ export class Session implements AsyncDisposable {
         .join(' '),
       keepAlive: true,
     });
+    refusePlainPasswords(client);
     const session = new Session(client, clock);
     try {
       await session.#bounded(client.connect(), `a connection to ${target.host}:${target.port}`, options);
@@ -120,6 +122,17 @@ export class Session implements AsyncDisposable {
     } finally {
       signal?.removeEventListener('abort', abort);
     }
+  }
+}
+
+/** Whoever answers at a member's address could ask for the password itself; ours only ever ask for proof of it (SCRAM). */
+function refusePlainPasswords(client: Client): void {
+  const { connection } = client as unknown as { connection: EventEmitter & { stream: Socket } };
+  for (const request of ['authenticationCleartextPassword', 'authenticationMD5Password']) {
+    // Before the client's own listener, which then finds nothing to write to.
+    connection.prependListener(request, () =>
+      connection.stream.destroy(new Error('the server asks for a password instead of proof of one')),
+    );
   }
 }
 
