@@ -66,6 +66,8 @@ export class EngineWatch {
     const record = member.deps.store.leadership?.value;
     const upstream = member.engineState.upstream;
     const follows = upstream !== undefined && upstream.node === record?.leader && upstream.streaming;
+    // A connection that has just broken is made again by the database itself; telling it to would only be in the way of what comes next.
+    if (follows) member.followedMs = now;
     const leader = record === undefined ? undefined : member.deps.peers.report(record.leader);
     const leaderServes = leader?.heartbeat.members.some((one) => one.service === member.service && one.serving === record?.term);
     if (follows || leaderServes !== true || !member.engineState.running) {
