@@ -9,6 +9,9 @@ const ttlMsDefault = 10_000;
 /** How long a waiter that gives up waits for the store to be told; its place ends with its TTL otherwise. */
 const goodbyeMsMax = 1_000;
 
+/** Longest pause before lining up again. */
+const pauseMsMax = 200;
+
 /** What is acquired, and by which rule. */
 export interface Claim {
   /** What the caller calls it. */
@@ -41,6 +44,7 @@ export async function acquire(store: CoordinationStore, claim: Claim, runtime: R
       until.throwIfAborted();
       if (!hasCode(error, 'COORD_SESSION_LOST')) throw error;
       runtime.logger.info('coordination.wait.restarted', { name: claim.name, message: error.message });
+      await runtime.clock.sleep(pauseMsMax * runtime.random.next(), until);
     }
   }
 }

@@ -47,7 +47,10 @@ export interface Session extends AsyncDisposable {
   readonly signal: AbortSignal;
   /** Checked before every guarded act, since a timer may be late: @throws COORD_SESSION_LOST */
   assertValid(): void;
-  /** Ends the session in the store now (bound keys vanish); idempotent. Also what disposal does. */
+  /**
+   * Ends the session: here at once, and in the store (bound keys vanish); idempotent. Also what disposal does, which minds no failure.
+   * @throws COORD_UNREACHABLE when the store could not be told: it then ends with its TTL. May be called again
+   */
   close(): Promise<void>;
 }
 
@@ -80,8 +83,10 @@ export interface StoreCapabilities {
  * Keys: 1 to 255 characters of [A-Za-z0-9._/-], no empty or dot-only segments, no leading or trailing slash; values: UTF-8, at most
  * 256 KiB. All keys live below the adapter's configured prefix.
  *
+ * Keys do not depend on one another: a bound key may have others below it. Queues are apart from keys, also under the same name.
+ *
  * Every call may throw COORD_UNREACHABLE (retryable: what was asked may or may not have happened, and each call here says how it then
- * stays safe), COORD_DENIED (authentication), COORD_BAD_KEY, or the signal's reason.
+ * stays safe), COORD_DENIED (authentication), COORD_BAD_KEY, COORD_BAD_VALUE, or the signal's reason.
  */
 export interface CoordinationStore extends AsyncDisposable {
   readonly capabilities: StoreCapabilities;
@@ -97,13 +102,13 @@ export interface CoordinationStore extends AsyncDisposable {
   list(prefix: string, options?: { signal?: AbortSignal }): Promise<Entry[]>;
   /**
    * Writes if the expectation holds. After COORD_UNREACHABLE the caller reads again: a value that carries a unique mark tells whose it is.
-   * @param options.session binds the key: it vanishes with the session. @throws COORD_SESSION_LOST
+   * @param options.session binds the key: it vanishes with the session. Each swap decides anew what the key is bound to; without a session it lasts. @throws COORD_SESSION_LOST
    */
   swap(key: string, value: string, expect: Expectation, options?: { session?: Session; signal?: AbortSignal }): Promise<SwapResult>;
   /** Deletes if the revision is still this one. True when it is gone by this call. */
   remove(key: string, expect: bigint, options?: { signal?: AbortSignal }): Promise<boolean>;
   /**
-   * Survives reconnects and compaction; ends only with `signal` (quietly), or by throwing COORD_DENIED. While the store is away it
+   * Survives reconnects and compaction; ends only with `signal` (quietly), with the client, or by throwing COORD_DENIED or COORD_UNSUITABLE. While the store is away it
    * waits. Watches `key` itself and everything below `key` + '/'.
    */
   watch(key: string, options: { signal: AbortSignal }): AsyncIterable<WatchEvent>;
@@ -114,7 +119,7 @@ export interface CoordinationStore extends AsyncDisposable {
   enqueue(queue: string, label: string, session: Session, options?: { signal?: AbortSignal }): Promise<OwnTicket>;
   /** The queue in order of arrival; places of ended sessions are not in it. */
   queue(queue: string, options?: { signal?: AbortSignal }): Promise<Ticket[]>;
-  /** Leaves a queue; idempotent. */
+  /** Leaves a queue; idempotent. Any client may clear away any place. */
   leave(ticket: Ticket, options?: { signal?: AbortSignal }): Promise<void>;
   /** Resolves once that ticket is gone (at once if it is). Only its own key is watched: no herd. */
   untilGone(ticket: Ticket, options: { signal: AbortSignal }): Promise<void>;

@@ -6,13 +6,13 @@ import { expect, it } from 'vitest';
 import { HeldCommands } from './held-command.ts';
 
 const holder = fileURLToPath(new URL('./lock-holder.ts', import.meta.url));
-const act = fileURLToPath(new URL('./fenced-counter.sh', import.meta.url));
+const script = fileURLToPath(new URL('./fenced-counter.sh', import.meta.url));
 
 it('64 contenders in 12 processes, by command and by library, act on a fenced counter: none out of order, none lost', async () => {
   await using commands = await HeldCommands.open();
   const [counter, log] = [commands.path('counter'), commands.path('log')];
   await writeFile(counter, '0 0\n');
-  const byCommand = Array.from({ length: 8 }, () => commands.start(['lock', 'demo'], `bash ${act} ${counter} ${log}`).finished);
+  const byCommand = Array.from({ length: 8 }, () => commands.start(['lock', 'demo'], `bash ${script} ${counter} ${log}`).finished);
   const byLibrary = Array.from({ length: 4 }, async () => {
     const args = [holder, commands.store, counter, log, '14'];
     const [code] = await once(spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'], cwd: commands.directory }), 'exit');

@@ -43,7 +43,7 @@ export class Watchdog implements Disposable {
   readonly #clock: Clock;
   #deadlineMs: number;
 
-  /** @param deadlineMs on the monotonic clock. Where there is no bash, nothing guards: `holdfast` alone stops the command then */
+  /** @param deadlineMs on the monotonic clock. Where there is no bash, it says so, and `holdfast` alone stops the command */
   constructor(group: number, deadlineMs: number, clock: Clock) {
     this.#clock = clock;
     this.#deadlineMs = deadlineMs;
@@ -51,7 +51,9 @@ export class Watchdog implements Disposable {
     const args = ['--norc', '-c', script, 'holdfast-watchdog', String(group), this.#bootMs(deadlineMs)];
     const env = { PATH: process.env['PATH'] };
     this.#child = spawn('bash', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/', env });
-    this.#child.on('error', () => {});
+    this.#child.on('error', ({ message }) => {
+      process.stderr.write(`holdfast: no watchdog (${message}): should holdfast itself be killed, the command goes on\n`);
+    });
     this.#child.stdin?.on('error', () => {});
     this.#child.unref();
   }
