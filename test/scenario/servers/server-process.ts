@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { Clock } from '../../../src/core/clock.ts';
 
 export interface ServerCommand {
@@ -86,15 +87,22 @@ async function isStopped(pid: number): Promise<boolean> {
   return stats.every((stat) => stat.slice(stat.lastIndexOf(')')).startsWith(') T'));
 }
 
+/** Below what the system gives to outgoing connections (ip_local_port_range): a server that is restarted finds its port still free. */
+const PORT_MIN = 15_000;
+const PORT_MAX = 32_000;
+const PORT_TRIES_MAX = 200;
+
 /** Ports of loopback that were free a moment ago: all are held at once, so that they differ. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
+  const servers: Server[] = [];
+  for (let tries = 0; servers.length < count; tries++) {
+    if (tries === PORT_TRIES_MAX) throw new Error(`no ${count} free ports between ${PORT_MIN} and ${PORT_MAX}`);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(randomInt(PORT_MIN, PORT_MAX), '127.0.0.1', () => resolve(true));
+    });
+    if (free) servers.push(server);
+  }
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
