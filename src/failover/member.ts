@@ -1,57 +1,25 @@
-import type { DurableCell } from '../core/durable-cell.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import type { Timer } from '../core/clock.ts';
-import type { Runtime } from '../core/runtime.ts';
-import type { Acknowledgement, Engine, EngineObservation, MemberAddress } from '../engine/engine.ts';
+import type { Acknowledgement, EngineObservation, MemberAddress } from '../engine/engine.ts';
 import { decide, type Decision } from './decide.ts';
 import { EngineWatch } from './engine-watch.ts';
 import { perform } from './execute.ts';
-import type { Fence } from './fencing.ts';
 import { Gate } from './gate.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { confirmWithAll, leaderDeadlineBootMs } from './lease.ts';
-import type { LeadershipStore } from './leadership-store.ts';
+import type { MemberDependencies, MemberOptions } from './member-parts.ts';
 import { memberState } from './member-state.ts';
 import type { MemberState } from './messages.ts';
 import type { Observation, PeerView } from './observation.ts';
 import type { Peers } from './peers.ts';
-import type { FailoverPolicy } from './policy.ts';
 import { Promises } from './promises.ts';
 import { sameAcknowledgement, type InForce } from './quorum.ts';
-import type { HistoryRecord, PromiseRecord } from './records.ts';
+import type { HistoryRecord } from './records.ts';
 import { answerRequests } from './requests.ts';
 import { Retention } from './retention.ts';
-import type { SessionKeeper } from './session-keeper.ts';
 
 /** An action that failed is not tried again before. */
 const FAILED_ACTION_PAUSE_MS = 500;
-
-export interface MemberOptions {
-  readonly service: string;
-  readonly node: string;
-  readonly nofailover: boolean;
-  readonly priority: number;
-  readonly policy: FailoverPolicy;
-  /** Configured peers: how many other agents there are to hear of. */
-  readonly peersExpected: number;
-  readonly agentPid: number;
-}
-
-export interface MemberDependencies {
-  readonly engine: Engine;
-  readonly store: LeadershipStore;
-  readonly sessions: SessionKeeper;
-  readonly peers: Peers;
-  readonly promise: DurableCell<PromiseRecord>;
-  readonly fence: Fence;
-  readonly runtime: Runtime;
-  /** Something that others wait for has changed: tell them now. */
-  readonly announce: () => void;
-  /** A planned hand-over begins: this node's routers hold new connections until a term higher than this serves. */
-  readonly holdRouters: (term: number) => void;
-  /** Changes of state for the ledger and for `events`. */
-  readonly record: (kind: string, data: Readonly<Record<string, unknown>>) => void;
-}
 
 /**
  * One member of one service: turns in a loop of observe → decide → perform. What is decided is pure (decide.ts); this class holds what was seen
