@@ -67,7 +67,11 @@ describe.each(versions)('PostgreSQL as it runs ($name)', ({ bin }) => {
     await a.engine.inspect({ signal });
     for (const identity of cluster.runtime.processes.withWorkingDirectory(a.data)) cluster.runtime.processes.kill(identity, 'SIGSTOP');
     expect(await a.engine.reachable(a.address, { timeoutMs: 300 })).toBe('silent');
-    expect(await a.engine.inspect({ signal })).toMatchObject({ running: true, accepting: false, failure: { code: 'ENGINE_NOT_ANSWERING' } });
+    expect(await a.engine.inspect({ signal })).toMatchObject({
+      running: true,
+      accepting: false,
+      failure: { code: 'ENGINE_NOT_ANSWERING' },
+    });
     await a.engine.stop('immediate', { timeoutMs: 0 });
     expect(await a.engine.reachable(a.address, { timeoutMs: 300 })).toBe('refused');
   });
