@@ -9,7 +9,7 @@ import { root } from './architecture/modules.ts';
 
 // What the pages promise is done here: their commands exist, their configuration is right, their files are there.
 
-const pages = ['README.md', 'docs/operations.md', 'docs/architecture.md'];
+const pages = ['README.md', ...['api', 'architecture', 'coordination', 'operations', 'router'].map((page) => `docs/${page}.md`)];
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const text = (page: string): string => readFileSync(join(root, page), 'utf8');
 const { scripts, exports } = JSON.parse(text('package.json')) as { scripts: Record<string, string>; exports: Record<string, unknown> };
