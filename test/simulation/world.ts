@@ -65,7 +65,7 @@ export class World implements DatabaseWorld {
   }
 
   machineClock(node: string): SimulatedClock {
-    return new SimulatedClock(this.time, this.#machines.get(node)!);
+    return new SimulatedClock(this.time, this.#machines.get(node));
   }
 
   node(name: string): SimulatedNode {
