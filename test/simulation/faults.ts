@@ -1,13 +1,14 @@
 import { messageOf } from '../../src/core/errors.ts';
 import { forceFailover, reinit, restart, switchover } from '../../src/failover/operate.ts';
-import type { SeededRandom } from '../../src/sim/index.ts';
+import type { SeededRandom, SimulatedClock } from '../../src/sim/index.ts';
 import type { SimulatedNode } from './node.ts';
+import { flushMsMaxWell } from './postgres/database.ts';
 import type { World } from './world.ts';
 
 /** Something bad, begun now. Returns what undoes it. */
 type Fault = (world: World, random: SeededRandom) => (() => void) | undefined;
 
-const faults: Readonly<Record<string, { readonly weight: number; readonly begin: Fault }>> = {
+const faults = {
   'agent killed': {
     weight: 3,
     begin: (world, random) => {
@@ -73,17 +74,16 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
     weight: 1,
     begin: (world, random) => {
       const node = random.pick(world.nodes);
-      const clocks = [node.agent?.clock, node.database.server?.clock, node.machine].flatMap((clock) => clock ?? []);
       if (node.suspended) return undefined;
       node.suspended = true;
       world.trace.add(node.name, 'machine suspended');
-      for (const clock of clocks) clock.suspend();
+      for (const clock of clocksOf(node)) clock.suspend();
       return () => {
         node.suspended = false;
         world.trace.add(node.name, 'machine goes on');
         // A real guard notices within its poll interval, which the database may use: the one hole of asynchronous mode that is not closed.
         node.guard.check();
-        for (const clock of clocks) if (clock !== undefined && !isDead(node, clock)) clock.resume();
+        for (const clock of clocksOf(node)) clock.resume();
       };
     },
   },
@@ -130,6 +130,39 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
         over = true;
         mend();
         leader.restart();
+      };
+    },
+  },
+  'two leaders die in a row, a replica far behind': {
+    weight: 2,
+    begin: (world, random) => {
+      const first = leaderOf(world);
+      const others = world.nodes.filter((node) => node !== first);
+      if (first === undefined) return undefined;
+      const behind = random.pick(others);
+      const delayMsMax = 300 + random.next() * 600;
+      const ways = world.nodes.flatMap((node) => (node === behind ? [] : [world.network.way(node.name, behind.name)]));
+      for (const way of ways) Object.assign(way, { delayMsMin: 300, delayMsMax });
+      world.trace.add('world', 'lags', { node: behind.name, delayMsMax });
+      const clock = world.time.clock();
+      let over = false;
+      const strike = (leader: SimulatedNode): void => {
+        if (!over) leader.crash('on');
+      };
+      const strikeNext = (): void => {
+        const next = leaderOf(world);
+        if (next === undefined || next === first || next.database.server?.role !== 'primary') {
+          if (!over) clock.after(20, strikeNext);
+        } else if (next !== behind) clock.after(random.next() * 600, () => strike(next));
+      };
+      clock.after(500 + random.next() * 500, () => {
+        strike(first);
+        strikeNext();
+      });
+      return () => {
+        over = true;
+        for (const way of ways) Object.assign(way, { delayMsMin: 0.2, delayMsMax: 1 });
+        for (const node of world.nodes) node.restart();
       };
     },
   },
@@ -202,6 +235,18 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
       };
     },
   },
+  'slow data disk': {
+    weight: 2,
+    begin: (world, random) => {
+      const { database } = random.pick(world.nodes);
+      database.flushMsMax = 50 + random.next() ** 2 * 5_000;
+      world.trace.add(database.node, 'data disk slow', { flushMsMax: database.flushMsMax });
+      return () => {
+        database.flushMsMax = flushMsMaxWell;
+        world.trace.add(database.node, 'data disk well');
+      };
+    },
+  },
   'clock set': {
     weight: 1,
     begin: (world, random) => {
@@ -220,23 +265,27 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly begin:
       return () => setPaused(world, random, false);
     },
   },
-};
+} as const satisfies Readonly<Record<string, { readonly weight: number; readonly begin: Fault }>>;
+
+export type FaultKind = keyof typeof faults;
 
 /** Strikes at random, again and again, and undoes each after a while. */
 export class Faults {
   readonly #world: World;
   readonly #random: SeededRandom;
   readonly #running = new Set<() => void>();
-  readonly #names: readonly string[];
+  readonly #names: readonly FaultKind[];
   readonly counts: Map<string, number> = new Map();
   #stopped = false;
 
-  constructor(world: World) {
+  /** @param only these kinds; default: those that the seed picks (swarm testing: some are left out, so that the others can go deep) */
+  constructor(world: World, only?: readonly FaultKind[]) {
     this.#world = world;
     this.#random = world.random.fork('faults');
-    // Swarm testing: each seed leaves some kinds of fault out, so that the others can go deep.
-    const kinds = Object.keys(faults).filter(() => this.#random.chance(0.6));
-    this.#names = (kinds.length === 0 ? Object.keys(faults) : kinds).flatMap((kind) => Array.from({ length: faults[kind]!.weight }, () => kind));
+    const all = Object.keys(faults) as FaultKind[];
+    const picked = all.filter(() => this.#random.chance(0.6));
+    const kinds = only ?? (picked.length === 0 ? all : picked);
+    this.#names = kinds.flatMap((kind) => Array.from({ length: faults[kind].weight }, () => kind));
   }
 
   start(): void {
@@ -255,7 +304,7 @@ export class Faults {
     const kind = this.#random.pick(this.#names);
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     this.#world.trace.add('world', `FAULT ${kind}`);
-    const undo = faults[kind]!.begin(this.#world, this.#random);
+    const undo = faults[kind].begin(this.#world, this.#random);
     if (undo === undefined) return;
     this.#running.add(undo);
     const lastsMs = this.#random.chance(0.7) ? 100 + this.#random.next() * 3_000 : this.#random.next() * 12_000;
@@ -280,8 +329,9 @@ export function leaderOf(world: World): SimulatedNode | undefined {
   return world.nodes.find((node) => node.name === world.observer.leadership?.leader);
 }
 
-function isDead(node: SimulatedNode, clock: unknown): boolean {
-  return clock !== node.machine && clock !== node.agent?.clock && clock !== node.database.server?.clock;
+/** Of everything that runs on a machine now. */
+function clocksOf(node: SimulatedNode): SimulatedClock[] {
+  return [node.machine, node.agent?.clock, node.database.server?.clock].flatMap((clock) => clock ?? []);
 }
 
 function cut(world: World, pairs: readonly (readonly string[])[]): () => void {

@@ -1,7 +1,7 @@
 import type { FailoverPolicy } from '../../src/failover/policy.ts';
 import { seededRandom } from '../../src/sim/index.ts';
 import { Clients } from './clients.ts';
-import { Faults } from './faults.ts';
+import { Faults, type FaultKind } from './faults.ts';
 import { Violation } from './invariants.ts';
 import type { Variation } from './variation.ts';
 import { World } from './world.ts';
@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly variation?: Variation;
   readonly members?: number;
   readonly policy?: Partial<FailoverPolicy>;
+  /** Only these kinds of fault. */
+  readonly faults?: readonly FaultKind[];
   /** How long faults strike, and how long it may take after the last until all is well. */
   readonly faultsMs?: number;
   readonly calmMsMax?: number;
@@ -50,7 +52,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   });
   world.trace.add('world', 'begins', { seed, members, ...world.policy, nofailover: nofailover.join(',') });
   const clients = new Clients(world);
-  const faults = new Faults(world);
+  const faults = new Faults(world, options.faults);
   world.start();
   clients.start();
   const violated = (): boolean => world.observer.violation !== undefined;

@@ -27,6 +27,8 @@ export interface DatabaseObserver {
   confirmed(replica: string, sender: string): void;
 }
 
+export const flushMsMaxWell = 2;
+
 /** One node's PostgreSQL: its data directory, and the server that runs on it or not. */
 export class Database {
   readonly world: DatabaseWorld;
@@ -35,6 +37,8 @@ export class Database {
   server: Server | undefined;
   credentials: Readonly<Record<string, string>> | undefined;
   setAsideCount = 0;
+  /** How long one flush takes at most: its disk's doing. */
+  flushMsMax = flushMsMaxWell;
   readonly #deathListeners = new Set<() => void>();
 
   constructor(world: DatabaseWorld, node: string) {

@@ -37,7 +37,7 @@ export class Receiver {
     this.#arrived.push(...batch);
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#server.after(this.#server.database.world.between(0.3, 2), () => {
+    this.#server.after(this.#server.database.world.between(0.25, 1) * this.#server.database.flushMsMax, () => {
       this.#flushing = false;
       if (this.#isInUse) this.flush();
     });

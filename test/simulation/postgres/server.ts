@@ -87,7 +87,7 @@ export class Server {
   #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    this.after(this.database.world.between(0.5, 2), () => {
+    this.after(this.database.world.between(0.25, 1) * this.database.flushMsMax, () => {
       this.#flushing = false;
       this.#flush();
     });
