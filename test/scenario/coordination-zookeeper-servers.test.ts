@@ -1,7 +1,9 @@
+import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inspectStore } from '../../src/coordination/adapters/zookeeper/index.ts';
 import { eventually, freshName, untilReachable, within } from '../../src/coordination/contract/harness.ts';
 import { CutProxy } from './servers/cut-proxy.ts';
-import { clock, connect, never } from './servers/zookeeper-clients.ts';
+import { clock, configOf, connect, never, runtime } from './servers/zookeeper-clients.ts';
 import { hasZooKeeper, ZooKeeperEnsemble, type ZooKeeperServer } from './servers/zookeeper.ts';
 
 describe.runIf(hasZooKeeper())('faults of ZooKeeper servers (needs java and the package zookeeper)', () => {
@@ -123,6 +125,44 @@ describe.runIf(hasZooKeeper())('faults of ZooKeeper servers (needs java and the 
     });
   });
 
+  describe('behind one address', () => {
+    let ensemble: ZooKeeperEnsemble;
+    beforeAll(async () => {
+      ensemble = await ZooKeeperEnsemble.start(clock, { servers: 3 });
+    });
+    afterAll(() => ensemble[Symbol.asyncDispose]());
+
+    /** The largest share of its TTL for which a session was ever valid ahead, in a while after its first renewals. */
+    async function validityShare(servers: readonly string[]): Promise<number> {
+      await using store = await connect(servers);
+      await using session = await store.openSession({ ttlMs: 2_000, name: 'share' });
+      await clock.sleep(1_300);
+      let aheadMs = 0;
+      for (const untilMs = clock.monotonicMs() + 1_500; clock.monotonicMs() < untilMs; await clock.sleep(2)) {
+        aheadMs = Math.max(aheadMs, session.validUntilMs - clock.monotonicMs());
+      }
+      expect(session.state).toBe('live');
+      return aheadMs / session.ttlMs;
+    }
+
+    it('a renewal counts from itself at the leader, and from the one before where another may answer', { timeout: 60_000 }, async () => {
+      const { port } = await ensemble.leader();
+      const [follower] = await ensemble.followers();
+      await using first = await Balancer.start(ensemble.servers.map((server) => server.port));
+      await using second = await Balancer.start(ensemble.servers.map((server) => server.port));
+      expect(await validityShare(ensemble.addresses)).toBeGreaterThan(0.75);
+      expect(await validityShare([`127.0.0.1:${port}`])).toBeLessThan(0.65);
+      expect(await validityShare([`127.0.0.1:${follower!.port}`])).toBeLessThan(0.65);
+      expect(await validityShare([first.address, second.address])).toBeLessThan(0.65);
+      const { findings } = await inspectStore(configOf([first.address]), runtime, { ttlMs: 10_000, signal: never });
+      expect(findings).toContainEqual({
+        level: 'problem',
+        message: expect.stringContaining('several servers'),
+        hint: expect.stringContaining('load balancer'),
+      });
+    });
+  });
+
   it('gives up in time on a server that was cut off from the leader and does not know it yet', { timeout: 120_000 }, async () => {
     // It believes to follow for 40 ticks, and answers pings all the time; the leader ends the session after 20.
     await using ensemble = await ZooKeeperEnsemble.start(clock, { servers: 3, thirdApart: true, syncLimit: 40 });
@@ -150,3 +190,39 @@ describe.runIf(hasZooKeeper())('faults of ZooKeeper servers (needs java and the 
     }
   });
 });
+
+/** Sends each connection to the next of several ports. */
+class Balancer implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(ports: readonly number[]) {
+    let next = 0;
+    this.#server = createServer((client) => {
+      const server = connectTcp(ports[next++ % ports.length]!, '127.0.0.1');
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ] as const) {
+        this.#sockets.add(from);
+        from.on('error', () => to.destroy()).on('close', () => to.destroy());
+        from.pipe(to);
+      }
+    });
+  }
+
+  static async start(ports: readonly number[]): Promise<Balancer> {
+    const balancer = new Balancer(ports);
+    await new Promise<void>((resolve) => balancer.#server.listen(0, '127.0.0.1', resolve));
+    return balancer;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

@@ -6,7 +6,13 @@ const prefixRule =
 
 /** Settings of the ZooKeeper store: `coordination: { zookeeper: … }`. */
 export const zooKeeperConfigSchema = z.strictObject({
-  servers: z.array(address()).min(1).max(16).describe('Client addresses of all servers of one ensemble, version 3.6 or newer.'),
+  servers: z
+    .array(address())
+    .min(1)
+    .max(16)
+    .describe(
+      'Client addresses of all servers of one ensemble, version 3.6 or newer. Each must always lead to the same server: no load balancer.',
+    ),
   tls: z
     .strictObject({
       ca: path()

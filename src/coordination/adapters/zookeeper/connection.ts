@@ -121,6 +121,11 @@ export class Connection {
     return this.#closed.signal;
   }
 
+  /** Where it is connected to: a name may stand for several. */
+  get ip(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+
   get session(): SessionKeys {
     return this.#session!;
   }

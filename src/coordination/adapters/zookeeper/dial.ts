@@ -18,12 +18,14 @@ export interface DialOptions {
   /** From the first packet to the end of the TLS handshake. */
   readonly limitMs: number;
   readonly signal: AbortSignal;
+  /** The IP address to connect to, when it is known already; the server is still expected to be the named host. */
+  readonly ip?: string;
 }
 
 /** A connected socket; the caller owns it. @throws ZooKeeperFailure `away`, `denied`; the signal's reason */
-export async function dial(address: Address, { clock, tls, limitMs, signal }: DialOptions): Promise<Socket> {
+export async function dial(address: Address, { clock, tls, limitMs, signal, ip }: DialOptions): Promise<Socket> {
   signal.throwIfAborted();
-  const socket = tls === undefined ? connectTcp({ host: address.host, port: address.port }) : openTls(address, tls);
+  const socket = tls === undefined ? connectTcp({ host: ip ?? address.host, port: address.port }) : openTls(address, tls, ip);
   socket.setNoDelay(true);
   using _limit = clock.after(limitMs, () =>
     socket.destroy(new ZooKeeperFailure('away', `${formatAddress(address)}: no connection within ${Math.round(limitMs)} ms`)),
@@ -38,10 +40,10 @@ export async function dial(address: Address, { clock, tls, limitMs, signal }: Di
   }
 }
 
-function openTls({ host, port }: Address, { ca, cert, key }: TlsMaterial): Socket {
+function openTls({ host, port }: Address, { ca, cert, key }: TlsMaterial, ip: string | undefined): Socket {
   // A server name that is an IP address is not allowed in the TLS extension (RFC 6066); the certificate is checked against it all the same.
   const options = {
-    host,
+    host: ip ?? host,
     port,
     servername: isIP(host) ? '' : host,
     ...(ca !== undefined && { ca }),

@@ -11,6 +11,9 @@ const BETTER_MS = 60;
 /** How long an answer to who leads is believed at most. A change of roles breaks connections, and that ends it at once. */
 const REPORTS_MS = 30_000;
 
+/** How often a server is asked whether it leads. */
+const ROLE_ANSWERS = 3;
+
 /** Lower is better. The leader first: every write and every confirmation of a session goes through it anyway. */
 const preference: Readonly<Record<ServerRole, number>> = {
   leader: 0,
@@ -79,11 +82,19 @@ export class Ensemble implements Disposable {
     throw summary(failures);
   }
 
-  /** Whether this server is the one that decides when sessions end. Asked after connecting: a server that changes its role closes its connections. */
+  /**
+   * Whether the server at the other end is the one that decides when sessions end. Asked after connecting: a server that changes its role
+   * closes its connections. Not believed of a single address that says to lead, nor of one that does not say the same each time: behind it
+   * may be several servers (a load balancer), and who answered may not be who the connection goes to.
+   */
   async leads(connection: Connection, limits: Limits): Promise<boolean> {
+    const { address, ip } = connection;
     try {
-      const { role } = await this.#ask(connection.address, limits);
-      return (role === 'leader' || role === 'standalone') && !connection.closed.aborted;
+      const options = ip === undefined ? limits : { ...limits, ip };
+      const asked = await Promise.all(Array.from({ length: ROLE_ANSWERS }, () => this.#ask(address, options)));
+      const alone = asked.every(({ role }) => role === 'standalone');
+      const first = this.#options.servers.length > 1 && asked.every(({ role }) => role === 'leader');
+      return (alone || first) && !connection.closed.aborted;
     } catch {
       return false;
     }
@@ -135,7 +146,7 @@ export class Ensemble implements Disposable {
     return reports.toSorted((a, b) => preference[a.role] - preference[b.role]);
   }
 
-  #ask(address: Address, limits: Limits): Promise<ServerReport> {
+  #ask(address: Address, limits: Limits & { ip?: string }): Promise<ServerReport> {
     return askServer(address, { clock: this.#clock, tls: this.#options.tls, ...limits });
   }
 }

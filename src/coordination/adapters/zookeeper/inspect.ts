@@ -5,11 +5,13 @@ import type { ZooKeeperConfig } from './config.ts';
 import { Connection, type ConnectOptions } from './connection.ts';
 import { type EnsembleOptions, isTooOld } from './ensemble.ts';
 import { ZooKeeperFailure } from './failure.ts';
-import { askServer, type ServerRole } from './four-letter.ts';
+import { askServer, type ServerReport, type ServerRole } from './four-letter.ts';
 import { ANY_VERSION, check, closeSession, errorCode, exists, multi } from './protocol.ts';
 import { readEnsembleOptions } from './settings.ts';
 
 const LIMIT_MS = 3_000;
+/** How often each server is asked what it is. */
+const ASKED = 3;
 /** Timeouts to ask for that no server grants: the answers are its limits. */
 const TIMEOUT_MS_LEAST = 1;
 const TIMEOUT_MS_MOST = 2 ** 31 - 1;
@@ -84,8 +86,17 @@ export async function inspectStore(
 async function inspectServer(address: Address, options: Parameters<typeof askServer>[1]): Promise<InspectedServer> {
   const server = formatAddress(address);
   try {
-    const { role, version } = await askServer(address, options);
-    return { server, role, version, detail: '' };
+    // One after the other: a load balancer sends each somewhere else.
+    const reports: ServerReport[] = [];
+    for (let n = 0; n < ASKED; n++) reports.push(await askServer(address, options));
+    const { role, version } = reports[0]!;
+    const others = reports.filter((report) => report.role !== role);
+    return {
+      server,
+      role,
+      version,
+      detail: others.length === 0 ? '' : `it also says to be ${others.map((report) => report.role).join(', ')}`,
+    };
   } catch (error) {
     return {
       server,
@@ -112,6 +123,14 @@ function judgeServer({ server, role, version, detail }: InspectedServer): Findin
         'Start the other servers of the ensemble, and check that they reach each other.',
       ),
     ];
+  if (detail !== '') {
+    return [
+      problem(
+        `behind ${server} are several servers: ${role}, and ${detail}`,
+        'List the servers themselves, not a load balancer: Holdfast goes to the leader, and to another server when one fails.',
+      ),
+    ];
+  }
   if (isTooOld(version)) return [problem(`${server} is ZooKeeper ${version}`, 'Holdfast needs ZooKeeper 3.6 or newer.')];
   if (role === 'unknown') {
     return [

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
+import { abortable } from '../../abortable.ts';
 import type { Session, SessionState } from '../../store.ts';
 import { type Sent, sentNow, Validity } from '../../validity.ts';
 import { refusal, transact } from './answers.ts';
@@ -85,7 +86,7 @@ export class ZooKeeperSession implements Session {
   }
 
   get state(): SessionState {
-    if (this.signal.aborted) return 'lost';
+    if (this.#validity!.lost) return 'lost';
     return this.client.current === undefined ? 'suspended' : 'live';
   }
 
@@ -138,7 +139,7 @@ export class ZooKeeperSession implements Session {
         name: `${this.name} (${this.id})`,
       });
       try {
-        await this.#mark(connection);
+        await abortable(this.#mark(connection), signal);
         break;
       } catch (error) {
         if (signal.aborted || !isConnectionLoss(error) || clock.monotonicMs() > deadlineMs) throw error;
