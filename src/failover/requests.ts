@@ -23,7 +23,11 @@ const SUSPECT_TOO_MS = 300;
 const STOP_TIMEOUT_MS = 5_000;
 
 /** What peers may ask of the members on this node. Callers are proven members of the cluster; forms are checked here. */
-export function answerRequests(peers: Peers, memberOf: (service: string) => Member | undefined, hold: (service: string, term: number) => void): void {
+export function answerRequests(
+  peers: Peers,
+  memberOf: (service: string) => Member | undefined,
+  hold: (service: string, term: number) => void,
+): void {
   const find = (service: string): Member => {
     const member = memberOf(service);
     if (member === undefined) throw new HoldfastError('SERVICE_UNKNOWN', `This node has no member of the service ${service}`);

@@ -75,10 +75,7 @@ describe.skipIf(!hasScript)('commands on a terminal (needs script of util-linux)
     const frames = terminal.seen().split('\u001b[H').slice(1);
     expect(frames.length).toBeGreaterThanOrEqual(2);
     for (const frame of frames) {
-      const lines = frame
-        .replaceAll(controls, '')
-        .trimEnd()
-        .split(/\r+\n/);
+      const lines = frame.replaceAll(controls, '').trimEnd().split(/\r+\n/);
       expect(lines.length).toBeLessThanOrEqual(24);
       for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
     }
