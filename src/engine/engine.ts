@@ -110,8 +110,10 @@ export interface Engine extends AsyncDisposable {
   /**
    * Makes a replica the primary. `acknowledge` is in force before the first write; null: waits for nobody.
    * Returns once it takes writes, with the position at which its new timeline begins.
+   * @param options.timeline the new timeline gets this number, or the next that is free here when that is higher. Callers that give each
+   *   promotion a number of its own can tell by (timeline, LSN) who is further; two primaries that both took the next free one could not be told apart
    */
-  promote(options: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<Position>;
+  promote(options: { acknowledge: Acknowledgement | null; timeline?: number; signal: AbortSignal }): Promise<Position>;
   /** Starts stopped data as the primary it was (or, freshly bootstrapped, is to be), on the same timeline; `acknowledge` is in force before the first write. */
   startPrimary(options: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<void>;
   /**

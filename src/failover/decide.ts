@@ -1,5 +1,4 @@
 import { comparePositions, type Acknowledgement, type Position } from '../engine/engine.ts';
-import type { MemberState } from './messages.ts';
 import { fromWire } from './messages.ts';
 import type { Observation, PeerView } from './observation.ts';
 import { grantsNeeded, isLeaseFenced, rosterStep, wantedAcknowledgement, type RosterStep, type VoterView } from './quorum.ts';
@@ -207,7 +206,7 @@ function decideAsServingLeader(o: Observation, record: LeadershipRecord, promise
     };
   }
   const mineByNow =
-    o.sessionId !== undefined && record.session === o.sessionId && o.servingTerm === record.term && record.systemId !== null;
+    o.sessionId !== undefined && record.session === o.sessionId && o.servingTerm === record.term && describesData(o, record);
   if (!mineByNow) {
     if (!o.storeReachable) return nothing(o.servingTerm === record.term ? 'running' : 'waiting', 'the store does not answer');
     if (o.sessionId !== undefined)
@@ -225,6 +224,12 @@ function decideAsServingLeader(o: Observation, record: LeadershipRecord, promise
   if (step.step === 'none') return nothing('running', 'serving');
   if (step.step === 'wait') return nothing('running', 'serving; waiting for a new voter to catch up');
   return { act: 'roster', step, from: record.roster, say: 'running', why: `the acknowledging quorum changes (${step.step})` };
+}
+
+/** Whether the record names the data that this leader serves: their identity, and the timeline by which others are measured. */
+function describesData(o: Observation, record: LeadershipRecord): boolean {
+  const { position } = o.engine;
+  return record.systemId !== null && (!o.self.replicated || position === undefined || position.timeline === record.timeline);
 }
 
 function engineReady(o: Observation): boolean {
@@ -334,20 +339,12 @@ function decideElection(o: Observation, record: LeadershipRecord): Decision | un
   return { act: 'elect', say: 'electing', why };
 }
 
-/** 0 for the best of those alive that could lead, by what was last heard. */
+/**
+ * 0 for the first of those alive that could lead. By preference and name only: what was last heard of the others' positions is older than
+ * one's own, so by positions everybody would come first. Who asks for the promises need not be who has most: that one is appointed.
+ */
 function rankOf(o: Observation): number {
-  let rank = 0;
-  for (const peer of o.peers) {
-    if (!peer.alive || !peer.state.eligible || peer.node === o.leadership?.value.leader) continue;
-    if (isBetter(peer.state, positionOf(peer), o)) rank++;
-  }
-  return rank;
-}
-
-function isBetter(peer: MemberState, position: Position | undefined, o: Observation): boolean {
-  const own = o.engine.position;
-  const order = position === undefined || own === undefined ? 0 : comparePositions(position, own);
-  if (order !== 0) return order > 0;
-  if (peer.priority !== o.self.priority) return peer.priority > o.self.priority;
-  return o.peers.some((other) => other.state === peer && other.node < o.self.node);
+  const before = (peer: PeerView): boolean =>
+    peer.state.priority === o.self.priority ? peer.node < o.self.node : peer.state.priority > o.self.priority;
+  return o.peers.filter((peer) => peer.alive && peer.state.eligible && peer.node !== o.leadership?.value.leader && before(peer)).length;
 }

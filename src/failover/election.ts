@@ -169,6 +169,33 @@ async function askOne(member: Member, node: string, request: FenceRequest, signa
   }
 }
 
+/**
+ * Where commits waited for nobody, no quorum shows what there was. Whoever never followed the last leader, or had fallen far behind it, is not
+ * promoted by itself: only by an operator who names it.
+ * @throws FAILOVER_BEHIND
+ */
+function requireFresh(member: Member, record: LeadershipRecord, order: ElectionOrder, grants: readonly Grant[], chosen: string): void {
+  const position = grants.find((grant) => grant.node === chosen)?.position;
+  if (
+    record.roster.some((configuration) => configuration.k > 0) ||
+    order.wish === chosen ||
+    position === undefined ||
+    position.timeline === 0
+  )
+    return;
+  const leader = member.peerViews().find((peer) => peer.node === record.leader)?.state.position;
+  const behind = leader?.timeline === position.timeline ? BigInt(leader.lsn) - position.lsn : 0n;
+  if (position.timeline >= record.timeline && behind <= BigInt(member.options.policy.voterLagBytesMax)) return;
+  const what =
+    position.timeline < record.timeline
+      ? `it ends on timeline ${position.timeline}, ${record.leader} wrote timeline ${record.timeline}`
+      : `it is ${behind} bytes behind ${record.leader}`;
+  throw new HoldfastError('FAILOVER_BEHIND', `The best that is left, ${chosen}, lacks much of what was written: ${what}`, {
+    retryable: true,
+    hint: `Bring back ${record.leader}, or a member that followed it; to go on with the loss: \`holdfast failover ${member.service} --to ${chosen}\`.`,
+  });
+}
+
 /** Lets the best of those that promised take over: this member itself, or another by request. */
 async function appoint(
   member: Member,
@@ -182,6 +209,7 @@ async function appoint(
   const choice = choose(grants, order.wish);
   if (choice.promote === undefined)
     throw new HoldfastError('FAILOVER_NO_CANDIDATE', `Nobody can be promoted: ${choice.detail}`, { retryable: true });
+  requireFresh(member, record.value, order, grants, choice.promote);
   const from = 'catchUpFrom' in choice ? grants.find((grant) => grant.node === choice.catchUpFrom) : undefined;
   const message: TakeOver = {
     service: member.service,

@@ -2,7 +2,7 @@ import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
 import type { EngineCredentials } from '../engine/engine.ts';
 import type { Decision } from './decide.ts';
 import { elect } from './election.ts';
-import { beginToLead, ownRecord } from './lead.ts';
+import { beginToLead, isReplica, nextTimeline, ownRecord } from './lead.ts';
 import { leaderDeadlineBootMs } from './lease.ts';
 import type { Member } from './member.ts';
 import { sameAcknowledgement } from './quorum.ts';
@@ -74,6 +74,7 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
     session: sessionOf(member),
     since: stamp(member),
     roster: [{ k: 0, voters: [] }],
+    timeline: 0,
     systemId: null,
   };
   const claimed = await assume(member, first, existing?.revision ?? 'absent', signal);
@@ -82,7 +83,12 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
   if (state.data === 'absent') await engine.bootstrap({ signal });
   await beginToLead(member, first, signal);
   const made = await engine.inspect({ signal });
-  await assume(member, { ...first, systemId: made.systemId ?? member.service }, claimed.revision, signal);
+  await assume(
+    member,
+    { ...first, timeline: made.position?.timeline ?? 0, systemId: made.systemId ?? member.service },
+    claimed.revision,
+    signal,
+  );
   member.addHistory({
     term,
     leader: member.node,
@@ -101,6 +107,7 @@ async function reestablish(member: Member, term: number, signal: AbortSignal): P
     session: sessionOf(member),
     since: stamp(member),
     roster: [state.acknowledge ?? { k: 0, voters: [] }],
+    timeline: state.position?.timeline ?? 0,
     systemId: state.systemId ?? member.service,
   };
   await member.promise(term);
@@ -117,6 +124,7 @@ async function reclaim(member: Member, term: number, start: boolean, signal: Abo
     ...record.value,
     term,
     session: sessionOf(member),
+    timeline: timelineOf(member, record.value, start),
     systemId: record.value.systemId ?? member.engineState.systemId ?? null,
     ...(term === record.value.term ? {} : { since: stamp(member) }),
   };
@@ -153,6 +161,13 @@ async function changeRoster(member: Member, decision: Extract<Decision, { act: '
     throw new HoldfastError('FAILOVER_LOST_RACE', 'The roster has changed since this step was decided', { retryable: true });
   await assume(member, { ...record.value, roster: [...step.roster] }, record.revision, signal);
   member.deps.record('roster.changed', { step: step.step, roster: step.roster });
+}
+
+/** Promoted, it begins a new one; a primary goes on with that which it writes. */
+function timelineOf(member: Member, record: LeadershipRecord, start: boolean): number {
+  const { engineState } = member;
+  if (start && isReplica(engineState)) return nextTimeline(member, record);
+  return engineState.role === 'primary' ? (engineState.position?.timeline ?? record.timeline) : record.timeline;
 }
 
 function sameRoster(a: Roster, b: Roster): boolean {

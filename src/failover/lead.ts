@@ -1,5 +1,5 @@
 import { HoldfastError } from '../core/errors.ts';
-import type { Acknowledgement, Position } from '../engine/engine.ts';
+import type { Acknowledgement, EngineObservation, Position } from '../engine/engine.ts';
 import { leaderDeadlineBootMs } from './lease.ts';
 import type { Member } from './member.ts';
 import type { LeadershipRecord, Versioned } from './records.ts';
@@ -10,6 +10,17 @@ export function ownRecord(member: Member): Versioned<LeadershipRecord> {
   if (!record || record.value.leader !== member.node)
     throw new HoldfastError('FAILOVER_LOST_RACE', `${member.node} does not lead ${member.service} any more`, { retryable: true });
   return record;
+}
+
+/** A number that no timeline has had yet, for a promotion that is about to be claimed. */
+export function nextTimeline(member: Member, record: LeadershipRecord): number {
+  if (!member.deps.engine.capabilities.replicated) return 0;
+  return Math.max(record.timeline, member.engineState.position?.timeline ?? 0) + 1;
+}
+
+/** Whether this member's data would have to be promoted to become a primary's. */
+export function isReplica(state: EngineObservation): boolean {
+  return state.role === 'replica' || state.stoppedAs === 'replica';
 }
 
 /**
@@ -27,7 +38,7 @@ export async function beginToLead(member: Member, record: LeadershipRecord, sign
     if (deadline === undefined)
       throw new HoldfastError('FAILOVER_LOST_RACE', 'The lease ended before the database could be started', { retryable: true });
     await member.deps.fence.arm(deadline);
-    const begin = await startOrPromote(member, configuration.k === 0 ? null : configuration, signal);
+    const begin = await startOrPromote(member, record, configuration.k === 0 ? null : configuration, signal);
     member.engineState = await member.deps.engine.inspect({ signal });
     member.effective = { configuration, lsn: begin.lsn };
     member.deps.announce();
@@ -38,11 +49,15 @@ export async function beginToLead(member: Member, record: LeadershipRecord, sign
   }
 }
 
-async function startOrPromote(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<Position> {
+async function startOrPromote(
+  member: Member,
+  record: LeadershipRecord,
+  acknowledge: Acknowledgement | null,
+  signal: AbortSignal,
+): Promise<Position> {
   const { engine } = member.deps;
   const before = await engine.inspect({ signal });
-  const replica = before.role === 'replica' || before.stoppedAs === 'replica';
-  if (engine.capabilities.replicated && replica) return engine.promote({ acknowledge, signal });
+  if (engine.capabilities.replicated && isReplica(before)) return engine.promote({ acknowledge, timeline: record.timeline, signal });
   await engine.startPrimary({ acknowledge, signal });
   const started = await engine.inspect({ signal });
   return started.position ?? { timeline: 0, lsn: 0n };

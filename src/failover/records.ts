@@ -30,6 +30,11 @@ export const leadershipSchema = z.object({
   /** ISO 8601, for people. */
   since: z.string(),
   roster: z.array(acknowledgementSchema).min(1).readonly(),
+  /**
+   * The timeline that the leader writes, or is about to begin: taken by the claim, so that no two promotions ever have the same. Only so does
+   * (timeline, LSN) tell who is further, as (term, index) does in Raft. 0 while there are no data, or data without timelines.
+   */
+  timeline: z.number().int().nonnegative(),
   /** Identity of the data; null until the first leader has made it. */
   systemId: z.string().nullable(),
 });

@@ -4,7 +4,7 @@ import { fromWire, type TakeOver } from './messages.ts';
 import type { Member } from './member.ts';
 import { sameAcknowledgement } from './quorum.ts';
 import type { LeadershipRecord, Roster } from './records.ts';
-import { beginToLead } from './lead.ts';
+import { beginToLead, nextTimeline } from './lead.ts';
 
 const CATCH_UP_MS = 3_000;
 const CATCH_UP_POLL_MS = 5;
@@ -49,6 +49,7 @@ async function claim(member: Member, order: TakeOver, signal: AbortSignal): Prom
     session: session.id,
     since: new Date(member.deps.runtime.clock.wallMs()).toISOString(),
     roster: [...rosterAfter(member, current.value, order)],
+    timeline: nextTimeline(member, current.value),
     systemId: current.value.systemId,
   };
   const swapped = await member.deps.store.swap(next, current.revision, signal);

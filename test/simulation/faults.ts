@@ -1,7 +1,8 @@
 import { messageOf } from '../../src/core/errors.ts';
 import { forceFailover, reinit, restart, switchover } from '../../src/failover/operate.ts';
 import type { SeededRandom, SimulatedClock } from '../../src/sim/index.ts';
-import type { SimulatedNode } from './node.ts';
+import { service, type SimulatedNode } from './node.ts';
+import { settingsSchema } from '../../src/failover/records.ts';
 import { flushMsMaxWell } from './postgres/database.ts';
 import type { World } from './world.ts';
 
@@ -90,9 +91,19 @@ const faults = {
   'cut off': {
     weight: 3,
     begin: (world, random) => {
-      const node = random.chance(0.5) ? leaderOf(world) ?? random.pick(world.nodes) : random.pick(world.nodes);
+      const node = random.chance(0.5) ? (leaderOf(world) ?? random.pick(world.nodes)) : random.pick(world.nodes);
       const places = random.chance(0.7) ? [...world.names, 'store'] : world.names;
-      return cut(world, places.flatMap((other) => (other === node.name ? [] : [[node.name, other], [other, node.name]])));
+      return cut(
+        world,
+        places.flatMap((other) =>
+          other === node.name
+            ? []
+            : [
+                [node.name, other],
+                [other, node.name],
+              ],
+        ),
+      );
     },
   },
   'cut off one way': {
@@ -100,7 +111,10 @@ const faults = {
     begin: (world, random) => {
       const node = random.pick(world.nodes);
       const out = random.chance(0.5);
-      return cut(world, [...world.names, 'store'].flatMap((other) => (other === node.name ? [] : [out ? [node.name, other] : [other, node.name]])));
+      return cut(
+        world,
+        [...world.names, 'store'].flatMap((other) => (other === node.name ? [] : [out ? [node.name, other] : [other, node.name]])),
+      );
     },
   },
   'pair cut': {
@@ -108,7 +122,15 @@ const faults = {
     begin: (world, random) => {
       const a = random.pick(world.names);
       const b = random.pick([...world.names, 'store'].filter((name) => name !== a));
-      return cut(world, random.chance(0.3) ? [[a, b]] : [[a, b], [b, a]]);
+      return cut(
+        world,
+        random.chance(0.3)
+          ? [[a, b]]
+          : [
+              [a, b],
+              [b, a],
+            ],
+      );
     },
   },
   'leader dies ahead of a replica': {
@@ -183,7 +205,10 @@ const faults = {
     begin: (world, random) => {
       const left = new Set([...world.names, 'store'].filter(() => random.chance(0.5)));
       const places = [...world.names, 'store'];
-      return cut(world, places.flatMap((a) => places.filter((b) => left.has(a) !== left.has(b)).map((b) => [a, b])));
+      return cut(
+        world,
+        places.flatMap((a) => places.filter((b) => left.has(a) !== left.has(b)).map((b) => [a, b])),
+      );
     },
   },
   'bad network': {
@@ -254,8 +279,18 @@ const faults = {
       return undefined;
     },
   },
-  switchover: { weight: 3, begin: (world, random) => order(world, leaderOf(world), 'switchover', (node) => switchover(node, random.chance(0.5) ? random.pick(world.names) : undefined)) },
-  failover: { weight: 2, begin: (world, random) => order(world, random.pick(world.nodes), 'failover', (node) => forceFailover(node, random.chance(0.5) ? random.pick(world.names) : undefined)) },
+  switchover: {
+    weight: 3,
+    begin: (world, random) =>
+      order(world, leaderOf(world), 'switchover', (node) => switchover(node, random.chance(0.5) ? random.pick(world.names) : undefined)),
+  },
+  failover: {
+    weight: 2,
+    begin: (world, random) =>
+      order(world, random.pick(world.nodes), 'failover', (node) =>
+        forceFailover(node, random.chance(0.5) ? random.pick(world.names) : undefined),
+      ),
+  },
   restart: { weight: 2, begin: (world, random) => order(world, random.pick(world.nodes), 'restart', restart) },
   reinit: { weight: 1, begin: (world, random) => order(world, random.pick(world.nodes), 'reinit', reinit) },
   pause: {
@@ -344,9 +379,12 @@ function cut(world: World, pairs: readonly (readonly string[])[]): () => void {
   };
 }
 
-const wishes = new WeakMap<World, object>();
-
-function order(world: World, node: SimulatedNode | undefined, what: string, give: (member: NonNullable<SimulatedNode['agent']>['member']) => Promise<unknown>): undefined {
+function order(
+  world: World,
+  node: SimulatedNode | undefined,
+  what: string,
+  give: (member: NonNullable<SimulatedNode['agent']>['member']) => Promise<unknown>,
+): undefined {
   const agent = node?.agent;
   if (node === undefined || agent === undefined || agent.clock.stalled) return undefined;
   world.trace.add(node.name, `operator: ${what}`);
@@ -357,27 +395,27 @@ function order(world: World, node: SimulatedNode | undefined, what: string, give
   return undefined;
 }
 
-/** An operator does not give up before it is done, or until there is a newer wish. */
+/** What the operator wants; kept after until the store says so. */
 function setPaused(world: World, random: SeededRandom, paused: boolean): void {
-  const wish = {};
-  wishes.set(world, wish);
-  const attempt = (): void => {
-    if (wishes.get(world) !== wish) return;
+  if (!wanted.has(world)) keepAfter(world, random);
+  wanted.set(world, paused);
+}
+
+const wanted = new WeakMap<World, boolean>();
+const OPERATOR_LOOKS_EVERY_MS = 400;
+
+function keepAfter(world: World, random: SeededRandom): void {
+  world.time.clock().after(OPERATOR_LOOKS_EVERY_MS, () => {
+    keepAfter(world, random);
+    const paused = wanted.get(world);
+    const entry = world.store.get(`services/${service}/settings`);
+    const is = entry !== undefined && settingsSchema.parse(JSON.parse(entry.value)).paused;
     const agents = world.nodes.flatMap((node) => (node.agent === undefined || node.agent.clock.stalled ? [] : [node.agent]));
-    if (agents.length === 0) return again();
-    const agent = random.pick(agents);
-    let done = false;
-    agent.store.setPaused(paused, agent.member.signal).then(
-      () => {
-        done = true;
-        world.trace.add('world', paused ? 'paused' : 'resumed');
-      },
+    if (paused === undefined || paused === is || agents.length === 0) return;
+    const { store, member } = random.pick(agents);
+    store.setPaused(paused, member.signal).then(
+      () => world.trace.add('world', paused ? 'paused' : 'resumed'),
       () => {},
     );
-    world.time.clock().after(6_000, () => {
-      if (!done) again();
-    });
-  };
-  const again = (): void => void world.time.clock().after(500, attempt);
-  attempt();
+  });
 }

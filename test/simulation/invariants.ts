@@ -45,6 +45,7 @@ export class Invariants implements DatabaseObserver {
   readonly #spoken = new Map<string, number>();
   /** The last record in the store in which each node leads. */
   readonly #lastOf = new Map<string, LeadershipRecord>();
+  readonly #forgiven = new Set<WalRecord>();
   leadership: LeadershipRecord | undefined;
   violation: Violation | undefined;
 
@@ -69,6 +70,8 @@ export class Invariants implements DatabaseObserver {
       this.#fail(`the term went back from ${this.leadership.term} to ${record.term}`);
     if (this.leadership !== undefined && record.leader !== this.leadership.leader && record.term === this.leadership.term)
       this.#fail(`two leaders of term ${record.term}`);
+    const before = this.leadership;
+    if (before !== undefined && before.leader !== record.leader) this.#forgive(before, record.leader);
     this.leadership = record;
     this.#lastOf.set(record.leader, record);
   }
@@ -98,6 +101,14 @@ export class Invariants implements DatabaseObserver {
     );
   }
 
+  /** Where commits wait for nobody any more, what its replicas do not have is lost with a leader, by the operator's own choice (`minimum: 0`): of its own timeline. */
+  #forgive(last: LeadershipRecord, claimant: string): void {
+    if (last.roster.some((configuration) => configuration.k > 0)) return;
+    const { data } = this.#world.database(claimant);
+    for (const { record } of this.acknowledgedCommits)
+      if (record.timeline >= last.timeline && data?.has(record) !== true) this.#forgiven.add(record);
+  }
+
   serves(node: string, data: DataDirectory): void {
     const host = this.#world.node(node);
     const term = host.noteTerm();
@@ -105,7 +116,7 @@ export class Invariants implements DatabaseObserver {
     this.#world.trace.add(node, 'SERVES', { term, timeline: data.timeline, end: data.end });
     this.reigns.push(reign);
     for (const commit of this.acknowledgedCommits) {
-      if (commit.k > 0 && commit.term < term && !data.has(commit.record)) {
+      if (commit.k > 0 && commit.term < term && !data.has(commit.record) && !this.#forgiven.has(commit.record)) {
         this.#fail(
           `${node} began term ${term} without row ${commit.record.row}, which ${commit.node} acknowledged in term ${commit.term} (k=${commit.k})`,
         );
@@ -152,7 +163,7 @@ export class Invariants implements DatabaseObserver {
   /** At the end, when all is calm: nothing is missing anywhere. */
   complete(leader: string): void {
     const { data } = this.#world.database(leader);
-    const guarded = this.acknowledgedCommits.filter((commit) => commit.k > 0);
+    const guarded = this.acknowledgedCommits.filter((commit) => commit.k > 0 && !this.#forgiven.has(commit.record));
     const missing = guarded.filter((commit) => data?.has(commit.record) !== true);
     if (missing.length > 0) this.#fail(`${leader} lacks ${missing.length} acknowledged rows, the first is row ${missing[0]!.record.row}`);
     for (const node of this.#world.names) this.#durable(node);

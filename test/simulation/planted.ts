@@ -31,22 +31,40 @@ export const planted: readonly Planted[] = [
   {
     seedsMax: 60,
     options: { members: 5, policy: { acknowledge: 2, minimum: 2 } },
-    variation: { ...faithful, name: 'one promise fewer than needed is enough', store: (store, node) => misreading(store, (record) => (record.leader === node.name ? record : withoutOneVoter(record, node.name))) },
+    variation: {
+      ...faithful,
+      name: 'one promise fewer than needed is enough',
+      store: (store, node) => misreading(store, (record) => (record.leader === node.name ? record : withoutOneVoter(record, node.name))),
+    },
   },
   {
     seedsMax: 20,
     options: quorumOfThree,
-    variation: { ...faithful, name: 'the database is promoted before the claim is made', store: (store, node) => claimingLate(store, node.name) },
+    variation: {
+      ...faithful,
+      name: 'the database is promoted before the claim is made',
+      store: (store, node) => claimingLate(store, node.name),
+    },
   },
   {
     seedsMax: 60,
     options: { ...quorumOfThree, faults: ['two leaders die in a row, a replica far behind'] },
-    variation: { ...faithful, name: 'of a joint roster only the newest counts', store: (store, node) => misreading(store, (record) => (record.leader === node.name ? record : { ...record, roster: record.roster.slice(-1) })) },
+    variation: {
+      ...faithful,
+      name: 'of a joint roster only the newest counts',
+      store: (store, node) =>
+        misreading(store, (record) => (record.leader === node.name ? record : { ...record, roster: record.roster.slice(-1) })),
+    },
   },
   {
     seedsMax: 30,
     options: quorumOfThree,
-    variation: { ...faithful, name: 'a member promises and goes on receiving', engine: (engine) => engineWith(engine, { freeze: async (options) => (await engine.inspect(options)).position ?? { timeline: 0, lsn: 0n } }) },
+    variation: {
+      ...faithful,
+      name: 'a member promises and goes on receiving',
+      engine: (engine) =>
+        engineWith(engine, { freeze: async (options) => (await engine.inspect(options)).position ?? { timeline: 0, lsn: 0n } }),
+    },
   },
   {
     seedsMax: 30,
@@ -54,13 +72,23 @@ export const planted: readonly Planted[] = [
     variation: {
       ...faithful,
       name: 'no guard ends the database of a stalled agent',
-      fence: () => ({ pid: undefined, arm: () => Promise.resolve(), renew: () => {}, end: () => Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() }),
+      fence: () => ({
+        pid: undefined,
+        arm: () => Promise.resolve(),
+        renew: () => {},
+        end: () => Promise.resolve(),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      }),
     },
   },
   {
     seedsMax: 60,
     options: alone,
-    variation: { ...faithful, name: 'a lease is believed in for twice its time', store: (store) => storeWith(store, { openSession: async (options) => outlasting(await store.openSession(options)) }) },
+    variation: {
+      ...faithful,
+      name: 'a lease is believed in for twice its time',
+      store: (store) => storeWith(store, { openSession: async (options) => outlasting(await store.openSession(options)) }),
+    },
   },
 ];
 
@@ -69,7 +97,9 @@ export const planted: readonly Planted[] = [
 function withoutOneVoter(record: LeadershipRecord, self: string): LeadershipRecord {
   const roster = record.roster.map((configuration) => {
     const left = configuration.voters.findLast((voter) => voter !== self);
-    return configuration.voters.length > configuration.k ? { ...configuration, voters: configuration.voters.filter((voter) => voter !== left) } : configuration;
+    return configuration.voters.length > configuration.k
+      ? { ...configuration, voters: configuration.voters.filter((voter) => voter !== left) }
+      : configuration;
   });
   return { ...record, roster };
 }
@@ -77,7 +107,9 @@ function withoutOneVoter(record: LeadershipRecord, self: string): LeadershipReco
 /** Reads another leadership than is there. */
 function misreading(store: CoordinationStore, change: (record: LeadershipRecord) => LeadershipRecord): CoordinationStore {
   const read = <T extends Entry | undefined>(entry: T): T =>
-    entry === undefined || entry.key !== leadershipKey ? entry : { ...entry, value: JSON.stringify(change(leadershipSchema.parse(JSON.parse(entry.value)))) };
+    entry === undefined || entry.key !== leadershipKey
+      ? entry
+      : { ...entry, value: JSON.stringify(change(leadershipSchema.parse(JSON.parse(entry.value)))) };
   const readEvent = (event: WatchEvent): WatchEvent => {
     if (event.type === 'snapshot') return { ...event, entries: event.entries.map(read) };
     return event.type === 'put' ? { ...event, entry: read(event.entry) } : event;

@@ -69,7 +69,8 @@ export class Database {
 
   async startPrimary(rule: Acknowledgement | null): Promise<void> {
     const data = this.#present();
-    if (data.role === 'replica' || data.fresh || data.torn) throw new HoldfastError('ENGINE_NOT_PRIMARY', 'it was a replica when it last ran');
+    if (data.role === 'replica' || data.fresh || data.torn)
+      throw new HoldfastError('ENGINE_NOT_PRIMARY', 'it was a replica when it last ran');
     if (this.server?.role === 'replica') throw new HoldfastError('ENGINE_NOT_PRIMARY', 'it runs as a replica');
     if (this.server !== undefined) {
       await this.acknowledge(rule);
@@ -80,7 +81,7 @@ export class Database {
     this.#serve(server, rule);
   }
 
-  async promote(rule: Acknowledgement | null): Promise<Position> {
+  async promote(rule: Acknowledgement | null, timeline: number): Promise<Position> {
     const data = this.#present();
     if (data.torn) throw new HoldfastError('ENGINE_NOT_REPLICA', 'its data are not whole');
     if (this.server === undefined) {
@@ -96,7 +97,7 @@ export class Database {
     await this.#wait(server, 15, 45);
     server.receiver?.end();
     const begin = data.end;
-    data.timeline = Math.max(data.timelineKnown, data.timeline) + 1;
+    data.timeline = Math.max(Math.max(data.timelineKnown, data.timeline) + 1, timeline);
     data.timelineKnown = data.timeline;
     data.role = 'primary';
     data.upstream = undefined;
@@ -154,7 +155,12 @@ export class Database {
   /** What a copy of the upstream as it is now would be. */
   copyOf(upstream: string): DataDirectory {
     const { data } = this.#reach(upstream);
-    const copy = new DataDirectory(data.systemId, { wal: data.wal, timeline: data.timeline, timelineKnown: data.timelineKnown, role: 'replica' });
+    const copy = new DataDirectory(data.systemId, {
+      wal: data.wal,
+      timeline: data.timeline,
+      timelineKnown: data.timelineKnown,
+      role: 'replica',
+    });
     copy.fresh = true;
     copy.checkpoint = copy.end;
     return copy;
@@ -190,7 +196,13 @@ export class Database {
 
   #reach(upstream: string): Server {
     const from = this.world.database(upstream).server;
-    if (from === undefined || !from.accepting || from.clock.stalled || !this.world.network.isOpen(this.node, upstream) || from.database === this) {
+    if (
+      from === undefined ||
+      !from.accepting ||
+      from.clock.stalled ||
+      !this.world.network.isOpen(this.node, upstream) ||
+      from.database === this
+    ) {
       throw new HoldfastError('ENGINE_UPSTREAM_UNREACHABLE', `${upstream} does not answer`, { retryable: true });
     }
     return from;

@@ -114,8 +114,8 @@ export class SimulatedEngine implements Engine {
     return this.#ask(options.signal, () => this.#database.freeze());
   }
 
-  promote(options: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<Position> {
-    return this.#ask(options.signal, () => this.#database.promote(options.acknowledge));
+  promote(options: { acknowledge: Acknowledgement | null; timeline?: number; signal: AbortSignal }): Promise<Position> {
+    return this.#ask(options.signal, () => this.#database.promote(options.acknowledge, options.timeline ?? 0));
   }
 
   startPrimary(options: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<void> {
