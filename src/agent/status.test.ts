@@ -46,6 +46,7 @@ function facts(nodes: readonly NodeReport[], over: Partial<ServiceFacts> = {}): 
       leader: 'a',
       session: 's',
       since: '2026-11-22T00:00:00.000Z',
+      timeline: 1,
       roster: [{ k: 1, voters: ['b', 'c'] }],
       systemId: '1',
     },
