@@ -178,7 +178,7 @@ function sameRoster(a: Roster, b: Roster): boolean {
 async function demote(member: Member): Promise<void> {
   member.servingTerm = 0;
   await member.deps.engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
-  await member.deps.fence.end();
+  member.deps.fence.renew('never');
   member.deps.announce();
 }
 
@@ -247,7 +247,8 @@ function upstream(member: Member, leader: string): { node: string; host: string;
 /** A replica is not guarded by a deadline, and needs the passwords that the first leader made. */
 async function prepareToFollow(member: Member, leader: string, signal: AbortSignal): Promise<void> {
   member.servingTerm = 0;
-  await member.deps.fence.end();
+  // Without a deadline, but there: a promotion need not wait for it to start.
+  await member.deps.fence.arm('never');
   if ((await member.deps.engine.credentials()) !== undefined) return;
   const body = { service: member.service, command: 'credentials' };
   const reply = await member.deps.peers.network.request(leader, 'command', body, { timeoutMs: CREDENTIALS_TIMEOUT_MS, signal });

@@ -79,7 +79,7 @@ async function handOver(member: Member, successor: string): Promise<Outcome> {
       : await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS }).then(() => ({ timeline: 0, lsn: 0n }));
     member.servingTerm = 0;
     member.engineState = await engine.inspect({ signal });
-    await fence.end();
+    fence.renew('never');
     if (position === undefined)
       throw new HoldfastError('SWITCHOVER_FAILED', `The database on ${member.node} did not stop cleanly in time; it leads again`, {
         retryable: true,
