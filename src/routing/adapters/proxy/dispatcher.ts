@@ -51,17 +51,17 @@ export class Dispatcher implements Disposable {
   }
 
   /**
-   * A server that has taken `hello`. The caller checks `route.validity` when it goes on, without awaiting anything in between.
+   * Finds a server that answers `hello`, and gives it to `take` in the very moment in which the route to it still holds.
    * @throws Refusal, or the signal's reason
    */
-  async acquire(port: Port, hello: Hello, signal: AbortSignal): Promise<Backend> {
+  async acquire(port: Port, hello: Hello, take: (backend: Backend) => void, signal: AbortSignal): Promise<void> {
     let obstacle = port === 'write' ? 'it has no leader' : 'none of its members can be read from';
     using hold = deadline(this.#clock, this.#config.hold.for, () => this.#outOfTime(port, obstacle), signal);
     for (;;) {
       const route = await this.#route(port, hold.signal);
-      const failure = await this.#attempt(port, route, hello, hold.signal);
-      if ('socket' in failure) return failure;
-      if (failure.why) obstacle = `${route.as} ${route.target.node} does not take connections (${failure.why})`;
+      const result = await this.#attempt(port, route, hello, take, hold.signal);
+      if (result === 'taken') return;
+      if (result.why) obstacle = `${route.as} ${route.target.node} does not take connections (${result.why})`;
     }
   }
 
@@ -103,7 +103,13 @@ export class Dispatcher implements Disposable {
   }
 
   /** One try. `why` is undefined when the route changed meanwhile, which says nothing about the server. */
-  async #attempt(port: Port, route: Route, hello: Hello, signal: AbortSignal): Promise<Backend | { why: string | undefined }> {
+  async #attempt(
+    port: Port,
+    route: Route,
+    hello: Hello,
+    take: (backend: Backend) => void,
+    signal: AbortSignal,
+  ): Promise<'taken' | { readonly why: string | undefined }> {
     const gate = this.#gateTo(route.target);
     using trying = linked(signal, route.validity);
     try {
@@ -116,8 +122,14 @@ export class Dispatcher implements Disposable {
     let outcome: 'answered' | 'failed' | 'abandoned' = 'abandoned';
     try {
       const backend = await this.#connect(route, hello, trying.signal);
+      // Promises take their turns: much may have happened since it answered.
+      if (trying.signal.aborted || backend.socket.destroyed) {
+        backend.socket.destroy();
+        throw new Error('it ended the connection at once');
+      }
+      take(backend);
       outcome = 'answered';
-      return backend;
+      return 'taken';
     } catch (error) {
       signal.throwIfAborted();
       if (route.validity.aborted) return { why: undefined };

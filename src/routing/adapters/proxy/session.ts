@@ -9,7 +9,7 @@ import type { ProxyConfig } from './config.ts';
 import { type Backend, greet, type Hello } from './dial.ts';
 import { type Dispatcher, Refusal } from './dispatcher.ts';
 import { Inlet } from './inlet.ts';
-import { deadline } from '../../../core/deadline.ts';
+import { deadline, linked } from '../../../core/deadline.ts';
 import { pump, reset } from './pump.ts';
 import type { Port } from './route.ts';
 import { fatalError, judgeAnswer, type Opening, readOpening, startupBytesMax, type Verdict } from './startup.ts';
@@ -150,23 +150,22 @@ export class Session {
    */
   async #offerTls(packet: Buffer): Promise<'connected' | 'declined' | Refusal> {
     const { dispatcher, port, tls } = this.#context;
-    for (;;) {
-      let backend: Backend;
-      try {
-        backend = await dispatcher.acquire(port, { bytes: packet, judge: judgeTlsAnswer }, this.#gone.signal);
-      } catch (error) {
-        // Servers that have TLS are not denied to have it.
-        if (error instanceof Refusal && tls.isOffered !== true) return error;
-        throw error;
-      }
+    let outcome: 'connected' | 'declined' = 'connected';
+    const take = (backend: Backend): void => {
       const answer = backend.inlet.bytes[0];
       if (answer === yes[0] || answer === no[0]) tls.isOffered = answer === yes[0];
-      if (answer === no[0]) {
-        backend.inlet.skip(1);
-        this.#spare = backend;
-        return 'declined';
-      }
-      if (this.#bind(backend)) return 'connected';
+      if (answer !== no[0]) return this.#bind(backend);
+      outcome = 'declined';
+      backend.inlet.skip(1);
+      this.#spare = backend;
+    };
+    try {
+      await dispatcher.acquire(port, { bytes: packet, judge: judgeTlsAnswer }, take, this.#gone.signal);
+      return outcome;
+    } catch (error) {
+      // Servers that have TLS are not denied to have it.
+      if (error instanceof Refusal && tls.isOffered !== true) return error;
+      throw error;
     }
   }
 
@@ -176,29 +175,27 @@ export class Session {
   }
 
   async #connect(hello: Hello): Promise<void> {
-    const spare = await this.#greetSpare(hello);
-    if (spare && this.#bind(spare, hello.judge !== undefined)) return;
-    for (;;) {
-      const backend = await this.#context.dispatcher.acquire(this.#context.port, hello, this.#gone.signal);
-      if (this.#bind(backend, hello.judge !== undefined)) return;
-    }
+    const isPlain = hello.judge !== undefined;
+    if (await this.#connectToSpare(hello)) return;
+    await this.#context.dispatcher.acquire(this.#context.port, hello, (backend) => this.#bind(backend, isPlain), this.#gone.signal);
   }
 
-  /** The spare server, if it still may and will take this client. */
-  async #greetSpare(hello: Hello): Promise<Backend | undefined> {
+  /** Goes on with the spare server, if it still may and will take this client. */
+  async #connectToSpare(hello: Hello): Promise<boolean> {
     const spare = this.#spare;
-    if (spare === undefined || spare.route.validity.aborted || spare.inlet.ended) {
-      this.#dropSpare();
-      return undefined;
-    }
+    if (spare === undefined) return false;
+    using trying = linked(this.#gone.signal, spare.route.validity);
     try {
-      await greet(spare, hello, this.#context.clock, this.#gone.signal);
+      trying.signal.throwIfAborted();
+      await greet(spare, hello, this.#context.clock, trying.signal);
+      if (trying.signal.aborted || spare.socket.destroyed) throw new Error('it can not be used any more');
       this.#spare = undefined;
-      return spare;
+      this.#bind(spare, true);
+      return true;
     } catch {
       this.#dropSpare();
       this.#gone.signal.throwIfAborted();
-      return undefined;
+      return false;
     }
   }
 
@@ -208,16 +205,11 @@ export class Session {
   }
 
   /**
-   * Puts both sides together. False when the server must not have this client any more: then another is to be found.
+   * Puts both sides together.
    * @param isPlain the server's words can be read: its cancellation key is looked for
    */
-  #bind(backend: Backend, isPlain = false): boolean {
+  #bind(backend: Backend, isPlain = false): void {
     const { socket: server, inlet, route } = backend;
-    if (route.validity.aborted || server.destroyed || this.#client.destroyed) {
-      server.destroy();
-      this.#gone.signal.throwIfAborted();
-      return false;
-    }
     this.#route = route;
     this.#server = server;
     const answer = inlet.release();
@@ -227,7 +219,6 @@ export class Session {
     if (answer.length > 0) this.#client.write(answer);
     const { open, halfClosed } = this.#context.config.idle;
     pump(this.#client, server, { idleMs: open, halfClosedMs: halfClosed, onClosed: this.#onClosed });
-    return true;
   }
 
   #learnKey(server: Socket, answer: Buffer, route: Route): void {
