@@ -8,6 +8,7 @@ import { fingerprint } from './postgres/compare.ts';
 import { eventually, giveToAccount, replicate, TestCluster, versions, type TestMember } from './postgres/harness.ts';
 
 const { signal } = new AbortController();
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0 || process.env['HOLDFAST_REQUIRE'] === 'all';
 
 describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin }) => {
   let cluster: TestCluster;
@@ -217,6 +218,40 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
     await expect(b.engine.follow(a.address, { signal })).rejects.toMatchObject({ code: 'ENGINE_FOREIGN_DATA' });
     await expect(b.engine.rejoin(a.address, { signal })).rejects.toMatchObject({ code: 'ENGINE_FOREIGN_DATA' });
     expect((await b.engine.inspect({ signal })).data).toBe('present');
+  });
+
+  test.skipIf(!hasOpenssl)('where servers speak TLS, members copy and stream encrypted (needs openssl)', async () => {
+    cluster = await TestCluster.open(bin);
+    const [key, cert] = [join(cluster.directory, 'server.key'), join(cluster.directory, 'server.crt')];
+    spawnSync('openssl', [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=a',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+    ]);
+    await giveToAccount(key);
+    await chmod(key, 0o600);
+    const parameters = { ssl: true, ssl_key_file: key, ssl_cert_file: cert, log_connections: true };
+    const a = await cluster.member('a', { parameters });
+    const b = await cluster.member('b', { parameters });
+    await replicate(a, [b], signal);
+    await expectSame(a, b);
+    expect(await b.engine.reachable(a.address, { timeoutMs: 2000 })).toBe('answers');
+    const log = await readFile(join(a.stateDir, 'postgres.log'), 'utf8');
+    const logins = log.split('\n').filter((line) => /replication connection authorized/.test(line));
+    expect(logins.length).toBeGreaterThanOrEqual(3);
+    expect(logins.filter((line) => !/SSL enabled/.test(line))).toEqual([]);
   });
 
   test('a port in use is called that', async () => {

@@ -154,19 +154,21 @@ describe.each(kinds)('rejoining PostgreSQL ($name)', ({ bin }) => {
     await writer.end();
   });
 
-  test('damage that a crash or a disk did to old pages is repaired on the way', async () => {
-    if (bin !== undefined && existsSync(join(bin, 'pg_rewind'))) return;
-    const { a, b, client } = await common();
-    const { rows } = await client.query<{ path: string }>("select pg_relation_filepath('t') as path");
-    await diverge(client);
-    await a.engine.stop('immediate', { timeoutMs: 0 });
-    const writer = await goOn(b);
-    await using file = await open(join(a.data, rows[0]!.path), 'r+');
-    await file.write(Buffer.from('torn'), 0, 4, 3 * 8192 + 5000);
-    await a.engine.rejoin(b.address, { signal });
-    await expectSame(a, b, writer);
-    await writer.end();
-  });
+  test.skipIf(bin !== undefined && existsSync(join(bin, 'pg_rewind')))(
+    'damage that a crash or a disk did to old pages is repaired on the way (pg_rewind does not look)',
+    async () => {
+      const { a, b, client } = await common();
+      const { rows } = await client.query<{ path: string }>("select pg_relation_filepath('t') as path");
+      await diverge(client);
+      await a.engine.stop('immediate', { timeoutMs: 0 });
+      const writer = await goOn(b);
+      await using file = await open(join(a.data, rows[0]!.path), 'r+');
+      await file.write(Buffer.from('torn'), 0, 4, 3 * 8192 + 5000);
+      await a.engine.rejoin(b.address, { signal });
+      await expectSame(a, b, writer);
+      await writer.end();
+    },
+  );
 
   const planOf = (member: TestMember): string => join(member.stateDir, 'postgres-rejoin.json');
 

@@ -1,7 +1,8 @@
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Acknowledgement } from '../../engine.ts';
 import { runsAsPrimary } from './freeze.ts';
-import { assumeRole, queryTimeoutMs, type Member } from './member.ts';
+import { assumeRole, type Member } from './member.ts';
+import { queryTimeoutMs } from './sessions.ts';
 import { lsnOf } from './position.ts';
 import { renderRule, renderTransition } from './rule.ts';
 import type { Session } from './session.ts';
@@ -27,11 +28,11 @@ const reloadMsMax = 5_000;
  * milliseconds. Should we die in between, they wait until the next change: never a lie.
  */
 export async function changeAcknowledgement(member: Member, value: Acknowledgement | null, signal: AbortSignal): Promise<bigint> {
-  if (member.server.adopt() === undefined || !(await runsAsPrimary(member))) {
+  if (member.server.adopt() === undefined || !runsAsPrimary(member)) {
     throw new HoldfastError('ENGINE_NOT_PRIMARY', 'this member is not a running primary', { hint: 'Only a primary acknowledges commits.' });
   }
   const rule = renderRule(value);
-  const session = await member.sessions.shared({ signal });
+  const session = await member.sessions.shared('commands', { signal });
   if (rule === '') {
     // Whatever the old rule was, it asked for at least as much.
     await adoptRule(member, session, rule, signal);

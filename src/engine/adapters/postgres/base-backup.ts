@@ -1,3 +1,4 @@
+import type { Position } from '../../engine.ts';
 import type { Account } from '../../../core/processes.ts';
 import type { ReceivedFile } from './backup-manifest.ts';
 import { parseLsn } from './lsn.ts';
@@ -32,7 +33,8 @@ interface Tablespace {
 export interface Backup {
   readonly files: ReadonlyMap<string, ReceivedFile>;
   readonly manifest: string;
-  readonly endLsn: bigint;
+  /** The data is consistent once WAL up to here was replayed. */
+  readonly end: Position;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function receiveBackup(
   if (major >= 15) await receiveOneStream(connection, receiver, signal);
   else await receiveStreams(connection, receiver, tablespaces, signal);
   const [end] = await readResult(connection, signal);
-  return { files: receiver.files, manifest: receiver.manifest(), endLsn: parseLsn(end![0]!) };
+  return { files: receiver.files, manifest: receiver.manifest(), end: { timeline: Number(end![1]), lsn: parseLsn(end![0]!) } };
 }
 
 function command(major: number): string {

@@ -9,6 +9,7 @@ import { requireAbsent, writeMarker } from './data-directory.ts';
 import { asSpaceError, flushDirectory } from './durable-file.ts';
 import { flushTree, give } from './durable-tree.ts';
 import { configurationInput, type Member } from './member.ts';
+import { requireReachable } from './places.ts';
 import { nobodyRule } from './rule.ts';
 
 const initMsMax = 120_000;
@@ -42,6 +43,7 @@ export async function buildData(
   const { data } = member.places;
   const parent = dirname(data);
   await mkdir(parent, { recursive: true, mode: 0o755 });
+  await requireReachable(data, member.context.account);
   await rm(member.places.rejoin, { force: true });
   await removePartials(data);
   const directory = `${data}.partial-${randomBytes(8).toString('hex')}`;

@@ -3,7 +3,7 @@ import { lstat, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
-import type { EngineContext } from '../../engine.ts';
+import type { EngineContext, Position } from '../../engine.ts';
 import type { PostgresVersion } from './binaries.ts';
 import { parkedControl, readControlFile, type ControlFile } from './control-file.ts';
 import { flushDirectory, writeDurably } from './durable-file.ts';
@@ -11,7 +11,13 @@ import { ownershipProblem } from './durable-tree.ts';
 import type { Places } from './places.ts';
 
 const markerName = 'holdfast.json';
-const markerSchema = z.object({ cluster: z.string(), service: z.string(), systemId: z.string().regex(/^\d+$/) });
+const markerSchema = z.object({
+  cluster: z.string(),
+  service: z.string(),
+  systemId: z.string().regex(/^\d+$/),
+  /** Where the copy ended that the data came from. */
+  copied: z.object({ timeline: z.number().int(), lsn: z.string().regex(/^\d+$/).transform(BigInt) }).optional(),
+});
 
 export type DataState =
   | { readonly state: 'absent' }
@@ -82,12 +88,13 @@ async function examinePresent(places: Places, context: EngineContext, version: P
 }
 
 /** Marks a directory that is still being made as ours. */
-export async function writeMarker(directory: string, context: EngineContext, systemId: string): Promise<void> {
-  const marker = { cluster: context.cluster, service: context.service, systemId };
+export async function writeMarker(directory: string, context: EngineContext, systemId: string, copied?: Position): Promise<void> {
+  const source = copied === undefined ? {} : { copied: { timeline: copied.timeline, lsn: copied.lsn.toString() } };
+  const marker = { cluster: context.cluster, service: context.service, systemId, ...source };
   await writeDurably(join(directory, markerName), `${JSON.stringify(marker)}\n`, { account: context.account });
 }
 
-/** The identity that the marker in a copied directory states; undefined when there is none. */
+/** What the marker in a directory states; undefined when there is none. */
 export async function readMarker(directory: string): Promise<z.infer<typeof markerSchema> | undefined> {
   const text = await readFile(join(directory, markerName), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : markerSchema.safeParse(JSON.parse(text)).data;

@@ -1,9 +1,11 @@
 import type { MemberAddress, Position } from '../../engine.ts';
 import { parseConninfo, prepareConfiguration } from './configuration.ts';
 import type { ControlFile } from './control-file.ts';
-import { isFreshCopy } from './data-directory.ts';
-import { accepts, freeze, runsAsPrimary } from './freeze.ts';
-import { assumeRole, configurationInput, connectUpstream, markReplica, queryTimeoutMs, requireData, type Member } from './member.ts';
+import { isFreshCopy, readMarker } from './data-directory.ts';
+import { accepts, freeze, runningMain, runsAsPrimary } from './freeze.ts';
+import { assumeRole, configurationInput, markReplica, requireData, type Member } from './member.ts';
+import { queryTimeoutMs } from './sessions.ts';
+import { connectUpstream } from './upstream.ts';
 import { replicaPosition, timelineAt } from './position.ts';
 import { readPlan } from './rejoin-plan.ts';
 import { ensureSlot } from './slots.ts';
@@ -17,8 +19,8 @@ const replicaStartMsMax = 10_000;
 export async function follow(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
   if ((await readPlan(member)) !== undefined) throw diverged(upstream, 'an attempt to rejoin was interrupted');
   await requireData(member);
-  if (member.server.adopt() !== undefined) {
-    if (await runsAsPrimary(member)) {
+  if ((await runningMain(member)) !== undefined) {
+    if (runsAsPrimary(member)) {
       // Whoever is to follow has lost the leadership: nothing more may be acknowledged, as a gentler stop would.
       await member.server.killAll();
     } else {
@@ -47,25 +49,24 @@ async function checkAgainst(member: Member, upstream: MemberAddress, signal: Abo
   const system = await identifyUpstream(connection, upstream, control.systemId, signal);
   // Before the check, so that the WAL that is found there stays.
   await ensureSlot(connection, member.context.node, signal);
-  // A copy that was never started has nothing of its own: its WAL is the source's.
-  if (isFreshCopy(data)) return;
-  const position = await wholePosition(member, control, signal);
-  await checkContinues({ connection, reconnect, upstream, system }, { data, control, position }, signal);
+  const copied = isFreshCopy(data) ? (await readMarker(data))?.copied : undefined;
+  const position = copied ?? (await wholePosition(member, control, signal));
+  await checkContinues({ connection, reconnect, upstream, system }, { data, control, position, compared: copied === undefined }, signal);
 }
 
 /** The end of the last whole record: part of one may have come that its sender never completed. */
-export async function wholePosition(member: Member, control: ControlFile, signal: AbortSignal): Promise<Position> {
-  if (member.server.main === undefined || !accepts(member)) return await endOfWal(member.places.data, control);
+async function wholePosition(member: Member, control: ControlFile, signal: AbortSignal): Promise<Position> {
   const { data } = member.places;
-  const found = await replicaPosition(await member.sessions.shared({ signal }), data, control.segmentBytes, signal);
-  const timeline = found === undefined ? undefined : await timelineAt(data, found.replayLsn, control.segmentBytes);
-  return await endOfWal(data, control, found === undefined || timeline === undefined ? undefined : { timeline, lsn: found.replayLsn });
+  if (member.server.main === undefined || !accepts(member)) return await endOfWal(data, control);
+  const found = await replicaPosition(await member.sessions.shared('commands', { signal }), data, control, signal);
+  if (found === undefined) return await endOfWal(data, control);
+  return await endOfWal(data, control, { timeline: await timelineAt(data, found.replayLsn, control), lsn: found.replayLsn });
 }
 
 /** From whom a running replica receives now. */
 async function presentSource(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<'upstream' | 'nobody' | 'unknown'> {
   if (!accepts(member)) return 'unknown';
-  const session = await member.sessions.shared({ signal });
+  const session = await member.sessions.shared('commands', { signal });
   const [row] = await session.query(
     `select current_setting('primary_conninfo') as conninfo, status, sender_host as host, sender_port as port
        from (select 1) as one left join pg_stat_wal_receiver on true`,

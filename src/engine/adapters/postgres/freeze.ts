@@ -4,7 +4,7 @@ import { HoldfastError } from '../../../core/errors.ts';
 import type { Position } from '../../engine.ts';
 import { assumeRole, requireData, type Member } from './member.ts';
 import { replicaPosition } from './position.ts';
-import { examineData, isReplicaData } from './data-directory.ts';
+import { examineData, isFreshCopy, isReplicaData } from './data-directory.ts';
 import { readPidFile } from './server-files.ts';
 import { endOfWal } from './wal-end.ts';
 
@@ -21,10 +21,10 @@ const receiverMsMax = 5_000;
 export async function freeze(member: Member, signal: AbortSignal): Promise<Position> {
   const found = await examineData(member.places, member.context, member.binaries.version);
   // Half copied data reaches nowhere; it receives nothing either, and nothing starts it before the rejoin is finished.
-  if (found.state === 'present' && found.rejoining) return { timeline: 0, lsn: 0n };
+  if (found.state === 'present' && found.rejoining) return nowhere;
   await requireData(member);
-  const main = member.server.adopt();
-  if (main !== undefined && (await runsAsPrimary(member))) {
+  const main = await runningMain(member);
+  if (main !== undefined && runsAsPrimary(member)) {
     throw new HoldfastError('ENGINE_NOT_REPLICA', 'this member runs as the primary: it receives from nobody', {
       hint: 'Stop it; a stopped member can be frozen.',
     });
@@ -34,26 +34,31 @@ export async function freeze(member: Member, signal: AbortSignal): Promise<Posit
   return await presentPosition(member, signal);
 }
 
+/** Before everything: of data that never confirmed a byte to anyone. */
+export const nowhere: Position = { timeline: 0, lsn: 0n };
+
+/** The main process. When there is none, then none of its tree either: an orphan could still write, or answer its sender. */
+export async function runningMain(member: Member): Promise<ProcessIdentity | undefined> {
+  const main = member.server.adopt();
+  if (main === undefined) await member.server.killAll();
+  return main;
+}
+
 /** Running: what the server says; stopped, or still recovering: what the WAL on the disk says, which is exact, too. */
-export async function presentPosition(member: Member, signal: AbortSignal): Promise<Position> {
+async function presentPosition(member: Member, signal: AbortSignal): Promise<Position> {
+  const { data } = member.places;
   const control = await requireData(member);
-  if (member.server.main !== undefined && accepts(member)) {
-    const session = await member.sessions.shared({ signal });
-    const found = await replicaPosition(session, member.places.data, control.segmentBytes, signal);
+  if ((await runningMain(member)) !== undefined && accepts(member)) {
+    const session = await member.sessions.shared('commands', { signal });
+    const found = await replicaPosition(session, data, control, signal);
     if (found !== undefined) return found.position;
   }
-  return await endOfWal(member.places.data, control);
+  return isFreshCopy(data) ? nowhere : await endOfWal(data, control);
 }
 
-/** Whether the running server is, or is becoming, a primary. One that does not yet answer is what its data was set up for. */
-export async function runsAsPrimary(member: Member): Promise<boolean> {
-  return accepts(member) ? !(await recovers(member)) : !isReplicaData(member.places.data);
-}
-
-async function recovers(member: Member): Promise<boolean> {
-  const session = await member.sessions.shared();
-  const [row] = await session.query('select pg_is_in_recovery() as recovering', { timeoutMs: 1_000 });
-  return row?.['recovering'] === true;
+/** Whether the running server is a primary. PostgreSQL itself removes the signal file as the last step of a promotion before it takes writes. */
+export function runsAsPrimary(member: Member): boolean {
+  return !isReplicaData(member.places.data);
 }
 
 export function accepts(member: Member): boolean {

@@ -1,9 +1,9 @@
-import type { EngineObservation, ReplicaObservation } from '../../engine.ts';
+import type { EngineObservation, Position, ReplicaObservation } from '../../engine.ts';
 import { messageOf, type HoldfastError } from '../../../core/errors.ts';
 import { parseConninfo } from './configuration.ts';
-import { examineData, isReplicaData, lastRole, rejoinUnfinished, type DataState } from './data-directory.ts';
+import { examineData, isFreshCopy, isReplicaData, lastRole, rejoinUnfinished, type DataState } from './data-directory.ts';
 import type { ControlFile } from './control-file.ts';
-import { accepts } from './freeze.ts';
+import { accepts, nowhere } from './freeze.ts';
 import type { Member } from './member.ts';
 import { furthest, lsnOf, timelineAt } from './position.ts';
 import { parseRule } from './rule.ts';
@@ -81,10 +81,9 @@ export class Inspector {
     if (found.state === 'absent') return { ...none, data: 'absent' };
     if (found.state === 'foreign') return { ...none, data: 'foreign', failure: failureOf(found.failure) };
     const known = { data: 'present', systemId: found.control.systemId, version: binaries.version.text } as const;
-    if (found.rejoining)
-      return { ...none, ...known, position: { timeline: 0, lsn: 0n }, failure: failureOf(rejoinUnfinished(places.data)) };
+    if (found.rejoining) return { ...none, ...known, position: nowhere, failure: failureOf(rejoinUnfinished(places.data)) };
     const main = server.main;
-    const resting = { timeline: found.control.timeline, lsn: furthest(found.control.checkpointLsn, found.control.minRecoveryLsn) };
+    const resting = isFreshCopy(places.data) ? nowhere : restingPosition(found.control);
     const stoppedAs = main === undefined ? lastRole(places.data, found.control) : undefined;
     if (main === undefined) return { ...none, ...known, position: resting, ...(stoppedAs === undefined ? {} : { stoppedAs }) };
     const running = { ...none, ...known, running: true, pid: main.pid, role: isReplicaData(places.data) ? 'replica' : 'primary' } as const;
@@ -101,7 +100,7 @@ export class Inspector {
     const { sessions, runtime, places } = this.#member;
     const deadline = runtime.clock.monotonicMs() + answerMs;
     const limits = () => ({ timeoutMs: Math.max(1, deadline - runtime.clock.monotonicMs()), signal });
-    const session = await sessions.shared(limits());
+    const session = await sessions.shared('inspecting', limits());
     const [row] = await session.query(statement, limits());
     const now = runtime.clock.monotonicMs();
     if (now - this.#pending.askedMs > seldomMs) {
@@ -140,7 +139,7 @@ export class Inspector {
   async #timelineAt(lsn: bigint, control: ControlFile, received: number | undefined): Promise<number> {
     const segment = lsn / control.segmentBytes;
     if (segment !== this.#timeline.segment || received !== this.#timeline.timeline) {
-      const timeline = (await timelineAt(this.#member.places.data, lsn, control.segmentBytes)) ?? control.timeline;
+      const timeline = await timelineAt(this.#member.places.data, lsn, control);
       this.#timeline = { segment, timeline };
     }
     return this.#timeline.timeline;
@@ -155,6 +154,11 @@ export class Inspector {
     this.#examined = pid === undefined ? undefined : { atMs, pid, found };
     return found;
   }
+}
+
+/** A lower bound: what lies after the last checkpoint is not looked at here. */
+function restingPosition(control: ControlFile): Position {
+  return { timeline: control.timeline, lsn: furthest(control.checkpointLsn, control.minRecoveryLsn) };
 }
 
 function parseReplicas(value: unknown): ReplicaObservation[] {

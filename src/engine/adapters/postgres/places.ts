@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, realpath } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
@@ -95,6 +95,24 @@ async function openOwnedDirectory(path: string, mode: number, account: Account |
   if (account !== undefined) await chown(path, account.uid, account.gid);
   await chmod(path, mode);
   return path;
+}
+
+/**
+ * Whether an account can get to a directory that is to be made or used.
+ * @throws ENGINE_UNSUITABLE naming the first directory on the way that keeps it out
+ */
+export async function requireReachable(path: string, account: Account | undefined): Promise<void> {
+  if (account === undefined) return;
+  for (let directory = dirname(path); ; directory = dirname(directory)) {
+    const found = await stat(directory).catch(() => undefined);
+    const bit = found?.uid === account.uid ? 0o100 : found?.gid === account.gid ? 0o010 : 0o001;
+    if (found !== undefined && (found.mode & bit) === 0) {
+      throw new HoldfastError('ENGINE_UNSUITABLE', `the account ${account.name} can not enter '${directory}' on the way to '${path}'`, {
+        hint: `Let it (chmod o+x '${directory}'), or name a directory elsewhere as \`data\`.`,
+      });
+    }
+    if (directory === dirname(directory)) return;
+  }
 }
 
 function userId(): number {

@@ -22,11 +22,12 @@ import { examineData, moveAside } from './data-directory.ts';
 import { follow } from './follow.ts';
 import { freeze } from './freeze.ts';
 import { Inspector } from './inspect.ts';
-import { Sessions, type Member } from './member.ts';
+import type { Member } from './member.ts';
+import { Sessions } from './sessions.ts';
 import { openPlaces } from './places.ts';
 import { promote, startPrimary } from './promote.ts';
 import { provision } from './provision.ts';
-import { probe } from './reachable.ts';
+import { askForTls } from './reachable.ts';
 import { rejoin } from './rejoin.ts';
 import { removePlan } from './rejoin-plan.ts';
 import { retain } from './retain.ts';
@@ -64,7 +65,7 @@ export class PostgresEngine implements Engine {
     signal.throwIfAborted();
     const adopted = this.#member.server.adopt();
     // Opened now, so that its end can tell of the server's.
-    if (adopted !== undefined) await this.#member.sessions.shared({ signal }).catch(() => undefined);
+    if (adopted !== undefined) await this.#member.sessions.shared('inspecting', { signal }).catch(() => undefined);
     signal.throwIfAborted();
   }
 
@@ -161,7 +162,8 @@ export class PostgresEngine implements Engine {
   }
 
   async reachable(member: MemberAddress, { timeoutMs }: { timeoutMs: number }): Promise<'answers' | 'refused' | 'silent'> {
-    return await probe(member, this.#member.runtime.clock, timeoutMs);
+    const answer = await askForTls(member, this.#member.runtime.clock, timeoutMs);
+    return answer === 'refused' || answer === 'silent' ? answer : 'answers';
   }
 
   async credentials(): Promise<EngineCredentials | undefined> {

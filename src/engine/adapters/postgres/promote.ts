@@ -6,8 +6,10 @@ import { changeAcknowledgement, untilRuleIsRead } from './acknowledge.ts';
 import { prepareConfiguration } from './configuration.ts';
 import type { ControlFile } from './control-file.ts';
 import { hasRecovered, isFreshCopy, lastRole } from './data-directory.ts';
+import { flushDirectory } from './durable-file.ts';
 import { runsAsPrimary } from './freeze.ts';
-import { assumeRole, configurationInput, markReplica, queryTimeoutMs, requireData, type Member } from './member.ts';
+import { assumeRole, configurationInput, markReplica, requireData, type Member } from './member.ts';
+import { queryTimeoutMs } from './sessions.ts';
 import { lsnOf } from './position.ts';
 import { renderRule } from './rule.ts';
 import type { Session } from './session.ts';
@@ -19,7 +21,7 @@ const reloadMs = 10;
 export async function startPrimary(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<void> {
   const control = await requireData(member);
   if (member.server.adopt() !== undefined) {
-    if (!(await runsAsPrimary(member))) throw notPrimary('it runs as a replica');
+    if (!runsAsPrimary(member)) throw notPrimary('it runs as a replica');
     // It may still recover from a crash.
     await member.server.start({ signal, waitMsMax: Number.POSITIVE_INFINITY });
     await changeAcknowledgement(member, acknowledge, signal);
@@ -42,7 +44,7 @@ export async function startPrimary(member: Member, acknowledge: Acknowledgement 
 export async function promote(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<Position> {
   const control = await requireData(member);
   if (member.server.adopt() === undefined) await startFrozen(member, control, signal);
-  const session = await member.sessions.shared({ signal });
+  const session = await member.sessions.shared('commands', { signal });
   if (!(await inRecovery(session, signal))) {
     await changeAcknowledgement(member, acknowledge, signal);
     return await beginOfTimeline(member, session, signal);
@@ -93,6 +95,7 @@ async function beginOfTimeline(member: Member, session: Session, signal: AbortSi
 
 async function dropReplicaMark(member: Member): Promise<void> {
   for (const name of ['standby.signal', 'recovery.signal']) await rm(join(member.places.data, name), { force: true });
+  await flushDirectory(member.places.data);
 }
 
 function notPrimary(reason: string): HoldfastError {

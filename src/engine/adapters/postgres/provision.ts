@@ -1,5 +1,5 @@
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
-import type { MemberAddress } from '../../engine.ts';
+import type { MemberAddress, Position } from '../../engine.ts';
 import { manifestProblem } from './backup-manifest.ts';
 import { receiveBackup } from './base-backup.ts';
 import { buildData } from './bootstrap.ts';
@@ -7,7 +7,8 @@ import { prepareConfiguration, writeConfiguration } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { readMarker, requireAbsent, writeMarker } from './data-directory.ts';
 import { formatLsn } from './lsn.ts';
-import { configurationInput, connectUpstream, markReplica, type Member } from './member.ts';
+import { configurationInput, markReplica, type Member } from './member.ts';
+import { connectUpstream } from './upstream.ts';
 import { ServerError, type ReplicationConnection } from './replication-connection.ts';
 import { renewSlot } from './slots.ts';
 import { relocated, TablespaceCopies } from './tablespaces.ts';
@@ -24,11 +25,11 @@ export async function provision(member: Member, from: MemberAddress, signal: Abo
   const fill = async (directory: string): Promise<void> => {
     // First, so that the WAL after the copy is kept until this member follows.
     await renewSlot(connection, context.node, signal);
-    await copyTo(member, { from, connection, directory, tablespaces }, signal);
+    const end = await copyTo(member, { from, connection, directory, tablespaces }, signal);
     await markReplica(member, directory);
     await prepareConfiguration(configurationInput(member), directory);
     const control = await readControlFile(directory);
-    await writeMarker(directory, context, control.systemId);
+    await writeMarker(directory, context, control.systemId, end);
     await writeConfiguration(configurationInput(member), directory, { kind: 'replica', upstream: from }, control.standbyMinimums);
   };
   try {
@@ -48,7 +49,7 @@ interface CopyOrder {
   readonly tablespaces: TablespaceCopies;
 }
 
-async function copyTo(member: Member, { from, connection, directory, tablespaces }: CopyOrder, signal: AbortSignal): Promise<void> {
+async function copyTo(member: Member, { from, connection, directory, tablespaces }: CopyOrder, signal: AbortSignal): Promise<Position> {
   const { context, binaries } = member;
   const backup = await receiveBackup(
     connection,
@@ -76,8 +77,10 @@ async function copyTo(member: Member, { from, connection, directory, tablespaces
     );
   }
   const end = await endOfWal(directory, await readControlFile(directory));
-  if (end.lsn < backup.endLsn)
-    throw failed(from, `its WAL ends at ${formatLsn(end.lsn)}, before the end of the backup at ${formatLsn(backup.endLsn)}`);
+  if (end.lsn < backup.end.lsn) {
+    throw failed(from, `its WAL ends at ${formatLsn(end.lsn)}, before the end of the backup at ${formatLsn(backup.end.lsn)}`);
+  }
+  return end;
 }
 
 function progressOf(member: Member, from: MemberAddress): (receivedBytes: number, totalBytes: number) => void {

@@ -1,20 +1,22 @@
 import { connect } from 'node:net';
 import type { Clock } from '../../../core/clock.ts';
-import type { MemberAddress } from '../../engine.ts';
 
 /** SSLRequest: its length, then 80877103 (PostgreSQL manual, Message Formats). */
 const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
+/** What a server says when asked for TLS, before anyone has to log in; an old one, or one that has no room, answers with an error. */
+type TlsAnswer = 'tls' | 'plain' | 'error' | 'refused' | 'silent';
+
 /**
- * Whether a server answers where clients connect. A TCP connection proves nothing: the kernel takes it for a server that stands still.
- * So it is asked whether it speaks TLS, which a live one answers before anyone has to log in.
+ * Asks a server whether it speaks TLS. That it answers at all proves more than a TCP connection, which the kernel takes for a server that
+ * stands still. Never throws.
  */
-export async function probe(member: MemberAddress, clock: Clock, timeoutMs: number): Promise<'answers' | 'refused' | 'silent'> {
-  const { promise, resolve } = Promise.withResolvers<'answers' | 'refused' | 'silent'>();
+export async function askForTls(server: { host: string; port: number }, clock: Clock, timeoutMs: number): Promise<TlsAnswer> {
+  const { promise, resolve } = Promise.withResolvers<TlsAnswer>();
   using _timer = clock.after(timeoutMs, () => resolve('silent'));
-  const socket = connect({ host: member.host, port: member.port });
+  const socket = connect({ host: server.host, port: server.port });
   socket.once('connect', () => socket.write(sslRequest));
-  socket.once('data', (answer) => resolve(answer[0] === 0x4e || answer[0] === 0x53 || answer[0] === 0x45 ? 'answers' : 'silent'));
+  socket.once('data', (answer) => resolve(answers[String.fromCharCode(answer[0]!)] ?? 'silent'));
   socket.once('error', (error: NodeJS.ErrnoException) =>
     resolve(error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET' ? 'refused' : 'silent'),
   );
@@ -23,3 +25,5 @@ export async function probe(member: MemberAddress, clock: Clock, timeoutMs: numb
   socket.destroy();
   return answer;
 }
+
+const answers: Readonly<Record<string, TlsAnswer>> = { S: 'tls', N: 'plain', E: 'error' };

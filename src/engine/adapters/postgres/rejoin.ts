@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
 import type { MemberAddress } from '../../engine.ts';
 import { parkedControl, parseControlFile, readControlFile, type ControlFile } from './control-file.ts';
-import { examineData } from './data-directory.ts';
+import { examineData, isFreshCopy, writeMarker } from './data-directory.ts';
 import { asSpaceError, flushDirectory, writeDurably } from './durable-file.ts';
 import { flushTree } from './durable-tree.ts';
 import { startFollowing } from './follow.ts';
-import { connectUpstream, openUpstreamSession, queryTimeoutMs, type Member } from './member.ts';
+import type { Member } from './member.ts';
+import { queryTimeoutMs } from './sessions.ts';
+import { connectUpstream, openUpstreamSession } from './upstream.ts';
 import { copyDifferences } from './page-copy.ts';
 import { checkPlan, failed, makePlan, readPlan, removePlan, writePlan, type RejoinPlan } from './rejoin-plan.ts';
 import { identifySystem } from './replication-connection.ts';
@@ -60,6 +62,7 @@ async function usableControl(member: Member): Promise<ControlFile> {
   const found = await examineData(member.places, member.context, member.binaries.version);
   if (found.state === 'foreign') throw found.failure;
   if (found.state === 'absent') throw failed('there is none');
+  if (isFreshCopy(member.places.data)) throw failed('it is a copy that was never started');
   if (!found.control.checksums) throw failed('it has no data checksums, by which torn pages are told');
   return found.control;
 }
@@ -97,7 +100,8 @@ async function copyFrom(
     tablespaceDirectory: `PG_${binaries.version.major}_${control.catalogVersion}`,
   });
   const newControl = await readSourceControl(source, control);
-  const label = await source.endBackup(binaries.version);
+  const { label, lsn } = await source.endBackup(binaries.version);
+  await writeMarker(places.data, context, control.systemId, { timeline, lsn });
   await finish(member, { label, newControl, timeline, history: await readHistoryText(session, timeline) }, signal);
   const { readBytes, copiedBytes } = result;
   runtime.logger.info('engine.rejoin.copied', {

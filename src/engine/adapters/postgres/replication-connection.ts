@@ -70,6 +70,11 @@ export class ReplicationConnection implements AsyncDisposable {
     return new ReplicationConnection(await Session.open({ ...target, replication: 'physical' }, clock, options), clock);
   }
 
+  /** Whether the server at the other end is itself a replica, as it said when the connection began. */
+  get isReplica(): boolean {
+    return this.#session.reported('in_hot_standby') === 'on';
+  }
+
   /** Sends a command whose answers are then read with `next`. */
   send(command: string): void {
     this.#socket.write(frame('Q', Buffer.from(`${command}\0`, 'utf8')));

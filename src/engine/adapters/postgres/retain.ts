@@ -1,12 +1,12 @@
 import type { Member } from './member.ts';
-import { queryTimeoutMs } from './member.ts';
+import { queryTimeoutMs } from './sessions.ts';
 import { formatLsn } from './lsn.ts';
 import { hasState } from './session.ts';
 import { isMemberSlot, slotName } from './slot-name.ts';
 
 /** Slots for these members, none for others: see `Engine.retain`. */
 export async function retain(member: Member, members: readonly { node: string; lsn?: bigint }[], signal: AbortSignal): Promise<void> {
-  const session = await member.sessions.shared({ signal });
+  const session = await member.sessions.shared('commands', { signal });
   const limits = { timeoutMs: queryTimeoutMs, signal };
   const rows = await session.query(
     `select slot_name::text as name, active, wal_status = 'lost' as lost, restart_lsn::text as kept from pg_replication_slots where slot_type = 'physical'`,

@@ -12,6 +12,8 @@ export interface SessionTarget {
   readonly password: string;
   readonly database: string;
   readonly applicationName: string;
+  /** Encrypted, without a look at the server's certificate. */
+  readonly tls?: boolean;
   /** `physical`: the walsender protocol instead of SQL. */
   readonly replication?: 'physical';
   /** Settings of the session, as command-line options of the server. */
@@ -25,6 +27,7 @@ export class Session implements AsyncDisposable {
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #ended: Promise<void>;
+  readonly #reported = new Map<string, string>();
   #isOpen = true;
 
   private constructor(client: Client, clock: Clock) {
@@ -38,6 +41,9 @@ export class Session implements AsyncDisposable {
       // Without a listener an error of an idle connection would end the process.
       client.on('error', end);
       client.on('end', end);
+    });
+    connectionOf(client).on('parameterStatus', ({ parameterName, parameterValue }: { parameterName: string; parameterValue: string }) => {
+      this.#reported.set(parameterName, parameterValue);
     });
   }
 
@@ -56,6 +62,7 @@ export class Session implements AsyncDisposable {
         .map(([name, value]) => `-c ${name}=${value}`)
         .join(' '),
       keepAlive: true,
+      ssl: target.tls === true ? { rejectUnauthorized: false } : false,
     });
     refusePlainPasswords(client);
     const session = new Session(client, clock);
@@ -84,7 +91,12 @@ export class Session implements AsyncDisposable {
 
   /** For whoever speaks the protocol itself from here on. */
   get socket(): Socket {
-    return (this.#client as unknown as { connection: { stream: Socket } }).connection.stream;
+    return connectionOf(this.#client).stream;
+  }
+
+  /** A setting that the server reported by itself when the connection began (GUC_REPORT). */
+  reported(name: string): string | undefined {
+    return this.#reported.get(name);
   }
 
   async query(sql: string, options: { timeoutMs: number; signal?: AbortSignal; values?: readonly unknown[] }): Promise<Row[]> {
@@ -125,9 +137,14 @@ export class Session implements AsyncDisposable {
   }
 }
 
+/** Not in the types of `pg`, but the way it is meant to be extended. */
+function connectionOf(client: Client): EventEmitter & { stream: Socket } {
+  return (client as unknown as { connection: EventEmitter & { stream: Socket } }).connection;
+}
+
 /** Whoever answers at a member's address could ask for the password itself; ours only ever ask for proof of it (SCRAM). */
 function refusePlainPasswords(client: Client): void {
-  const { connection } = client as unknown as { connection: EventEmitter & { stream: Socket } };
+  const connection = connectionOf(client);
   for (const request of ['authenticationCleartextPassword', 'authenticationMD5Password']) {
     // Before the client's own listener, which then finds nothing to write to.
     connection.prependListener(request, () =>

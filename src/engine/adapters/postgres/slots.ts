@@ -1,4 +1,4 @@
-import { queryTimeoutMs } from './member.ts';
+import { queryTimeoutMs } from './sessions.ts';
 import { ServerError, type ReplicationConnection } from './replication-connection.ts';
 import { slotName } from './slot-name.ts';
 

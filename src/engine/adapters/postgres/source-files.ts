@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PostgresVersion } from './binaries.ts';
+import { parseLsn } from './lsn.ts';
 import type { Session } from './session.ts';
 
 /** Reading a batch from a slow disk. */
@@ -38,13 +39,13 @@ export class SourceFiles {
     );
   }
 
-  /** The content of backup_label. */
-  async endBackup(version: PostgresVersion): Promise<string> {
+  /** The content of backup_label, and where the WAL ends that the copy needs. */
+  async endBackup(version: PostgresVersion): Promise<{ label: string; lsn: bigint }> {
     const [row] = await this.#query(
-      `select labelfile from ${version.major >= 15 ? 'pg_backup_stop(false)' : 'pg_stop_backup(false, false)'}`,
+      `select labelfile, lsn::text from ${version.major >= 15 ? 'pg_backup_stop(false)' : 'pg_stop_backup(false, false)'}`,
       [],
     );
-    return String(row!['labelfile']);
+    return { label: String(row!['labelfile']), lsn: parseLsn(String(row!['lsn'])) };
   }
 
   /** Everything below these directories, tablespaces included, parents before their children. */

@@ -44,6 +44,7 @@ export async function identifyUpstream(
  * lies before our end; and it has the same WAL: the last part of ours is read from it and compared byte for byte. The latter finds
  * what histories can not show: two primaries that took the same timeline number at the same place, and an upstream that lacks the WAL
  * that we need. `connection` is spent then.
+ * @param ours.compared false for a copy that was never started, which need not have WAL of its own
  * @throws ENGINE_DIVERGED, ENGINE_UPSTREAM_UNREACHABLE
  */
 export async function checkContinues(
@@ -53,19 +54,22 @@ export async function checkContinues(
     upstream,
     system,
   }: { connection: ReplicationConnection; reconnect: Reconnect; upstream: MemberAddress; system: SystemIdentity },
-  { data, control, position }: { data: string; control: ControlFile; position: Position },
+  { data, control, position, compared }: { data: string; control: ControlFile; position: Position; compared: boolean },
   signal: AbortSignal,
 ): Promise<void> {
+  // A replica may yet get what it lacks; a primary never.
+  const short = connection.isReplica ? behind : diverged;
   if (system.timeline < position.timeline)
-    throw diverged(upstream, `it is on timeline ${system.timeline}, this member is already on ${position.timeline}`);
+    throw short(upstream, `it is on timeline ${system.timeline}, this member is already on ${position.timeline}`);
   const reason = divergence(position, await readUpstreamHistory(connection, system.timeline, { timeoutMs: answerMs, signal }));
   if (reason !== undefined) throw diverged(upstream, reason);
   if (position.timeline === system.timeline && position.lsn > system.flushLsn) {
-    throw diverged(
+    throw short(
       upstream,
       `it ends at ${formatLsn(system.flushLsn)} of timeline ${system.timeline}, but this member goes on to ${formatLsn(position.lsn)}`,
     );
   }
+  if (!compared) return;
   const verdict = await compareWal(connection, data, control, position, signal);
   if (verdict === 'same') return;
   // Nobody else can have begun the first timeline, so there it is enough that the upstream has the WAL that comes next.
@@ -182,6 +186,17 @@ async function streamWal(
     missing -= part.length;
   }
   return Buffer.concat(parts);
+}
+
+function behind(upstream: MemberAddress, reason: string): HoldfastError {
+  return new HoldfastError(
+    'ENGINE_UPSTREAM_BEHIND',
+    `member ${upstream.node} is a replica itself, and not yet as far as this member: ${reason}`,
+    {
+      retryable: true,
+      hint: 'It is tried again; or let this member follow the primary.',
+    },
+  );
 }
 
 export function diverged(upstream: MemberAddress, reason: string): HoldfastError {
