@@ -34,9 +34,6 @@ const RANK_DELAY_MS = 150;
 const FAILED_STARTS_MAX = 3;
 /** A replica that was told whom to follow is given so long to connect before it is told, and checked, again. */
 const FOLLOW_AGAIN_MS = 3_000;
-/** Failures to follow, after which the data are brought back onto the leader's history, and after which they are copied anew. */
-const FOLLOW_FAILURES_REJOIN = 3;
-const FOLLOW_FAILURES_PROVISION = 6;
 
 /** The next step of one member. Pure. */
 export function decide(o: Observation): Decision {
@@ -50,7 +47,15 @@ export function decide(o: Observation): Decision {
   const claimed = highestClaim(o);
   if (o.leadership === null) return decideWithoutLeadership(o, claimed);
   const record = o.leadership.value;
-  if (record.term < o.seen && o.servingTerm !== o.seen) {
+  if (record.term < o.seen) {
+    if (o.servingTerm === o.seen && o.engine.running && o.engine.role === 'primary') {
+      return {
+        act: 'reestablish',
+        term: Math.max(o.seen, highestPromise(o)) + 1,
+        say: 'reestablishing',
+        why: 'the store was restored from the past; this member leads',
+      };
+    }
     return nothing(
       'out',
       `the store shows term ${record.term}, but term ${o.seen} was seen before: it was restored from the past. Find out which member leads, then reinit this one`,
@@ -258,7 +263,7 @@ function wantedRoster(o: Observation, record: LeadershipRecord): Acknowledgement
  */
 function canHandOver(o: Observation, record: LeadershipRecord, loss: 'lossless' | 'may lose'): boolean {
   if (o.paused) return false;
-  const able = o.peers.filter((peer) => peer.alive && peer.state.promised <= record.term + 1);
+  const able = o.peers.filter((peer) => peer.alive);
   if (!able.some((peer) => peer.state.eligible)) return false;
   if (isLeaseFenced(record.roster) && o.self.replicated && loss === 'lossless') return false;
   const names = new Set(able.map((peer) => peer.node));
@@ -306,7 +311,7 @@ function decideFollowing(o: Observation, record: LeadershipRecord): Decision {
   const leader = record.leader;
   if (engine.data === 'absent')
     return { act: 'provision', leader, setAside: false, say: 'cloning', why: `copying all data from ${leader}` };
-  if (o.followFailures >= FOLLOW_FAILURES_PROVISION) {
+  if (o.remedy === 'provision') {
     return {
       act: 'provision',
       leader,
@@ -315,8 +320,7 @@ function decideFollowing(o: Observation, record: LeadershipRecord): Decision {
       why: `these data can not follow ${leader}: they are set aside and copied anew`,
     };
   }
-  if (o.followFailures >= FOLLOW_FAILURES_REJOIN)
-    return { act: 'rejoin', leader, say: 'rejoining', why: `brings its data back onto the history of ${leader}` };
+  if (o.remedy === 'rejoin') return { act: 'rejoin', leader, say: 'rejoining', why: `brings its data back onto the history of ${leader}` };
   if (engine.running && engine.upstream?.node === leader && engine.upstream.streaming) return nothing('streaming', `follows ${leader}`);
   if (engine.running && engine.upstream?.node === leader && o.nowMs - o.followedMs < FOLLOW_AGAIN_MS)
     return nothing('following', `waits for WAL from ${leader}`);

@@ -2,8 +2,6 @@ import type { Member } from './member.ts';
 
 /** A database that ran for so long has started well. */
 const WELL_AFTER_MS = 30_000;
-/** Following without streaming for so long counts as a failure. */
-const FOLLOW_STALLED_MS = 5_000;
 
 /** Since when this member's own database is in which condition: what one look at it can not tell. */
 export class EngineWatch {
@@ -12,7 +10,6 @@ export class EngineWatch {
   #downSinceMs: number | undefined;
   #unresponsiveSinceMs: number | undefined;
   #runningSinceMs: number | undefined;
-  #notFollowingSinceMs: number | undefined;
 
   constructor(member: Member) {
     this.#member = member;
@@ -63,22 +60,9 @@ export class EngineWatch {
 
   #noticeFollowing(now: number): void {
     const member = this.#member;
-    const record = member.deps.store.leadership?.value;
-    const upstream = member.engineState.upstream;
-    const follows = upstream !== undefined && upstream.node === record?.leader && upstream.streaming;
-    // A connection that has just broken is made again by the database itself; telling it to would only be in the way of what comes next.
-    if (follows) member.followedMs = now;
-    const leader = record === undefined ? undefined : member.deps.peers.report(record.leader);
-    const leaderServes = leader?.heartbeat.members.some((one) => one.service === member.service && one.serving === record?.term);
-    if (follows || leaderServes !== true || !member.engineState.running) {
-      this.#notFollowingSinceMs = undefined;
-      if (follows) member.followFailures = 0;
-      return;
-    }
-    this.#notFollowingSinceMs ??= now;
-    if (now - this.#notFollowingSinceMs > FOLLOW_STALLED_MS) {
-      this.#notFollowingSinceMs = now;
-      member.followFailures++;
-    }
+    const { upstream } = member.engineState;
+    if (upstream?.streaming !== true || upstream.node !== member.deps.store.leadership?.value.leader) return;
+    member.followedMs = now;
+    member.needs('follow');
   }
 }

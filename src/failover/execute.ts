@@ -1,14 +1,13 @@
-import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
-import type { EngineCredentials } from '../engine/engine.ts';
+import { HoldfastError } from '../core/errors.ts';
 import type { Decision } from './decide.ts';
 import { elect } from './election.ts';
+import { follow, provision, rejoin } from './follow.ts';
 import { beginToLead, isReplica, nextTimeline, ownRecord } from './lead.ts';
 import { leaderDeadlineBootMs } from './lease.ts';
 import type { Member } from './member.ts';
 import { sameAcknowledgement } from './quorum.ts';
 import type { LeadershipRecord, Roster, Versioned } from './records.ts';
 
-const CREDENTIALS_TIMEOUT_MS = 3_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /** Performs one decision. Each step may be interrupted or crash anywhere: the next observation shows what is left to do. */
@@ -101,6 +100,9 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
 
 async function reestablish(member: Member, term: number, signal: AbortSignal): Promise<void> {
   const state = await member.deps.engine.inspect({ signal });
+  const existing = await member.deps.store.refresh(signal);
+  if (existing !== null && existing.value.term >= member.seen)
+    throw new HoldfastError('FAILOVER_LOST_RACE', 'The store has its records again', { retryable: true });
   const next: LeadershipRecord = {
     term,
     leader: member.node,
@@ -111,7 +113,7 @@ async function reestablish(member: Member, term: number, signal: AbortSignal): P
     systemId: state.systemId ?? member.service,
   };
   await member.promise(term);
-  await assume(member, next, 'absent', signal);
+  await assume(member, next, existing?.revision ?? 'absent', signal);
   member.addHistory({ term, leader: member.node, at: next.since, why: 'reclaim' });
 }
 
@@ -191,72 +193,4 @@ async function release(member: Member, stop: boolean): Promise<void> {
   member.deps.announce();
   // A database whose main process was killed may have backends left that still work.
   if (!stop) await member.deps.engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
-}
-
-// ---------------------------------------------------------------- replicas
-
-async function follow(member: Member, leader: string, signal: AbortSignal): Promise<void> {
-  await prepareToFollow(member, leader, signal);
-  try {
-    await member.deps.engine.follow(upstream(member, leader), { signal });
-    member.followedMs = member.now();
-  } catch (error) {
-    if (hasCode(error, 'ENGINE_DIVERGED')) {
-      member.followFailures = Math.max(member.followFailures, 3);
-      member.deps.record('member.diverged', { leader, why: messageOf(error) });
-      return;
-    }
-    member.followFailures++;
-    throw error;
-  }
-}
-
-async function rejoin(member: Member, leader: string, signal: AbortSignal): Promise<void> {
-  await prepareToFollow(member, leader, signal);
-  try {
-    await member.deps.engine.rejoin(upstream(member, leader), { signal });
-    member.followedMs = member.now();
-    member.followFailures = 0;
-    member.deps.record('member.rejoined', { leader });
-  } catch (error) {
-    if (hasCode(error, 'ENGINE_REJOIN_FAILED')) member.followFailures = 6;
-    else member.followFailures++;
-    throw error;
-  }
-}
-
-async function provision(member: Member, leader: string, setAside: boolean, signal: AbortSignal): Promise<void> {
-  const { engine } = member.deps;
-  await prepareToFollow(member, leader, signal);
-  if (setAside) {
-    await engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
-    const where = await engine.setAside('diverged');
-    member.deps.record('member.data.set-aside', { where });
-  }
-  member.followFailures = 0;
-  await engine.provision(upstream(member, leader), { signal });
-  member.deps.record('member.provisioned', { leader });
-}
-
-function upstream(member: Member, leader: string): { node: string; host: string; port: number } {
-  const address = member.addressOf(leader);
-  if (address === undefined) throw new HoldfastError('PEER_UNREACHABLE', `Nothing is known of ${leader}`, { retryable: true });
-  return address;
-}
-
-/** A replica is not guarded by a deadline, and needs the passwords that the first leader made. */
-async function prepareToFollow(member: Member, leader: string, signal: AbortSignal): Promise<void> {
-  member.servingTerm = 0;
-  // Without a deadline, but there: a promotion need not wait for it to start.
-  await member.deps.fence.arm('never');
-  if ((await member.deps.engine.credentials()) !== undefined) return;
-  const body = { service: member.service, command: 'credentials' };
-  const reply = await member.deps.peers.network.request(leader, 'command', body, { timeoutMs: CREDENTIALS_TIMEOUT_MS, signal });
-  if (!isCredentials(reply))
-    throw new HoldfastError('PEER_MALFORMED', `${leader} sent credentials of an unknown form`, { retryable: true });
-  await member.deps.engine.acceptCredentials(reply);
-}
-
-function isCredentials(value: unknown): value is EngineCredentials {
-  return typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string');
 }

@@ -4,6 +4,7 @@ import type { Acknowledgement, EngineObservation, MemberAddress } from '../engin
 import { decide, type Decision } from './decide.ts';
 import { EngineWatch } from './engine-watch.ts';
 import { perform } from './execute.ts';
+import type { Remedy } from './follow.ts';
 import { Gate } from './gate.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { confirmWithAll, leaderDeadlineBootMs } from './lease.ts';
@@ -39,7 +40,6 @@ export class Member implements AsyncDisposable {
   /** As a leader without store: until when every member has confirmed to hold still. */
   confirmedByAllUntilMs = 0;
   confirmAskedMs = -Infinity;
-  followFailures = 0;
   followedMs = -Infinity;
   failedStarts = 0;
   /** The configuration that this leader's database runs, and the LSN before which everything acknowledged by an earlier one lies. */
@@ -64,6 +64,7 @@ export class Member implements AsyncDisposable {
   #again = false;
   #acting = false;
   #said: Decision | undefined;
+  #remedy: { readonly term: number; readonly kind: Remedy } = { term: 0, kind: 'follow' };
   #pauseUntilMs = 0;
 
   constructor(options: MemberOptions, deps: MemberDependencies) {
@@ -138,6 +139,11 @@ export class Member implements AsyncDisposable {
   /** While an operator's hand-over or restart, or a vote, is under way, the loop decides nothing. */
   get occupiedBy(): string | undefined {
     return this.#occupations.values().next().value?.as;
+  }
+
+  /** What it takes to follow the present leader, until another leads. */
+  needs(kind: Remedy): void {
+    this.#remedy = { term: this.deps.store.leadership?.value.term ?? 0, kind };
   }
 
   now(): number {
@@ -284,7 +290,7 @@ export class Member implements AsyncDisposable {
       inForce: this.#inForce(),
       caughtUp: (configuration) => this.#caughtUp(configuration),
       notStreamingSinceMs: this.#watch.notStreamingSinceMs,
-      followFailures: this.followFailures,
+      remedy: this.#remedy.term === this.deps.store.leadership?.value.term ? this.#remedy.kind : 'follow',
       followedMs: this.followedMs,
     };
   }

@@ -1,6 +1,7 @@
 import type { Verdict } from '../detection/index.ts';
 import type { Acknowledgement, EngineObservation } from '../engine/engine.ts';
 import type { MemberState } from './messages.ts';
+import type { Remedy } from './follow.ts';
 import type { FailoverPolicy } from './policy.ts';
 import type { InForce } from './quorum.ts';
 import type { LeadershipRecord, Versioned } from './records.ts';
@@ -68,8 +69,8 @@ export interface Observation {
   readonly caughtUp: (configuration: Acknowledgement) => boolean;
   /** For the leader: since when each replica does not stream, as far as it ever did. */
   readonly notStreamingSinceMs: ReadonlyMap<string, number>;
-  /** How often following the present leader has failed, for escalation. */
-  readonly followFailures: number;
+  /** What the data need to follow the present leader, as far as it is known. */
+  readonly remedy: Remedy;
   /** When the database was last told whom to follow. */
   readonly followedMs: number;
 }

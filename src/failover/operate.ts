@@ -2,6 +2,7 @@ import { deadline } from '../core/deadline.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import { takeOverReplySchema, toWire, type Outcome, type TakeOver } from './messages.ts';
 import { elect } from './election.ts';
+import { beginToLead, ownRecord } from './lead.ts';
 import type { Member } from './member.ts';
 import type { PeerView } from './observation.ts';
 import { formatLsn } from './take-over.ts';
@@ -136,9 +137,9 @@ export async function restart(member: Member): Promise<Outcome> {
       const { engine } = member.deps;
       if (record?.leader === member.node && member.engineState.role === 'primary') {
         await checkpoint(member, signal);
-        const acknowledge = record.roster.at(-1)!;
         await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS * 2 });
-        await engine.startPrimary({ acknowledge: acknowledge.k === 0 ? null : acknowledge, signal });
+        // By the leadership as it is then: its quorum may have changed, its lease may have ended.
+        await beginToLead(member, ownRecord(member).value, signal);
       } else {
         await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS * 2 });
         const address = record === undefined ? undefined : member.addressOf(record.leader);
@@ -178,7 +179,7 @@ export async function reinit(member: Member): Promise<Outcome> {
       const state = await engine.inspect({ signal });
       if (state.data !== 'absent') member.deps.record('member.data.set-aside', { where: await engine.setAside('reinit') });
       member.engineState = await engine.inspect({ signal });
-      member.followFailures = 0;
+      member.needs('follow');
     }, true),
   );
   return { leader: record.leader, term: record.term, tookMs: Math.round(member.now() - beganMs) };

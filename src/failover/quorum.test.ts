@@ -201,7 +201,7 @@ describe('a change of the quorum', () => {
         const step = (wanted: Acknowledgement, caughtUp: boolean): string => {
           const next = rosterStep(store, inForce, wanted, () => caughtUp);
           if (next.step === 'join' || next.step === 'settle') {
-            if (next.step === 'settle') expect([caughtUp, sameAcknowledgement(next.roster[0]!, database)]).toEqual([true, true]);
+            if (next.step === 'settle') expect([caughtUp, sameAcknowledgement(next.roster[0], database)]).toEqual([true, true]);
             store = next.roster;
           } else if (next.step === 'apply') {
             database = next.acknowledge;
@@ -220,7 +220,7 @@ describe('a change of the quorum', () => {
         for (let i = 0; i < 10 && last !== 'none'; i++) last = step(wanted, true);
         expect(last).toBe('none');
         expect(store).toHaveLength(1);
-        expect(sameAcknowledgement(store[0]!, wanted)).toBe(true);
+        expect(sameAcknowledgement(store[0], wanted)).toBe(true);
         expect(sameAcknowledgement(database, wanted)).toBe(true);
       }),
       { numRuns: 2_000 },
