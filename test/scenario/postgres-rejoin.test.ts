@@ -1,6 +1,7 @@
-import { chmod, mkdir, mkdtemp, open, rm, symlink } from 'node:fs/promises';
+import { mkdir, open, rm, symlink } from 'node:fs/promises';
 import { existsSync, readdirSync } from 'node:fs';
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { amcheck, fingerprint, pageProblems } from './postgres/compare.ts';
 import { eventually, replicate, TestCluster, versions, type TestMember } from './postgres/harness.ts';
 
 const { signal } = new AbortController();
-const programs = await mkdtemp(join(tmpdir(), 'holdfast-bin-'));
+const programs = join(tmpdir(), `holdfast-bin-${randomBytes(6).toString('hex')}`);
 
 /** The system's programs, once as they are and once without pg_rewind, and the embedded ones, which have none. */
 const kinds: { name: string; bin?: string }[] = versions.flatMap(({ name, bin }) =>
@@ -27,7 +28,7 @@ function withoutRewind(bin: string): string {
 }
 
 beforeAll(async () => {
-  await chmod(programs, 0o755);
+  await mkdir(programs, { mode: 0o755 });
   for (const { bin } of versions) {
     if (bin === undefined) continue;
     await mkdir(withoutRewind(bin), { mode: 0o755 });
