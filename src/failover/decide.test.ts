@@ -6,205 +6,530 @@ import type { Observation, PeerView } from './observation.ts';
 import { defaultPolicy } from './policy.ts';
 import type { LeadershipRecord } from './records.ts';
 
-const record: LeadershipRecord = {
-  term: 5,
-  leader: 'a',
-  session: 'session-a',
-  since: '2026-11-22T00:00:00.000Z',
-  roster: [{ k: 1, voters: ['b', 'c'] }],
-  timeline: 1,
-  systemId: '77',
-};
+/* A table of situations, each with what is done and why. Three members: n1, n2, n3; the one that decides is n2 unless it says otherwise. */
 
-const replica: EngineObservation = {
+const nowMs = 100_000;
+const position = { timeline: 3, lsn: 1_000n };
+const stopped: EngineObservation = {
   data: 'present',
-  systemId: '77',
-  running: true,
-  accepting: true,
-  role: 'replica',
-  position: { timeline: 1, lsn: 1000n },
-  upstream: { node: 'a', streaming: true },
+  systemId: 'S',
+  running: false,
+  accepting: false,
+  role: 'none',
+  position,
   replicas: [],
   pendingRestart: false,
 };
+const primary: EngineObservation = {
+  ...stopped,
+  running: true,
+  accepting: true,
+  role: 'primary',
+  acknowledge: { k: 1, voters: ['n1', 'n3'] },
+  replicas: [streaming('n1'), streaming('n3')],
+};
+const replica: EngineObservation = {
+  ...stopped,
+  running: true,
+  accepting: true,
+  role: 'replica',
+  upstream: { node: 'n1', streaming: true },
+};
+const absent: EngineObservation = { data: 'absent', running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false };
 
-function peer(node: string, over: Partial<MemberState> = {}, alive = true): PeerView {
-  const state: MemberState = {
-    service: 'orders',
-    address: { host: '10.0.0.1', port: 5432 },
-    replicated: true,
-    term: 5,
-    leader: 'a',
-    promised: 0,
-    serving: 0,
-    released: 0,
-    suspects: 0,
-    role: 'replica',
-    state: 'streaming',
-    running: true,
-    accepting: true,
-    position: { timeline: 1, lsn: '1000' },
-    hasData: true,
-    eligible: true,
-    nofailover: false,
-    priority: 100,
-    paused: false,
-    pendingRestart: false,
-    pids: { agent: 1 },
-    ...over,
-  };
-  return { node, alive, state, ageMs: 50 };
+function streaming(node: string, flushLsn = 1_000n): EngineObservation['replicas'][number] {
+  return { node, state: 'streaming', flushLsn, replayLsn: flushLsn, sync: 'quorum' };
 }
 
-const serving = { role: 'primary', serving: 5, state: 'running' } as const;
-
-/** A replica `b` of three members whose leader `a` is well, changed by `over`. */
-function seen(over: Partial<Observation> = {}): Observation {
+function peer(node: string, state: Partial<MemberState> = {}, alive = true): PeerView {
   return {
-    nowMs: 100_000,
-    self: { node: 'b', nofailover: false, priority: 100, replicated: true, eligible: true },
-    policy: defaultPolicy,
-    paused: false,
-    abstains: false,
-    storeReachable: true,
-    leadership: { value: record, revision: 9n },
-    leaseEnded: undefined,
-    sessionId: 'session-b',
-    promised: 0,
-    seen: 5,
-    servingTerm: 0,
-    releasedTerm: 0,
-    engine: replica,
-    downSinceMs: undefined,
-    unresponsiveSinceMs: undefined,
-    failedStarts: 0,
-    peers: [peer('a', serving), peer('c')],
-    peersUnheard: 0,
-    leaderVerdict: { suspects: false, probe: false },
-    electableSinceMs: undefined,
-    holdStillUntilMs: 0,
-    startedMs: 0,
-    inForce: 'unknown',
-    caughtUp: () => true,
-    notStreamingSinceMs: new Map(),
-    followFailures: 0,
-    followedMs: 90_000,
-    ...over,
-  };
-}
-
-const suspected = {
-  leaderVerdict: { suspects: true, why: 'agent gone and service down' },
-  peers: [peer('a', serving, false), peer('c')],
-  electableSinceMs: 100_000,
-} as const;
-
-describe('a replica', () => {
-  test('that streams from the leader does nothing', () => {
-    expect(decide(seen())).toMatchObject({ act: 'nothing', say: 'streaming' });
-  });
-
-  test('without data copies them; with those of another cluster it stays out and says why', () => {
-    expect(decide(seen({ engine: { ...replica, data: 'absent', running: false, role: 'none' } })).act).toBe('provision');
-    const foreign = decide(seen({ engine: { ...replica, systemId: '78' } }));
-    expect(foreign).toMatchObject({ act: 'nothing', say: 'foreign' });
-    expect(foreign.why).toMatch(/78.*77/s);
-  });
-
-  test('that promised a later term follows nobody of an earlier one', () => {
-    expect(decide(seen({ promised: 6, engine: { ...replica, upstream: { node: 'a', streaming: false } } })).say).toBe('fenced');
-  });
-
-  test('does nothing about a store that shows less than it has seen, or that it never reached', () => {
-    expect(decide(seen({ seen: 7 }))).toMatchObject({ act: 'nothing', say: 'out' });
-    expect(decide(seen({ leadership: undefined }))).toMatchObject({ act: 'nothing', say: 'waiting' });
-  });
-});
-
-describe('an election', () => {
-  test('is called by the first of those that could lead; the others leave it the time', () => {
-    expect(decide(seen(suspected)).act).toBe('elect');
-    const second = { ...suspected, self: { ...seen().self, node: 'c' }, peers: [peer('a', serving, false), peer('b')] };
-    expect(decide(seen(second))).toMatchObject({ act: 'nothing', say: 'voting' });
-    expect(decide(seen({ ...second, nowMs: 100_500 })).act).toBe('elect');
-  });
-
-  test('is not called by two at once because each knows its own position to be newer than what it heard of the other', () => {
-    const ahead = { ...replica, position: { timeline: 1, lsn: 2000n } };
-    const asB = decide(seen({ ...suspected, engine: ahead }));
-    const asC = decide(
-      seen({ ...suspected, engine: ahead, self: { ...seen().self, node: 'c' }, peers: [peer('a', serving, false), peer('b')] }),
-    );
-    expect([asB.act, asC.act]).toEqual(['elect', 'nothing']);
-  });
-
-  test('goes by priority before the name, and past those that may not lead or are gone', () => {
-    const asC = { ...suspected, self: { ...seen().self, node: 'c' } };
-    expect(decide(seen({ ...asC, peers: [peer('a', serving, false), peer('b', { priority: 50 })] })).act).toBe('elect');
-    expect(decide(seen({ ...asC, peers: [peer('a', serving, false), peer('b', { eligible: false })] })).act).toBe('elect');
-    expect(decide(seen({ ...asC, peers: [peer('a', serving, false), peer('b', {}, false)] })).act).toBe('elect');
-  });
-
-  test.each([
-    ['the service is paused', { paused: true }],
-    ['the store does not answer: nobody could claim', { storeReachable: false }],
-    ['the observer itself was stalled', { abstains: true }],
-    ['it promised to leave the next attempt to others', { holdStillUntilMs: 100_001 }],
-    ['it may not lead', { self: { ...seen().self, nofailover: true, eligible: false } }],
-  ])('is not called while %s', (_why, over) => {
-    expect(decide(seen({ ...suspected, ...over })).act).not.toBe('elect');
-  });
-
-  test('waits for the end of the lease where commits wait for nobody', () => {
-    const leased = { ...suspected, leadership: { value: { ...record, roster: [{ k: 0, voters: [] }] }, revision: 9n } };
-    expect(decide(seen({ ...leased, leaseEnded: false })).act).toBe('nothing');
-    expect(decide(seen({ ...leased, leaseEnded: true })).act).toBe('elect');
-  });
-});
-
-describe('a leader', () => {
-  const down: EngineObservation = { ...replica, running: false, accepting: false, role: 'none' };
-  const { upstream: _, ...stopped } = down;
-  const leads = {
-    self: { ...seen().self, node: 'a' },
-    sessionId: 'session-a',
-    leaderVerdict: undefined,
-    peers: [peer('b'), peer('c')],
-  } as const;
-
-  test('whose database died gives way to those that can take over without loss', () => {
-    expect(decide(seen({ ...leads, engine: stopped, servingTerm: 5, downSinceMs: 99_990 })).act).toBe('release');
-  });
-
-  test('and goes on giving way after it promised, instead of starting again beside its successor', () => {
-    expect(decide(seen({ ...leads, engine: stopped, servingTerm: 0, releasedTerm: 5, promised: 6, downSinceMs: 99_990 })).act).not.toBe(
-      'reclaim',
-    );
-  });
-
-  test('starts its own when nobody can, or nobody does in time', () => {
-    const alone = { ...leads, peers: [peer('b'), peer('c', {}, false)] };
-    expect(decide(seen({ ...alone, engine: stopped, servingTerm: 5, downSinceMs: 99_990 }))).toMatchObject({
-      act: 'reclaim',
-      term: 6,
-      start: true,
-    });
-    const late = { downSinceMs: 100_000 - defaultPolicy.handOverMs - 1 };
-    expect(decide(seen({ ...leads, engine: stopped, servingTerm: 5, ...late }))).toMatchObject({ act: 'reclaim', start: true });
-  });
-
-  test('that is paused leaves its database as it is', () => {
-    expect(decide(seen({ ...leads, engine: stopped, servingTerm: 5, paused: true, downSinceMs: 0 })).act).toBe('nothing');
-  });
-
-  test('that hears of a higher term stops at once', () => {
-    const primary: EngineObservation = {
-      ...stopped,
+    node,
+    alive,
+    ageMs: 50,
+    state: {
+      service: 'orders',
+      address: { host: node, port: 5432 },
+      replicated: true,
+      term: 7,
+      leader: 'n1',
+      promised: 7,
+      serving: 0,
+      released: 0,
+      suspects: 0,
+      role: 'replica',
+      state: 'streaming',
       running: true,
       accepting: true,
-      role: 'primary',
-      acknowledge: { k: 1, voters: ['b', 'c'] },
-    };
-    expect(decide(seen({ ...leads, engine: primary, servingTerm: 5, peers: [peer('b', { serving: 6 }), peer('c')] })).act).toBe('stop');
+      position: { timeline: 3, lsn: '1000' },
+      hasData: true,
+      systemId: 'S',
+      eligible: true,
+      nofailover: false,
+      priority: 0,
+      paused: false,
+      pendingRestart: false,
+      pids: { agent: 1 },
+      ...state,
+    },
+  };
+}
+
+function record(more: Partial<LeadershipRecord> = {}): Observation['leadership'] {
+  return {
+    value: {
+      term: 7,
+      leader: 'n1',
+      session: 's1',
+      since: '',
+      roster: [{ k: 1, voters: ['n2', 'n3'] }],
+      timeline: 3,
+      systemId: 'S',
+      ...more,
+    },
+    revision: 70n,
+  };
+}
+
+/** n2 follows n1, all is well. */
+const following: Observation = {
+  nowMs,
+  self: { node: 'n2', nofailover: false, priority: 0, replicated: true, eligible: true },
+  policy: defaultPolicy,
+  paused: false,
+  abstains: false,
+  storeReachable: true,
+  leadership: record(),
+  leaseEnded: undefined,
+  sessionId: 's2',
+  promised: 7,
+  seen: 7,
+  servingTerm: 0,
+  releasedTerm: 0,
+  engine: replica,
+  downSinceMs: undefined,
+  unresponsiveSinceMs: undefined,
+  failedStarts: 0,
+  peers: [peer('n1', { serving: 7, role: 'primary', eligible: false }), peer('n3')],
+  peersUnheard: 0,
+  leaderVerdict: { suspects: false, probe: false },
+  electableSinceMs: undefined,
+  holdStillUntilMs: 0,
+  startedMs: 0,
+  inForce: 'unknown',
+  caughtUp: () => true,
+  notStreamingSinceMs: new Map(),
+  remedy: 'follow',
+  followedMs: nowMs,
+};
+
+const suspecting: Observation = {
+  ...following,
+  leaderVerdict: { suspects: true, probe: true, why: 'agent gone and service down' },
+  electableSinceMs: nowMs - 1_000,
+  peers: [peer('n1', { serving: 7 }, false), peer('n3')],
+};
+
+/** n2 leads and serves, all is well. */
+const leading: Observation = {
+  ...following,
+  leadership: record({ leader: 'n2', session: 's2', roster: [{ k: 1, voters: ['n1', 'n3'] }] }),
+  servingTerm: 7,
+  engine: primary,
+  inForce: { k: 1, voters: ['n1', 'n3'] },
+  peers: [peer('n1', { leader: 'n2' }), peer('n3', { leader: 'n2' })],
+  leaderVerdict: undefined,
+};
+const downed: Observation = { ...leading, engine: { ...stopped, stoppedAs: 'primary' }, downSinceMs: nowMs - 10, inForce: 'unknown' };
+const leased = [{ k: 0, voters: [] }];
+
+/** Nothing anywhere. */
+const empty: Observation = {
+  ...following,
+  leadership: null,
+  promised: 0,
+  seen: 0,
+  engine: absent,
+  self: { ...following.self, eligible: false },
+  peers: [peer('n1', blank()), peer('n3', blank())],
+  leaderVerdict: undefined,
+};
+
+function blank(): Partial<MemberState> {
+  return { term: 0, leader: '', promised: 0, hasData: false, eligible: false, role: 'none', running: false };
+}
+
+type Row = readonly [situation: string, observation: Observation, act: string, why: RegExp | object];
+
+function check(rows: readonly Row[]): void {
+  test.each(rows)('%s', (_, observation, act, why) => {
+    const decision = decide(observation);
+    expect(decision.act).toBe(act);
+    if (why instanceof RegExp) expect(decision.why).toMatch(why);
+    else expect(decision).toMatchObject(why);
+    expect(decision.say).toMatch(/^[a-z]+$/);
   });
+}
+
+describe('a follower', () => {
+  check([
+    ['streams from the leader', following, 'nothing', { say: 'streaming' }],
+    [
+      'follows a leader that serves',
+      { ...following, engine: { ...replica, upstream: { node: 'n3', streaming: true } } },
+      'follow',
+      { leader: 'n1' },
+    ],
+    ['starts its database to follow', { ...following, engine: { ...stopped, stoppedAs: 'replica' } }, 'follow', { leader: 'n1' }],
+    [
+      'gives WAL a moment to come',
+      { ...following, engine: { ...replica, upstream: { node: 'n1', streaming: false } } },
+      'nothing',
+      /waits for WAL/,
+    ],
+    [
+      'and asks again when none came',
+      { ...following, engine: { ...replica, upstream: { node: 'n1', streaming: false } }, followedMs: nowMs - 60_000 },
+      'follow',
+      /is to follow/,
+    ],
+    ['copies all data when it has none', { ...following, engine: absent }, 'provision', { setAside: false }],
+    ['rejoins what diverged', { ...following, engine: { ...stopped, stoppedAs: 'primary' }, remedy: 'rejoin' }, 'rejoin', { leader: 'n1' }],
+    ['copies anew what can not rejoin', { ...following, engine: stopped, remedy: 'provision' }, 'provision', { setAside: true }],
+    [
+      'waits for the leader to serve',
+      {
+        ...following,
+        engine: { ...replica, upstream: { node: 'n3', streaming: true } },
+        peers: [peer('n1', { serving: 0, term: 6 }), peer('n3')],
+      },
+      'nothing',
+      /waiting until n1 serves at term 7/,
+    ],
+    [
+      'turns to a leader that is being promoted, if it promised this very term',
+      { ...following, engine: { ...replica, upstream: undefined! }, peers: [peer('n1', { serving: 0 }), peer('n3')] },
+      'follow',
+      /is to follow n1/,
+    ],
+    [
+      'never follows a term lower than it promised',
+      { ...following, promised: 8, engine: { ...stopped, stoppedAs: 'replica' } },
+      'nothing',
+      /term 8 was promised/,
+    ],
+    ['stops what it serves when another leads', { ...following, engine: primary, servingTerm: 6 }, 'stop', /n1 leads at term 7/],
+    [
+      'stops what it serves at once by a peer’s word of a later term',
+      { ...leading, storeReachable: false, peers: [peer('n1', { serving: 9 }), peer('n3')] },
+      'stop',
+      /higher term 9/,
+    ],
+    [
+      'waits when a peer serves at a term that the store does not show yet',
+      { ...following, peers: [peer('n1'), peer('n3', { serving: 8 })] },
+      'nothing',
+      /n3 leads at term 8/,
+    ],
+    ['leaves a stopped database alone while paused', { ...following, paused: true, engine: stopped }, 'nothing', { say: 'paused' }],
+    ['goes on streaming while paused', { ...following, paused: true }, 'nothing', { say: 'streaming' }],
+    ['stays out with data of another system', { ...following, engine: { ...replica, systemId: 'X' } }, 'nothing', { say: 'foreign' }],
+    [
+      'stays out with data that are not its own',
+      { ...following, engine: { ...stopped, data: 'foreign', failure: { code: 'E', message: 'other version', hint: 'Use 17.' } } },
+      'nothing',
+      /other version\. Use 17\./,
+    ],
+    [
+      'waits for the first data',
+      { ...following, leadership: record({ systemId: null }), engine: absent },
+      'nothing',
+      /makes the first data/,
+    ],
+    [
+      'stands by when nothing is replicated',
+      { ...following, self: { ...following.self, replicated: false }, engine: stopped },
+      'nothing',
+      { say: 'standby' },
+    ],
+    [
+      'does not know who leads before it has read the store',
+      { ...following, leadership: undefined },
+      'nothing',
+      /has not been reached yet/,
+    ],
+    ['does not believe a store from the past', { ...following, seen: 9 }, 'nothing', { say: 'out' }],
+  ]);
+});
+
+describe('a member that suspects the leader', () => {
+  check([
+    ['stands for election', suspecting, 'elect', /n1 is suspected: agent gone/],
+    [
+      'stands with a stopped replica, too: nobody is left to start it',
+      { ...suspecting, engine: { ...stopped, stoppedAs: 'replica' } },
+      'elect',
+      /suspected/,
+    ],
+    [
+      'leaves it to others when it may not or can not lead',
+      { ...suspecting, self: { ...suspecting.self, eligible: false } },
+      'nothing',
+      /waiting until n1 serves/,
+    ],
+    ['does nothing while paused', { ...suspecting, paused: true }, 'nothing', { say: 'running' }],
+    ['does nothing right after a stall of its own', { ...suspecting, abstains: true }, 'nothing', { say: 'running' }],
+    ['does nothing without the store', { ...suspecting, storeReachable: false }, 'nothing', { say: 'running' }],
+    ['leaves the next attempt to others', { ...suspecting, holdStillUntilMs: nowMs + 1 }, 'nothing', { say: 'voting' }],
+    [
+      'lets a preferred candidate come first',
+      { ...suspecting, electableSinceMs: nowMs - 10, peers: [peer('n1', {}, false), peer('n3', { priority: 1 })] },
+      'nothing',
+      /better candidate/,
+    ],
+    [
+      'but not for long',
+      { ...suspecting, electableSinceMs: nowMs - 151, peers: [peer('n1', {}, false), peer('n3', { priority: 1 })] },
+      'elect',
+      /suspected/,
+    ],
+    [
+      'does not wait for one that is dead or may not lead',
+      { ...suspecting, electableSinceMs: nowMs, peers: [peer('n1', {}, false), peer('n0', {}, false), peer('n00', { eligible: false })] },
+      'elect',
+      /suspected/,
+    ],
+    [
+      'waits for the end of a lease',
+      { ...suspecting, leadership: record({ roster: leased }), leaseEnded: false },
+      'nothing',
+      /lease has not ended/,
+    ],
+    ['waits for word of the lease', { ...suspecting, leadership: record({ roster: leased }) }, 'nothing', /lease has not ended/],
+    ['stands once the lease has ended', { ...suspecting, leadership: record({ roster: leased }), leaseEnded: true }, 'elect', /suspected/],
+    [
+      'does not wait for the lease of one that gave up',
+      {
+        ...suspecting,
+        leadership: record({ roster: leased }),
+        leaseEnded: false,
+        leaderVerdict: { suspects: true, probe: false, why: 'released' },
+      },
+      'elect',
+      /released/,
+    ],
+    ['does not stand before there are data', { ...suspecting, leadership: record({ systemId: null }) }, 'nothing', /first data/],
+  ]);
+});
+
+describe('a leader that serves', () => {
+  check([
+    ['goes on', leading, 'nothing', /serving/],
+    ['goes on without the store', { ...leading, storeReachable: false }, 'nothing', /serving/],
+    [
+      'claims again beyond a promise that led nowhere',
+      { ...leading, peers: [peer('n1', { promised: 9 }), peer('n3')] },
+      'reclaim',
+      { term: 10, start: false },
+    ],
+    ['claims again beyond its own promise', { ...leading, promised: 8 }, 'reclaim', { term: 9, start: false }],
+    ['can not claim without the store', { ...leading, promised: 8, storeReachable: false }, 'nothing', /serving/],
+    ['puts a new session into the record', { ...leading, sessionId: 's9' }, 'reclaim', { term: 7, start: false }],
+    ['is confirmed by a new agent', { ...leading, servingTerm: 0 }, 'reclaim', { term: 7, start: false }],
+    [
+      'names the data when the first leader did not get to it',
+      { ...leading, leadership: record({ leader: 'n2', session: 's2', systemId: null }) },
+      'reclaim',
+      { term: 7, start: false },
+    ],
+    [
+      'names its timeline',
+      { ...leading, leadership: record({ leader: 'n2', session: 's2', timeline: 2 }) },
+      'reclaim',
+      { term: 7, start: false },
+    ],
+    ['waits for its database to answer', { ...leading, engine: { ...primary, accepting: false } }, 'nothing', { say: 'starting' }],
+    [
+      'gives up a database that does not answer',
+      { ...leading, engine: { ...primary, accepting: false }, unresponsiveSinceMs: nowMs - 10_001 },
+      'release',
+      { stop: true },
+    ],
+    [
+      'keeps it when nobody can take over',
+      {
+        ...leading,
+        engine: { ...primary, accepting: false },
+        unresponsiveSinceMs: nowMs - 10_001,
+        peers: [peer('n1', {}, false), peer('n3')],
+      },
+      'nothing',
+      { say: 'starting' },
+    ],
+    [
+      'takes in a new voter',
+      { ...leading, engine: { ...primary, replicas: [...primary.replicas, streaming('n4')] } },
+      'roster',
+      { step: { step: 'join' } },
+    ],
+    [
+      'does not take in one that is far behind',
+      {
+        ...leading,
+        engine: {
+          ...primary,
+          position: { timeline: 3, lsn: 1n << 40n },
+          replicas: [streaming('n1', 1n << 40n), streaming('n3', 1n << 40n), streaming('n4')],
+        },
+      },
+      'nothing',
+      /serving/,
+    ],
+    [
+      'lets go a voter that is lost',
+      { ...leading, engine: { ...primary, replicas: [streaming('n1')] }, notStreamingSinceMs: new Map([['n3', nowMs - 1_000]]) },
+      'roster',
+      {
+        step: {
+          step: 'join',
+          roster: [
+            { k: 1, voters: ['n1', 'n3'] },
+            { k: 1, voters: ['n1'] },
+          ],
+        },
+      },
+    ],
+    [
+      'keeps one that is only disturbed',
+      { ...leading, engine: { ...primary, replicas: [streaming('n1')] }, notStreamingSinceMs: new Map([['n3', nowMs - 999]]) },
+      'nothing',
+      /serving/,
+    ],
+    ['makes the database run what the roster says', { ...leading, inForce: 'unknown' }, 'roster', { step: { step: 'apply' } }],
+    [
+      'changes nothing while paused',
+      { ...leading, paused: true, engine: { ...primary, replicas: [...primary.replicas, streaming('n4')] } },
+      'nothing',
+      /paused/,
+    ],
+    ['makes the records anew when the store has lost them', { ...leading, leadership: null }, 'reestablish', { term: 8 }],
+    [
+      'makes them anew when the store was restored from the past',
+      { ...leading, leadership: record({ term: 3, leader: 'n3' }) },
+      'reestablish',
+      { term: 8 },
+    ],
+  ]);
+});
+
+describe('a leader whose database is down', () => {
+  check([
+    ['hands over when another can take over without loss', downed, 'release', { stop: false }],
+    ['stays released while it waits for the other', { ...downed, servingTerm: 0, releasedTerm: 7 }, 'release', { stop: false }],
+    ['starts it again when nobody did', { ...downed, downSinceMs: nowMs - 1_500 }, 'reclaim', { term: 8, start: true }],
+    [
+      'starts it again when too few are there to prove what was acknowledged',
+      { ...downed, peers: [peer('n1', {}, false), peer('n3')] },
+      'reclaim',
+      { start: true },
+    ],
+    [
+      'starts it again when nobody there may lead',
+      { ...downed, peers: [peer('n1', { eligible: false }), peer('n3', { eligible: false })] },
+      'reclaim',
+      { start: true },
+    ],
+    [
+      'starts it again when only it is sure to have everything',
+      { ...downed, leadership: record({ leader: 'n2', session: 's2', roster: leased }) },
+      'reclaim',
+      { start: true },
+    ],
+    ['starts it again after the machine’s restart, rather than hand over', { ...downed, servingTerm: 0 }, 'reclaim', { start: true }],
+    ['gives up a database that does not start', { ...downed, downSinceMs: nowMs - 60_000, failedStarts: 3 }, 'release', { stop: false }],
+    ['waits for the store, which alone knows whether it still leads', { ...downed, storeReachable: false }, 'nothing', { say: 'stopped' }],
+    ['leaves it while paused', { ...downed, paused: true }, 'nothing', { say: 'paused' }],
+    [
+      'claims beyond whatever was promised',
+      { ...downed, downSinceMs: nowMs - 9_000, peers: [peer('n1', { promised: 12 }), peer('n3')] },
+      'reclaim',
+      { term: 13 },
+    ],
+    [
+      'finishes a claimed promotion through the store',
+      { ...downed, engine: { ...replica, upstream: undefined! }, servingTerm: 0 },
+      'reclaim',
+      { term: 8, start: true, say: 'promoting' },
+    ],
+    [
+      'finishes it with a stopped replica, too',
+      { ...downed, engine: { ...stopped, stoppedAs: 'replica' } },
+      'reclaim',
+      { term: 8, start: true, say: 'promoting' },
+    ],
+    [
+      'goes on making the first data',
+      { ...downed, engine: absent, leadership: record({ leader: 'n2', session: 's2', systemId: null }) },
+      'bootstrap',
+      /not finished/,
+    ],
+    ['lets another take over when its data are gone', { ...downed, engine: absent }, 'release', /data are gone/],
+  ]);
+});
+
+describe('without any leadership', () => {
+  check([
+    ['the first by name makes the first data', { ...empty, self: { ...empty.self, node: 'n0' } }, 'bootstrap', /makes the first/],
+    ['the others wait for it', empty, 'nothing', /n1 is to make the first/],
+    ['the preferred one makes them', { ...empty, self: { ...empty.self, priority: 1 } }, 'bootstrap', /makes the first/],
+    [
+      'one that has data comes before all',
+      { ...empty, engine: stopped, peers: [peer('n1', { ...blank(), priority: 9 }), peer('n3', blank())] },
+      'bootstrap',
+      /makes the first/,
+    ],
+    ['nofailover makes none', { ...empty, self: { ...empty.self, node: 'n0', nofailover: true } }, 'nothing', /may not lead/],
+    [
+      'all configured members are waited for',
+      { ...empty, self: { ...empty.self, node: 'n0' }, peersUnheard: 1, startedMs: nowMs - 100 },
+      'nothing',
+      /1 not heard of/,
+    ],
+    [
+      'but not for ever, where most are there',
+      { ...empty, self: { ...empty.self, node: 'n0' }, peersUnheard: 1, startedMs: nowMs - 15_000 },
+      'bootstrap',
+      /makes the first/,
+    ],
+    [
+      'for ever where they are not',
+      { ...empty, self: { ...empty.self, node: 'n0' }, peersUnheard: 9, startedMs: nowMs - 60_000 },
+      'nothing',
+      /not heard of/,
+    ],
+    [
+      'nothing is done without the store',
+      { ...empty, storeReachable: false, self: { ...empty.self, node: 'n0' } },
+      'nothing',
+      /does not answer/,
+    ],
+    ['a lost store’s leader is waited for', { ...following, leadership: null }, 'nothing', /n1 serves at term 7/],
+    [
+      'a lost store’s members all have to be there',
+      { ...following, leadership: null, peers: [peer('n1', {}, false), peer('n3')] },
+      'nothing',
+      /waiting for every member/,
+    ],
+    [
+      'and then the most advanced leads',
+      { ...following, leadership: null, peers: [peer('n1'), peer('n3')], engine: { ...replica, position: { timeline: 3, lsn: 1_001n } } },
+      'reestablish',
+      { term: 8 },
+    ],
+    [
+      'whoever that is',
+      { ...following, leadership: null, peers: [peer('n1'), peer('n3', { position: { timeline: 4, lsn: '1' } })] },
+      'nothing',
+      /n3 has the most advanced data/,
+    ],
+  ]);
 });
