@@ -35,6 +35,7 @@ const replica: EngineObservation = {
   role: 'replica',
   upstream: { node: 'n1', streaming: true },
 };
+const { upstream: _, ...detached } = replica;
 const absent: EngineObservation = { data: 'absent', running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false };
 
 function streaming(node: string, flushLsn = 1_000n): EngineObservation['replicas'][number] {
@@ -207,7 +208,7 @@ describe('a follower', () => {
     ],
     [
       'turns to a leader that is being promoted, if it promised this very term',
-      { ...following, engine: { ...replica, upstream: undefined! }, peers: [peer('n1', { serving: 0 }), peer('n3')] },
+      { ...following, engine: detached, peers: [peer('n1', { serving: 0 }), peer('n3')] },
       'follow',
       /is to follow n1/,
     ],
@@ -456,7 +457,7 @@ describe('a leader whose database is down', () => {
     ],
     [
       'finishes a claimed promotion through the store',
-      { ...downed, engine: { ...replica, upstream: undefined! }, servingTerm: 0 },
+      { ...downed, engine: detached, servingTerm: 0 },
       'reclaim',
       { term: 8, start: true, say: 'promoting' },
     ],
