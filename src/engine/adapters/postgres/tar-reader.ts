@@ -7,7 +7,7 @@ export interface TarEntry {
   readonly linkTarget: string;
 }
 
-/** Takes what an archive holds, in its order; `data` only between `begin` and `end` of a file. */
+/** Takes what an archive holds, in its order; `data` only between `begin` and `end` of a file, in chunks that stay as they are. */
 export interface TarSink {
   begin(entry: TarEntry): Promise<void>;
   data(chunk: Buffer): Promise<void>;
@@ -32,7 +32,7 @@ export class TarReader {
     this.#sink = sink;
   }
 
-  /** `chunk` is not used after this resolves. @throws RangeError when it is no such archive */
+  /** @throws RangeError when it is no such archive */
   async write(chunk: Buffer): Promise<void> {
     for (let at = 0; at < chunk.length;) {
       if (this.#missing > 0) {

@@ -7,6 +7,9 @@ import { give } from './durable-tree.ts';
 import type { ReceivedFile } from './backup-manifest.ts';
 import type { TarEntry, TarSink } from './tar-reader.ts';
 
+/** Gathered before they are written. */
+const writtenBytesMin = 512 * 1024;
+
 /** Writes an archive's content below a directory, everything for the account alone, and notes size and hash of each file. */
 export class Unpacker implements TarSink, AsyncDisposable {
   readonly #directory: string;
@@ -15,7 +18,7 @@ export class Unpacker implements TarSink, AsyncDisposable {
   readonly #received: Map<string, ReceivedFile>;
   readonly #relocate: (target: string) => string;
   readonly #made = new Set<string>();
-  #file: { handle: FileHandle; path: string; hash: Hash; sizeBytes: number } | undefined;
+  #file: { handle: FileHandle; path: string; hash: Hash; sizeBytes: number; pending: Buffer[]; pendingBytes: number } | undefined;
 
   /** @param options.prefix under which the manifest knows the archive's files, with a slash at its end, or '' */
   constructor(
@@ -39,17 +42,33 @@ export class Unpacker implements TarSink, AsyncDisposable {
     }
     const handle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
     if (this.#account !== undefined) await handle.chown(this.#account.uid, this.#account.gid);
-    this.#file = { handle, path: `${this.#prefix}${entry.name}`, hash: createHash('sha256'), sizeBytes: 0 };
+    this.#file = { handle, path: `${this.#prefix}${entry.name}`, hash: createHash('sha256'), sizeBytes: 0, pending: [], pendingBytes: 0 };
   }
 
   async data(chunk: Buffer): Promise<void> {
     const file = this.#file!;
     file.hash.update(chunk);
     file.sizeBytes += chunk.length;
-    for (let at = 0; at < chunk.length;) at += (await file.handle.write(chunk, at)).bytesWritten;
+    file.pending.push(chunk);
+    file.pendingBytes += chunk.length;
+    if (file.pendingBytes >= writtenBytesMin) await this.#write();
+  }
+
+  /** Many small pieces at once: each write has its price. */
+  async #write(): Promise<void> {
+    const file = this.#file!;
+    const { bytesWritten } = await file.handle.writev(file.pending);
+    if (bytesWritten < file.pendingBytes) {
+      // What was left out is tried again by itself, so that the reason is told.
+      const rest = Buffer.concat(file.pending).subarray(bytesWritten);
+      for (let at = 0; at < rest.length;) at += (await file.handle.write(rest, at)).bytesWritten;
+    }
+    file.pending = [];
+    file.pendingBytes = 0;
   }
 
   async end(): Promise<void> {
+    if (this.#file!.pendingBytes > 0) await this.#write();
     const { handle, path, hash, sizeBytes } = this.#file!;
     this.#file = undefined;
     await handle.close();
