@@ -27,11 +27,15 @@ export function isRunning(stat: ProcStat): boolean {
   return stat.state !== 'Z' && stat.state !== 'X';
 }
 
+/** All processes there are, zombies included. */
+export function listPids(): number[] {
+  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+}
+
 /** All processes that run now. */
 export function listProcesses(): ProcStat[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => readStat(Number(name)) ?? [])
+  return listPids()
+    .flatMap((pid) => readStat(pid) ?? [])
     .filter(isRunning);
 }
 

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import type { ProcessIdentity, Processes } from '../core/processes.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { startDetached } from './detached.ts';
-import { isRunning, listProcesses, readStat, resolveDirectory, worksIn, type ProcStat } from './proc.ts';
+import { isRunning, listPids, listProcesses, readStat, resolveDirectory, worksIn, type ProcStat } from './proc.ts';
 import { run } from './run.ts';
 
 /**
@@ -27,8 +27,11 @@ export function createProcesses(): Processes {
     isAlive,
     withWorkingDirectory: (directory) => {
       const resolved = resolveDirectory(directory);
-      return listProcesses()
-        .filter((stat) => worksIn(stat.pid, resolved))
+      // The link first: most processes work elsewhere, and then need not be looked at further. And after: it may be another's pid by then.
+      return listPids()
+        .filter((pid) => worksIn(pid, resolved))
+        .flatMap((pid) => readStat(pid) ?? [])
+        .filter((stat) => isRunning(stat) && worksIn(stat.pid, resolved))
         .map(identityOf);
     },
     inSession: (leaderPid) =>
