@@ -35,9 +35,10 @@ export async function follow(member: Member, upstream: MemberAddress, signal: Ab
 
 /** Without the check: of data that was just copied from there. */
 export async function startFollowing(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
+  const { standbyMinimums } = await requireData(member);
   await markReplica(member);
   if (member.server.main === undefined) await prepareConfiguration(configurationInput(member), member.places.data);
-  await assumeRole(member, { kind: 'replica', upstream });
+  await assumeRole(member, { kind: 'replica', upstream }, standbyMinimums);
   if (member.server.main === undefined) await member.server.start({ signal, waitMsMax: replicaStartMsMax });
 }
 

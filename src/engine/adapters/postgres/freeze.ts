@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
-import type { ProcessIdentity } from '../../../core/processes.ts';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { ProcessIdentity, Processes } from '../../../core/processes.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Position } from '../../engine.ts';
 import { assumeRole, requireData, type Member } from './member.ts';
 import { replicaPosition } from './position.ts';
+import type { ControlFile } from './control-file.ts';
 import { examineData, isFreshCopy, isReplicaData } from './data-directory.ts';
 import { readPidFile } from './server-files.ts';
 import { endOfWal } from './wal-end.ts';
@@ -22,16 +23,16 @@ export async function freeze(member: Member, signal: AbortSignal): Promise<Posit
   const found = await examineData(member.places, member.context, member.binaries.version);
   // Half copied data reaches nowhere; it receives nothing either, and nothing starts it before the rejoin is finished.
   if (found.state === 'present' && found.rejoining) return nowhere;
-  await requireData(member);
+  const control = found.state === 'present' ? found.control : await requireData(member);
   const main = await runningMain(member);
   if (main !== undefined && runsAsPrimary(member)) {
     throw new HoldfastError('ENGINE_NOT_REPLICA', 'this member runs as the primary: it receives from nobody', {
       hint: 'Stop it; a stopped member can be frozen.',
     });
   }
-  await assumeRole(member, { kind: 'replica', upstream: undefined });
+  await assumeRole(member, { kind: 'replica', upstream: undefined }, control.standbyMinimums);
   if (main !== undefined) await endReceivers(member, main, signal);
-  return await presentPosition(member, signal);
+  return await presentPosition(member, control, signal);
 }
 
 /** Before everything: of data that never confirmed a byte to anyone. */
@@ -45,9 +46,8 @@ export async function runningMain(member: Member): Promise<ProcessIdentity | und
 }
 
 /** Running: what the server says; stopped, or still recovering: what the WAL on the disk says, which is exact, too. */
-async function presentPosition(member: Member, signal: AbortSignal): Promise<Position> {
+async function presentPosition(member: Member, control: ControlFile, signal: AbortSignal): Promise<Position> {
   const { data } = member.places;
-  const control = await requireData(member);
   if ((await runningMain(member)) !== undefined && accepts(member)) {
     const session = await member.sessions.shared('commands', { signal });
     const found = await replicaPosition(session, data, control, signal);
@@ -69,25 +69,41 @@ export function accepts(member: Member): boolean {
 async function endReceivers(member: Member, main: ProcessIdentity, signal: AbortSignal): Promise<void> {
   const { clock, processes } = member.runtime;
   const deadline = clock.monotonicMs() + receiverMsMax;
-  for (;;) {
-    const receivers = processes.withWorkingDirectory(member.places.data).filter(({ pid }) => isReceiver(pid));
-    if (receivers.length === 0 || member.server.main?.pid !== main.pid) return;
-    if (clock.monotonicMs() > deadline) {
-      throw new HoldfastError('ENGINE_NOT_FROZEN', `the WAL receiver (process ${receivers[0]!.pid}) does not end`, {
-        retryable: true,
-        hint: 'Look at the disk of the data directory.',
-      });
+  // Looked for again until a look finds none: the server may have started another just before it read its configuration.
+  for (let found = receiversOf(main, processes); found.length > 0; found = receiversOf(main, processes)) {
+    for (const receiver of found) processes.kill(receiver, 'SIGTERM');
+    while (found.some((receiver) => processes.isAlive(receiver))) {
+      if (clock.monotonicMs() > deadline) {
+        throw new HoldfastError('ENGINE_NOT_FROZEN', `the WAL receiver (process ${found[0]!.pid}) does not end`, {
+          retryable: true,
+          hint: 'Look at the disk of the data directory.',
+        });
+      }
+      await clock.sleep(receiverPollMs, signal);
     }
-    for (const receiver of receivers) processes.kill(receiver, 'SIGTERM');
-    await clock.sleep(receiverPollMs, signal);
   }
 }
 
-/** By the title that the process gives itself (init_ps_display). */
-function isReceiver(pid: number): boolean {
+/** By the title that each gives itself as it begins (init_ps_display), before it connects. */
+function receiversOf(main: ProcessIdentity, processes: Processes): ProcessIdentity[] {
+  return childrenOf(main.pid).flatMap((pid) => {
+    const isReceiver = /^postgres: (?:\S+: )?walreceiver\b/.test(readProc(`${pid}/cmdline`) ?? '');
+    return isReceiver ? (processes.identify(pid) ?? []) : [];
+  });
+}
+
+/** All child processes: listed by the kernel, else (CONFIG_PROC_CHILDREN is off) found among all processes (proc(5)). */
+function childrenOf(parent: number): number[] {
+  const listed = readProc(`${parent}/task/${parent}/children`);
+  if (listed !== undefined) return listed.split(' ').filter(Boolean).map(Number);
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return all.filter((pid) => Number(/\) \S (\d+)/.exec(readProc(`${pid}/stat`) ?? '')?.[1]) === parent).map(Number);
+}
+
+function readProc(name: string): string | undefined {
   try {
-    return /^postgres: (?:\S+: )?walreceiver\b/.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+    return readFileSync(`/proc/${name}`, 'latin1');
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -34,12 +34,14 @@ export function configurationInput(member: Member): ConfigurationInput {
   return { config: member.config, context: member.context, places: member.places, version: member.binaries.version };
 }
 
-/** Writes what the server is to be, and, if it runs, tells it. */
-export async function assumeRole(member: Member, role: Role): Promise<void> {
+/**
+ * Writes what the server is to be, and, if it runs, tells it. For data that are known to be ours to touch.
+ * @param minimums what a replica must not have less of than its primary
+ */
+export async function assumeRole(member: Member, role: Role, minimums: Readonly<Record<string, number>> = {}): Promise<void> {
   const { data } = member.places;
-  const control = await requireData(member);
   await writePasswordFile(member, role);
-  await writeConfiguration(configurationInput(member), data, role, role.kind === 'replica' ? control.standbyMinimums : {});
+  await writeConfiguration(configurationInput(member), data, role, minimums);
   const { main } = member.server;
   if (main === undefined) return;
   await dropOverrides(configurationInput(member), data);

@@ -73,7 +73,7 @@ async function startFrozen(member: Member, control: ControlFile, signal: AbortSi
   }
   await markReplica(member);
   await prepareConfiguration(configurationInput(member), member.places.data);
-  await assumeRole(member, { kind: 'replica', upstream: undefined });
+  await assumeRole(member, { kind: 'replica', upstream: undefined }, control.standbyMinimums);
   await member.server.start({ signal, waitMsMax: Number.POSITIVE_INFINITY });
 }
 

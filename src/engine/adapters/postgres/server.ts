@@ -124,32 +124,34 @@ export class Server {
   }
 
   async #endAll(): Promise<void> {
-    const { clock } = this.#options.runtime;
+    const { clock, processes } = this.#options.runtime;
     const deadline = clock.monotonicMs() + killMsMax;
-    while (this.#signalAll() > 0) {
-      if (clock.monotonicMs() > deadline) {
-        throw new HoldfastError('ENGINE_NOT_STOPPED', `processes of PostgreSQL outlast SIGKILL in '${this.#options.places.data}'`, {
-          retryable: true,
-          hint: 'They are stuck in the kernel, most often on a disk that does not answer. Look at the disk; if need be, power the machine off.',
-        });
+    // Looked for again until a look finds none: one may have been in the midst of being started.
+    for (let killed = this.#signalAll(); killed.length > 0; killed = this.#signalAll()) {
+      while (killed.some((identity) => processes.isAlive(identity))) {
+        if (clock.monotonicMs() > deadline) {
+          throw new HoldfastError('ENGINE_NOT_STOPPED', `processes of PostgreSQL outlast SIGKILL in '${this.#options.places.data}'`, {
+            retryable: true,
+            hint: 'They are stuck in the kernel, most often on a disk that does not answer. Look at the disk; if need be, power the machine off.',
+          });
+        }
+        await clock.sleep(killPollMs);
       }
-      await clock.sleep(killPollMs);
     }
     if (this.#main !== undefined) void this.main;
   }
 
-  #signalAll(): number {
+  #signalAll(): ProcessIdentity[] {
     const { processes } = this.#options.runtime;
     const { data } = this.#options.places;
     const mainPid = this.#main?.pid ?? readPidFile(data)?.pid;
-    const all = processes.withWorkingDirectory(data);
-    const main = all.find(({ pid }) => pid === mainPid);
+    const main = this.#main ?? processes.withWorkingDirectory(data).find(({ pid }) => pid === mainPid);
     if (main !== undefined) processes.kill(main, 'SIGSTOP');
-    // Seen again after the main process stood still: what it had just started.
-    const others = (main === undefined ? all : processes.withWorkingDirectory(data)).filter(({ pid }) => pid !== mainPid);
-    for (const identity of others) processes.kill(identity, 'SIGKILL');
+    // Looked for only after the main process stood still: it has started all that it will.
+    const all = processes.withWorkingDirectory(data).filter(({ pid }) => pid !== process.pid);
+    for (const identity of all) if (identity.pid !== mainPid) processes.kill(identity, 'SIGKILL');
     if (main !== undefined) processes.kill(main, 'SIGKILL');
-    return all.length;
+    return all;
   }
 
   /** Asks whether it lives right now: to be called when a connection to it ended. */
