@@ -35,7 +35,7 @@ const replica: EngineObservation = {
   role: 'replica',
   upstream: { node: 'n1', streaming: true },
 };
-const { upstream: _, ...detached } = replica;
+const { upstream: _upstream, ...detached } = replica;
 const absent: EngineObservation = { data: 'absent', running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false };
 
 function streaming(node: string, flushLsn = 1_000n): EngineObservation['replicas'][number] {
@@ -288,6 +288,18 @@ describe('a member that suspects the leader', () => {
       /better candidate/,
     ],
     [
+      'goes by name, not by its own position, which is newer than what it heard of the others: so is not called by two at once',
+      {
+        ...suspecting,
+        self: { ...suspecting.self, node: 'n3' },
+        electableSinceMs: nowMs,
+        engine: { ...replica, position: { timeline: 3, lsn: 9_000n } },
+        peers: [peer('n1', {}, false), peer('n2')],
+      },
+      'nothing',
+      /better candidate/,
+    ],
+    [
       'but not for long',
       { ...suspecting, electableSinceMs: nowMs - 151, peers: [peer('n1', {}, false), peer('n3', { priority: 1 })] },
       'elect',
@@ -426,6 +438,12 @@ describe('a leader whose database is down', () => {
   check([
     ['hands over when another can take over without loss', downed, 'release', { stop: false }],
     ['stays released while it waits for the other', { ...downed, servingTerm: 0, releasedTerm: 7 }, 'release', { stop: false }],
+    [
+      'goes on giving way after it promised, instead of starting again beside its successor',
+      { ...downed, servingTerm: 0, releasedTerm: 7, promised: 8 },
+      'release',
+      { stop: false },
+    ],
     ['starts it again when nobody did', { ...downed, downSinceMs: nowMs - 1_500 }, 'reclaim', { term: 8, start: true }],
     [
       'starts it again when too few are there to prove what was acknowledged',

@@ -137,10 +137,6 @@ async function reclaim(member: Member, term: number, start: boolean, signal: Abo
   } else {
     member.servingTerm = term;
     member.releasedTerm = 0;
-    const { acknowledge, position } = member.engineState;
-    // What an earlier agent put in force took effect before now: up to here is a safe answer to "acknowledged before".
-    if (acknowledge !== undefined && position !== undefined)
-      member.effective ??= { configuration: acknowledge ?? { k: 0, voters: [] }, lsn: position.lsn };
     const deadline = leaderDeadlineBootMs(member);
     if (deadline !== undefined) await member.deps.fence.arm(deadline);
   }
