@@ -34,6 +34,7 @@ export class Agent {
   readonly #stack: AsyncDisposableStack;
   readonly #services: ReadonlyMap<string, LocalService>;
   readonly #heartbeats: Heartbeats;
+  readonly #sessions: SessionKeeper;
   readonly address: { readonly host: string; readonly port: number };
 
   private constructor(parts: {
@@ -42,6 +43,7 @@ export class Agent {
     stack: AsyncDisposableStack;
     services: ReadonlyMap<string, LocalService>;
     heartbeats: Heartbeats;
+    sessions: SessionKeeper;
     address: { host: string; port: number };
   }) {
     this.#config = parts.config;
@@ -49,6 +51,7 @@ export class Agent {
     this.#stack = parts.stack;
     this.#services = parts.services;
     this.#heartbeats = parts.heartbeats;
+    this.#sessions = parts.sessions;
     this.address = parts.address;
   }
 
@@ -135,7 +138,7 @@ export class Agent {
       services: [...services.keys()],
       version,
     });
-    return new Agent({ config, runtime, stack: stack.move(), services, heartbeats: beats, address: server.address });
+    return new Agent({ config, runtime, stack: stack.move(), services, heartbeats: beats, sessions, address: server.address });
   }
 
   /** Ends the agent as asked. Returns when everything that it is to stop has stopped. */
@@ -143,6 +146,7 @@ export class Agent {
     const { logger } = this.#runtime;
     logger.info('agent.ending', { how });
     const members = [...this.#services.values()].flatMap((service) => (service.member === undefined ? [] : [service.member]));
+    if (how === 'leave') this.#sessions.leave();
     if (how === 'hand-over') await Promise.all(members.map((member) => this.#handOver(member)));
     await Promise.all(
       members.map(async (member) => {

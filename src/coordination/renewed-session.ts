@@ -68,6 +68,11 @@ export class RenewedSession implements Session {
     await this.#end;
   }
 
+  abandon(): void {
+    this.#end ??= Promise.resolve();
+    this.#validity.lose('left by its holder to end with its TTL');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // Not renewed any more, it ends with its TTL in any case: nothing for the caller to do.
     await this.close().catch(() => {});

@@ -52,6 +52,11 @@ export interface Session extends AsyncDisposable {
    * @throws COORD_UNREACHABLE when the store could not be told: it then ends with its TTL. May be called again
    */
   close(): Promise<void>;
+  /**
+   * Lets go of it without telling the store, where it ends with its TTL; lost here at once. For a holder whose work outlives it: what the
+   * session guarded must not be thought free before then.
+   */
+  abandon(): void;
 }
 
 /** A place in a queue, bound to a session: the ground of locks and elections. */

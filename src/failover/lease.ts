@@ -2,6 +2,9 @@ import { z } from 'zod';
 import type { Member } from './member.ts';
 import { isLeaseFenced } from './quorum.ts';
 
+/** How late a guard may be: 48 ms at worst on a saturated machine (docs of the guard). A lease must not end before the database has. */
+const GUARD_LATE_MS = 100;
+
 /**
  * Until when (boot time, ms) this leader's database may live without another renewal; undefined: leave the deadline where it is.
  *
@@ -17,7 +20,7 @@ export function leaderDeadlineBootMs(member: Member): number | undefined {
   const session = member.deps.sessions.current;
   const leaseUntilMs = session !== undefined && session.id === record.session ? session.validUntilMs : -Infinity;
   const untilMs = Math.max(leaseUntilMs, member.confirmedByAllUntilMs);
-  const remainingMs = untilMs - clock.monotonicMs();
+  const remainingMs = untilMs - GUARD_LATE_MS - clock.monotonicMs();
   return remainingMs > 0 ? bootMs + remainingMs : undefined;
 }
 

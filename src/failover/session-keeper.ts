@@ -18,6 +18,7 @@ export class SessionKeeper implements AsyncDisposable {
   readonly #done: Promise<void>;
   #session: Session | undefined;
   #problem = '';
+  #left = false;
 
   constructor(store: CoordinationStore, runtime: Runtime, options: { ttlMs: number; name: string }) {
     this.#store = store;
@@ -62,7 +63,16 @@ export class SessionKeeper implements AsyncDisposable {
         await this.#runtime.clock.sleep(REOPEN_DELAY_MS, signal).catch(() => {});
       }
     }
-    await this.#session?.close().catch(() => {});
+    if (this.#left) this.#session?.abandon();
+    else await this.#session?.close().catch(() => {});
+  }
+
+  /**
+   * At the end the session is left to its TTL instead of being closed: databases go on without this agent, and where the lease is their fence
+   * nobody may take it for ended before they are.
+   */
+  leave(): void {
+    this.#left = true;
   }
 
   async #open(signal: AbortSignal): Promise<Session> {

@@ -18,6 +18,14 @@ const faults = {
       return () => node.startAgent();
     },
   },
+  'agent upgraded': {
+    weight: 3,
+    begin: (world, random) => {
+      const node = random.chance(0.5) ? (leaderOf(world) ?? random.pick(world.nodes)) : random.pick(world.nodes);
+      node.leaveAgent();
+      return () => node.startAgent();
+    },
+  },
   'leader killed': {
     weight: 4,
     begin: (world, random) => {

@@ -7,14 +7,19 @@ export class SimulatedGuard {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #fired: () => void;
+  readonly #lateMs: () => number;
   #deadlineBootMs: number | undefined;
   #timer: Timer | undefined;
 
-  /** @param clock the machine's: the guard is not stalled with the agent */
-  constructor(database: Database, clock: Clock, fired: () => void) {
+  /**
+   * @param clock the machine's: the guard is not stalled with the agent
+   * @param lateMs how late it acts on a busy machine
+   */
+  constructor(database: Database, clock: Clock, lateMs: () => number, fired: () => void) {
     this.#database = database;
     this.#clock = clock;
     this.#fired = fired;
+    this.#lateMs = lateMs;
   }
 
   get armed(): boolean {
@@ -29,7 +34,7 @@ export class SimulatedGuard {
     this.#deadlineBootMs = deadlineBootMs;
     this.#timer?.[Symbol.dispose]();
     if (deadlineBootMs === undefined || deadlineBootMs === Infinity) return;
-    this.#timer = this.#clock.after(Math.max(0, deadlineBootMs - this.#clock.bootMs()), () => this.check());
+    this.#timer = this.#clock.after(Math.max(0, deadlineBootMs - this.#clock.bootMs()) + this.#lateMs(), () => this.check());
   }
 
   /** Also asked whenever the database has begun to take writes. */

@@ -27,6 +27,8 @@ export interface AgentProcess {
   readonly member: Member;
   readonly peers: Peers;
   readonly store: LeadershipStore;
+  /** Ends it in order, its database left as it is. */
+  readonly leave: () => Promise<void>;
 }
 
 /** One machine: its disk, its database, its guard, and an agent that runs or not. */
@@ -50,7 +52,12 @@ export class SimulatedNode {
     this.disk = new SimulatedDisk(world.random.fork(`disk of ${name}`));
     this.database = new Database(world, name);
     this.machine = world.machineClock(name);
-    this.guard = new SimulatedGuard(this.database, this.machine, () => world.trace.add(name, 'guard fires'));
+    this.guard = new SimulatedGuard(
+      this.database,
+      this.machine,
+      () => world.between(0, 90),
+      () => world.trace.add(name, 'guard fires'),
+    );
   }
 
   startAgent(): void {
@@ -111,7 +118,15 @@ export class SimulatedNode {
     );
     const compose = (): Heartbeat => ({ wallMs: clock.wallMs(), agentAddress: `${name}:7400`, members: [member.state()], routers: [] });
     beats = new Heartbeats(peers, runtime, { everyMs: world.policy.heartbeatMs, compose, stalled: (_, forMs) => member.abstain(forMs) });
-    this.agent = { clock, network, link: connected.link, member, peers, store: leadership };
+    const heartbeats = beats;
+    const leave = async (): Promise<void> => {
+      sessions.leave();
+      await member[Symbol.asyncDispose]();
+      heartbeats[Symbol.dispose]();
+      network.kill();
+      for (const one of [leadership, sessions, store]) await one[Symbol.asyncDispose]();
+    };
+    this.agent = { clock, network, link: connected.link, member, peers, store: leadership, leave };
     member.start().catch((error: unknown) => world.trace.add(name, 'agent could not start', { error: messageOf(error) }));
   }
 
@@ -127,6 +142,17 @@ export class SimulatedNode {
     agent.network.kill();
     agent.link.cut();
     this.agent = undefined;
+  }
+
+  /** As for an upgrade: the next one adopts the database. */
+  leaveAgent(): void {
+    const { agent } = this;
+    if (agent === undefined || agent.clock.stalled) return;
+    this.noteTerm();
+    this.noteConfirmed();
+    this.world.trace.add(this.name, 'agent leaves');
+    this.agent = undefined;
+    agent.leave().catch((error: unknown) => this.world.trace.add(this.name, 'agent left in disorder', { error: messageOf(error) }));
   }
 
   killDatabase(): void {

@@ -25,6 +25,22 @@ export function describeSessions(harness: StoreHarness): void {
     }
   });
 
+  it('lets an abandoned session end with its TTL, also when its client is gone', { timeout: 60_000 }, async () => {
+    await using other = await harness.open();
+    const store = await harness.open();
+    const session = await store.openSession({ ttlMs, name: 'abandoned' });
+    const key = freshName();
+    await store.swap(key, 'bound', 'absent', { session });
+    session.abandon();
+    expect([session.state, session.signal.aborted]).toEqual(['lost', true]);
+    await session.close();
+    await store[Symbol.asyncDispose]();
+    expect(await other.isSessionAlive(session.id)).toBe(true);
+    expect(await other.get(key)).toMatchObject({ value: 'bound' });
+    await eventually(clock, session.ttlMs * 4, 'its end', async () => !(await other.isSessionAlive(session.id)));
+    expect(await other.get(key)).toBeUndefined();
+  });
+
   it('keeps a session alive far beyond its TTL', { timeout: 60_000 }, async () => {
     await using store = await harness.open();
     await using other = await harness.open();

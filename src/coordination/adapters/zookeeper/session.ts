@@ -121,6 +121,12 @@ export class ZooKeeperSession implements Session {
     });
   }
 
+  abandon(): void {
+    this.#ending ??= Promise.resolve(true);
+    this.client.stop();
+    this.#validity?.lose('left by its holder to end with its TTL');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // Not renewed any more, it ends with its TTL in any case: nothing for the caller to do.
     await this.close().catch(() => {});
