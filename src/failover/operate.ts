@@ -1,5 +1,5 @@
 import { deadline } from '../core/deadline.ts';
-import { HoldfastError, messageOf } from '../core/errors.ts';
+import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
 import { takeOverReplySchema, toWire, type Outcome, type TakeOver } from './messages.ts';
 import { elect } from './election.ts';
 import { beginToLead, ownRecord } from './lead.ts';
@@ -9,6 +9,8 @@ import { formatLsn } from './take-over.ts';
 
 const CHECKPOINT_TIMEOUT_MS = 60_000;
 const CLEAN_STOP_MS = 5_000;
+/** How often a reinit stops a database that keeps coming up. */
+const STOPS_MAX = 3;
 const TAKE_OVER_TIMEOUT_MS = 5_000;
 const LAG_BYTES_MAX = 16n * 1024n * 1024n;
 
@@ -174,11 +176,9 @@ export async function reinit(member: Member): Promise<Outcome> {
   }
   await member.occupied('reinitialising', () =>
     member.gate.run(async (signal) => {
-      const { engine } = member.deps;
-      await engine.stop('immediate', { timeoutMs: CLEAN_STOP_MS });
-      const state = await engine.inspect({ signal });
-      if (state.data !== 'absent') member.deps.record('member.data.set-aside', { where: await engine.setAside('reinit') });
-      member.engineState = await engine.inspect({ signal });
+      const where = await stopAndSetAside(member, signal);
+      if (where !== undefined) member.deps.record('member.data.set-aside', { where });
+      member.engineState = await member.deps.engine.inspect({ signal });
       member.needs('follow');
     }, true),
   );
@@ -193,4 +193,19 @@ async function checkpoint(member: Member, signal: AbortSignal): Promise<void> {
     });
   using limit = deadline(member.deps.runtime.clock, CHECKPOINT_TIMEOUT_MS, late, signal);
   await member.deps.engine.checkpoint({ signal: limit.signal });
+}
+
+/** A start that was under way when it was interrupted may come up after the stop: then it is stopped again. Undefined: there were no data. */
+async function stopAndSetAside(member: Member, signal: AbortSignal): Promise<string | undefined> {
+  const { engine } = member.deps;
+  for (let stops = 1; ; stops++) {
+    await engine.stop('immediate', { timeoutMs: CLEAN_STOP_MS });
+    const state = await engine.inspect({ signal });
+    if (state.data === 'absent') return undefined;
+    try {
+      return await engine.setAside('reinit');
+    } catch (error) {
+      if (!hasCode(error, 'ENGINE_RUNNING') || stops >= STOPS_MAX) throw error;
+    }
+  }
 }
