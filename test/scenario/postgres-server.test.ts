@@ -197,6 +197,45 @@ describe.each(versions)('PostgreSQL as it runs ($name)', ({ bin }) => {
     await client.end();
   });
 
+  test.skipIf(/\/1[4-6]\//.test(bin ?? ''))(
+    'a logical slot made to survive failover is there on the new primary (17 and later)',
+    async () => {
+      const [a, b] = await pair({ parameters: { wal_level: 'logical' } });
+      const client = await a.connect();
+      await client.query("select pg_create_logical_replication_slot('changes', 'test_decoding', failover => true)");
+      await client.query('create table t (id int)');
+      const slots = async (of: TestMember): Promise<Record<string, unknown>[]> => {
+        const reader = await of.connect();
+        const { rows } = await reader.query("select slot_name, synced, temporary from pg_replication_slots where slot_type = 'logical'");
+        await reader.end();
+        return rows as Record<string, unknown>[];
+      };
+      // As a subscriber does: the copy is kept once the slot has moved beyond what the replica still has.
+      const consume = async (of: Client): Promise<void> => {
+        await of.query('select pg_log_standby_snapshot()');
+        await of.query("select count(*) from pg_logical_slot_get_changes('changes', null, null)");
+      };
+      const isCopied = async (from: Client, to: TestMember): Promise<boolean> => {
+        await consume(from);
+        return (await slots(to)).some((slot) => slot['synced'] === true && slot['temporary'] === false);
+      };
+      await eventually(cluster.runtime, 'the slot is copied', () => isCopied(client, b));
+      await client.query('insert into t values (1)');
+      await caughtUp(a, b);
+      await a.engine.stop('clean', { timeoutMs: 10_000 });
+      await b.engine.freeze({ signal });
+      await b.engine.promote({ acknowledge: null, signal });
+      const next = await b.connect();
+      const { rows } = await next.query<{ data: string }>("select data from pg_logical_slot_get_changes('changes', null, null)");
+      expect(rows.map((row) => row.data).join(' ')).toContain('INSERT: id[integer]:1');
+      // The former primary's own slot makes way for the copy.
+      await a.engine.follow(b.address, { signal });
+      await a.engine.retain([{ node: 'b' }], { signal });
+      await eventually(cluster.runtime, 'the slot is copied back', () => isCopied(next, a));
+      await next.end();
+    },
+  );
+
   test('another agent adopts a replica as it is, and learns of its death', async () => {
     const [a, b] = await pair();
     await caughtUp(a, b);

@@ -6,7 +6,7 @@ import { prepareConfiguration, writeConfiguration } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { adminRole, makeCredentials, replicationRole, scramVerifier, type PostgresCredentials } from './credentials.ts';
 import { requireAbsent, writeMarker } from './data-directory.ts';
-import { asSpaceError, flushDirectory } from './durable-file.ts';
+import { asFileError, flushDirectory } from './durable-file.ts';
 import { flushTree, give } from './durable-tree.ts';
 import { configurationInput, type Member } from './member.ts';
 import { requireReachable } from './places.ts';
@@ -58,7 +58,7 @@ export async function buildData(
     await flushDirectory(parent);
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
-    throw asSpaceError(error, directory);
+    throw asFileError(error, directory);
   }
 }
 

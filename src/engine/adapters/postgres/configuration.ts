@@ -109,11 +109,13 @@ function withoutReserved(text: string): string {
 }
 
 export function renderConfiguration(input: ConfigurationInput, role: Role, minimums: Readonly<Record<string, number>>): string {
-  const { config, context, places } = input;
+  const { config, context, places, version } = input;
   const settings: Record<string, string | number | boolean> = {
     ...defaults,
     ...config.parameters,
     ...raised(config.parameters, minimums),
+    // Replicas keep a copy of the logical slots that were made with `failover`, so that these survive it.
+    ...(version.major >= 17 && config.parameters['wal_level'] === 'logical' ? { sync_replication_slots: true } : {}),
     listen_addresses: config.listen.host,
     port: config.listen.port,
     unix_socket_directories: places.run,
@@ -168,6 +170,8 @@ function renderConninfo({ context, places, version }: ConfigurationInput, upstre
     gssencmode: 'disable',
     // Else whoever answers there could ask for the password itself.
     ...(version.major >= 16 ? { require_auth: 'scram-sha-256' } : {}),
+    // Not for streaming: where the copying of logical slots asks for them.
+    ...(version.major >= 17 ? { dbname: 'postgres' } : {}),
   };
   return renderConnection(parts);
 }

@@ -37,7 +37,7 @@ async function replace(path: string, content: string | Buffer, options: WriteOpt
     await rename(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => {});
-    throw asSpaceError(error, path);
+    throw asFileError(error, path);
   }
 }
 
@@ -47,13 +47,19 @@ export async function flushDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
-/** A full disk as the error it is; anything else as it came. */
-export function asSpaceError(error: unknown, path: string): unknown {
+/** A full disk, or one that may not be written to, as the error that it is; anything else as it came. */
+export function asFileError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new HoldfastError('ENGINE_NO_SPACE', `no space is left to write '${path}': ${messageOf(error)}`, {
-    retryable: true,
-    hint: 'Free space on that file system, or enlarge it; nothing that was there has been harmed.',
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new HoldfastError('ENGINE_NO_SPACE', `no space is left to write '${path}': ${messageOf(error)}`, {
+      retryable: true,
+      hint: 'Free space on that file system, or enlarge it; nothing that was there has been harmed.',
+      cause: error,
+    });
+  }
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS' && code !== 'EBUSY') return error;
+  return new HoldfastError('ENGINE_UNSUITABLE', `'${path}' can not be written: ${messageOf(error)}`, {
+    hint: 'Let the user that Holdfast runs as write there (its parent too, where copies are made beside it), or name another directory as `data`.',
     cause: error,
   });
 }

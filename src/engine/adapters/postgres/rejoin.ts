@@ -4,7 +4,7 @@ import { HoldfastError, messageOf } from '../../../core/errors.ts';
 import type { MemberAddress } from '../../engine.ts';
 import { parkedControl, parseControlFile, readControlFile, type ControlFile } from './control-file.ts';
 import { examineData, isFreshCopy, writeMarker } from './data-directory.ts';
-import { asSpaceError, flushDirectory, writeDurably } from './durable-file.ts';
+import { asFileError, flushDirectory, writeDurably } from './durable-file.ts';
 import { flushTree } from './durable-tree.ts';
 import { startFollowing } from './follow.ts';
 import type { Member } from './member.ts';
@@ -54,7 +54,7 @@ export async function rejoin(member: Member, upstream: MemberAddress, signal: Ab
 /** Expected failures as they are; what the other server or a file says, as one that only a new copy can help. */
 function reasonOf(error: unknown, member: Member, signal: AbortSignal): unknown {
   if (signal.aborted || error instanceof HoldfastError) return error;
-  const space = asSpaceError(error, member.places.data);
+  const space = asFileError(error, member.places.data);
   return space === error ? failed(messageOf(error), error) : space;
 }
 

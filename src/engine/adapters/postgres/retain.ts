@@ -1,7 +1,7 @@
 import type { Member } from './member.ts';
 import { queryTimeoutMs } from './sessions.ts';
 import { formatLsn } from './lsn.ts';
-import { hasState } from './session.ts';
+import { hasState, type Session } from './session.ts';
 import { isMemberSlot, slotName } from './slot-name.ts';
 
 /** Slots for these members, none for others: see `Engine.retain`. */
@@ -22,6 +22,7 @@ export async function retain(member: Member, members: readonly { node: string; l
       present.delete(name);
     }
   }
+  await dropFormerSlots(member, session, signal);
   for (const [name, { lsn }] of wanted) {
     if (!present.has(name))
       await session.query('select pg_create_physical_replication_slot($1, true)', { ...limits, values: [name] }).catch(ignore('42710'));
@@ -32,6 +33,21 @@ export async function retain(member: Member, members: readonly { node: string; l
       .query('select pg_replication_slot_advance($1, $2::pg_lsn)', { ...limits, values: [name, formatLsn(lsn)] })
       .catch(ignore('55000', '55006', '22023'));
   }
+}
+
+/**
+ * Logical slots that a former primary still has as its own: those of the present primary take their place, and can not be copied while
+ * they are there.
+ */
+async function dropFormerSlots(member: Member, session: Session, signal: AbortSignal): Promise<void> {
+  if (member.binaries.version.major < 17) return;
+  await session
+    .query(
+      `select pg_drop_replication_slot(slot_name) from pg_replication_slots
+        where pg_is_in_recovery() and slot_type = 'logical' and failover and not synced and not active`,
+      { timeoutMs: queryTimeoutMs, signal },
+    )
+    .catch(ignore('42704', '55006'));
 }
 
 /** What has changed meanwhile is seen at the next call. */
