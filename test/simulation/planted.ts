@@ -1,9 +1,8 @@
 import type { CoordinationStore, Entry, WatchEvent } from '../../src/coordination/store.ts';
-import type { Engine } from '../../src/engine/engine.ts';
 import { leadershipSchema, type LeadershipRecord } from '../../src/failover/records.ts';
 import type { RunOptions } from './run.ts';
 import { service } from './node.ts';
-import { faithful, type Variation } from './variation.ts';
+import { engineWith, faithful, type Variation } from './variation.ts';
 
 /** A bug put between the failover code and its ports, and how soon the simulation must find it. */
 export interface Planted {
@@ -163,15 +162,4 @@ function storeWith(store: CoordinationStore, replaced: Partial<CoordinationStore
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     ...replaced,
   };
-}
-
-function engineWith(engine: Engine, replaced: Partial<Engine>): Engine {
-  return new Proxy(engine, {
-    get: (target, property) => {
-      const own: unknown = Reflect.get(replaced, property);
-      if (own !== undefined) return own;
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
-    },
-  });
 }

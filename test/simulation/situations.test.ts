@@ -5,6 +5,8 @@ import type { SimulatedNode } from './node.ts';
 import { service } from './node.ts';
 import { Clients } from './clients.ts';
 import { describe as describeWorld, isWell } from './run.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { engineWith, faithful } from './variation.ts';
 import { World, type WorldOptions } from './world.ts';
 
 /* Situations that once went wrong, or easily could: each is led up to step by step, in simulated time, with the real members. */
@@ -200,6 +202,53 @@ describe('what was acknowledged', () => {
     await forced;
     world.nodes.forEach((node) => node.restart());
     await well();
+  });
+});
+
+describe('two promotions from the same place', () => {
+  /**
+   * n2 leads without a quorum, followed by n3 alone; both die; n4 leads, and acknowledges; it dies, and n3 comes back with more than anybody has.
+   * The others vote and are not promoted.
+   */
+  async function led(options: Partial<WorldOptions>): Promise<void> {
+    const { world, record, leader, until, pass, well } = await stage({
+      members: 6,
+      policy: { acknowledge: 3 },
+      nofailover: ['n5', 'n6'],
+      ...options,
+    });
+    leader().crash('off');
+    await until('a claim', () => record().term > 1);
+    expect(leader().name).toBe('n2');
+    const mend = cut(world, ...['n4', 'n5', 'n6'].flatMap((other) => [...both('n2', other), ...both('n3', other)]));
+    await until('n3 follows it', () => world.database('n2').server?.senders.has('n3') === true);
+    for (let row = 1; row <= 500; row++) world.database('n2').server!.write(1_000_000 + row, () => expect.unreachable());
+    await until('n3 has what nobody else has', () => world.database('n3').data!.end === world.database('n2').data!.end);
+    world.node('n2').crash('off');
+    world.node('n3').crash('off');
+    mend();
+    await until('another leads', () => leader().name === 'n4' && leader().database.server?.role === 'primary');
+    const rows = world.observer.acknowledgedCommits.length;
+    await until('it acknowledges', () => world.observer.acknowledgedCommits.length > rows + 5);
+    world.node('n4').crash('off');
+    world.node('n3').restart();
+    await pass(8_000);
+    expect(record().leader).toBe('n4');
+    for (const node of world.nodes) node.restart();
+    await well();
+  }
+
+  test('have numbers of their own, so that the later one counts for more', async () => {
+    await led({});
+  });
+
+  test('would lose what was acknowledged if both took the next free number', async () => {
+    const variation = {
+      ...faithful,
+      name: 'timelines as they come',
+      engine: (engine: Engine) => engineWith(engine, { promote: ({ acknowledge, signal }) => engine.promote({ acknowledge, signal }) }),
+    };
+    await expect(led({ variation })).rejects.toThrow(/without row/);
   });
 });
 

@@ -54,3 +54,15 @@ export function overhear(network: PeerNetwork, spoke: (term: number) => void): P
       }),
   });
 }
+
+/** An engine of which some methods are replaced. */
+export function engineWith(engine: Engine, replaced: Partial<Engine>): Engine {
+  return new Proxy(engine, {
+    get: (target, property) => {
+      const own: unknown = Reflect.get(replaced, property);
+      if (own !== undefined) return own;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+}
