@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
+import { parseLsn } from '../../src/engine/adapters/postgres/lsn.ts';
 import { eventually, replicate, TestCluster, versions, type TestMember } from './postgres/harness.ts';
 
 const { signal } = new AbortController();
@@ -84,6 +85,41 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
     await reader.end();
   });
 
+  test('the fence does not wait for replay, and covers what was confirmed but not yet replayed', async () => {
+    const [a, b] = await three();
+    await a.engine.acknowledge({ k: 1, voters: ['b'] }, { signal });
+    const reader = await b.connect();
+    await reader.query('select pg_wal_replay_pause()');
+    const client = await a.connect();
+    await client.query('create table t (id int)');
+    await client.query('insert into t select generate_series(1, 1000)');
+    const acknowledged = (await client.query<{ lsn: string }>('select pg_current_wal_flush_lsn()::text as lsn')).rows[0]!.lsn;
+    const position = await b.engine.freeze({ signal });
+    expect(position.lsn).toBeGreaterThanOrEqual(parseLsn(acknowledged));
+    expect(position.lsn).toBeGreaterThan((await b.engine.inspect({ signal })).replayLsn!);
+    expect(await isHanging(client.query('insert into t values (-1)').catch(() => {}))).toBe(true);
+    await a.engine.stop('immediate', { timeoutMs: 0 });
+    await b.engine.promote({ acknowledge: null, signal });
+    const next = await b.connect();
+    expect((await next.query<{ count: string }>('select count(*) from t')).rows[0]!.count).toBe('1000');
+    await next.end();
+    await reader.end();
+  });
+
+  test('it is not said to be frozen while a receiver could still confirm something', async () => {
+    const [, b] = await three();
+    const reader = await b.connect();
+    const { rows } = await reader.query<{ pid: number }>('select pid from pg_stat_wal_receiver');
+    const receiver = cluster.runtime.processes.identify(rows[0]!.pid)!;
+    cluster.runtime.processes.kill(receiver, 'SIGSTOP');
+    const freezing = b.engine.freeze({ signal });
+    expect(await isHanging(freezing)).toBe(true);
+    cluster.runtime.processes.kill(receiver, 'SIGCONT');
+    await freezing;
+    expect(cluster.runtime.processes.isAlive(receiver)).toBe(false);
+    await reader.end();
+  });
+
   test('being frozen outlasts a restart of the server', async () => {
     const [a, b] = await three();
     const before = await b.engine.freeze({ signal });
@@ -130,6 +166,29 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
     await a.engine.acknowledge({ k: 1, voters: ['b', 'c'] }, { signal });
     await Promise.all(writes);
     for (const one of [client, ...others]) await one.end();
+  });
+
+  test('a rule is not said to hold before every process that decides has read it', async () => {
+    const [a] = await three();
+    const client = await a.connect();
+    const { processes } = cluster.runtime;
+    const pidOf = async (sql: string): Promise<number> => (await client.query<{ pid: number }>(sql)).rows[0]!.pid;
+    const whileStopped = async (pid: number, rule: { k: number; voters: string[] }): Promise<void> => {
+      const identity = processes.identify(pid)!;
+      processes.kill(identity, 'SIGSTOP');
+      const changing = a.engine.acknowledge(rule, { signal });
+      expect(await isHanging(changing), 'returned although one process works by the old rule').toBe(true);
+      expect((await a.engine.inspect({ signal })).acknowledge, 'no rule is in force meanwhile').toBeUndefined();
+      processes.kill(identity, 'SIGCONT');
+      await changing;
+      expect((await a.engine.inspect({ signal })).acknowledge).toEqual(rule);
+    };
+    // The checkpointer keeps the flag by which commits wait at all.
+    await whileStopped(await pidOf("select pid from pg_stat_activity where backend_type = 'checkpointer'"), { k: 1, voters: ['b', 'c'] });
+    // Each walsender releases commits by the rule that it has read.
+    await whileStopped(await pidOf("select pid from pg_stat_replication where application_name = 'b'"), { k: 2, voters: ['b', 'c'] });
+    await client.query('create table t (id int)');
+    await client.end();
   });
 
   test('fewer voters than needed block commits instead of lying', async () => {
