@@ -96,7 +96,7 @@ describe('promises', () => {
       world.node(record().leader).agent!.network.request(one.name, 'fence', request, { timeoutMs: 3_000 }),
     ]);
     await world.time.advance(3_000);
-    expect((await answers).map((answer) => (answer as { granted: boolean }).granted).toSorted()).toEqual([false, true]);
+    expect((await answers).map((answer) => (answer as { granted: boolean }).granted).filter(Boolean)).toHaveLength(1);
   });
 
   test('that can not be written are not given, and a full disk stops nothing else', async () => {
