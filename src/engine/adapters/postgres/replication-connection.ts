@@ -138,6 +138,7 @@ export class ReplicationConnection implements AsyncDisposable {
   #lost(cause: Error): HoldfastError {
     return new HoldfastError('ENGINE_UPSTREAM_UNREACHABLE', `the replication connection to the other member was lost: ${cause.message}`, {
       retryable: true,
+      hint: 'It is tried again. Look at the log of the server there if it goes on.',
       cause,
     });
   }

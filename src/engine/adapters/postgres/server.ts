@@ -169,7 +169,10 @@ export class Server {
 
   #assertNotStopped(stops: number): void {
     if (stops !== this.#stops) {
-      throw new HoldfastError('ENGINE_STOPPED', 'PostgreSQL was stopped while it was being started', { retryable: true });
+      throw new HoldfastError('ENGINE_STOPPED', 'PostgreSQL was stopped while it was being started', {
+        retryable: true,
+        hint: 'It is started again where it is to run.',
+      });
     }
   }
 

@@ -121,7 +121,12 @@ export class Session implements AsyncDisposable {
   async #bounded<T>(work: Promise<T>, what: string, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal }): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>();
     using _timer = this.#clock.after(timeoutMs, () => {
-      reject(new HoldfastError('ENGINE_NOT_ANSWERING', `PostgreSQL did not answer ${what} within ${timeoutMs} ms`, { retryable: true }));
+      reject(
+        new HoldfastError('ENGINE_NOT_ANSWERING', `PostgreSQL did not answer ${what} within ${timeoutMs} ms`, {
+          retryable: true,
+          hint: "Look at the server's log, and at what else its machine does.",
+        }),
+      );
     });
     const abort = (): void => reject(signal!.reason);
     signal?.addEventListener('abort', abort, { once: true });
