@@ -11,6 +11,7 @@ import { requirePresent } from './data-directory.ts';
 import type { ControlFile } from './control-file.ts';
 import { writeDurably, writeWhole } from './durable-file.ts';
 import { keepRunDirectory, type Places } from './places.ts';
+import { dropReservations } from './reservations.ts';
 import type { Server } from './server.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -68,4 +69,5 @@ export async function writePasswordFile(member: Member, role: Role): Promise<voi
 export async function markReplica(member: Member, directory = member.places.data): Promise<void> {
   const path = join(directory, 'standby.signal');
   if (!existsSync(path)) await writeDurably(path, '', { account: member.context.account });
+  await dropReservations(directory);
 }

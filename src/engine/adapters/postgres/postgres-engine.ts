@@ -103,9 +103,9 @@ export class PostgresEngine implements Engine {
     return await freeze(this.#member, signal);
   }
 
-  async promote({ acknowledge, signal }: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<Position> {
-    signal.throwIfAborted();
-    const position = await promote(this.#member, acknowledge, signal);
+  async promote(options: { acknowledge: Acknowledgement | null; timeline?: number; signal: AbortSignal }): Promise<Position> {
+    options.signal.throwIfAborted();
+    const position = await promote(this.#member, options.acknowledge, options.timeline ?? 0, options.signal);
     this.#inspector.ruleInMotion = false;
     return position;
   }

@@ -11,6 +11,7 @@ import { runsAsPrimary } from './freeze.ts';
 import { assumeRole, configurationInput, markReplica, requireData, type Member } from './member.ts';
 import { queryTimeoutMs } from './sessions.ts';
 import { lsnOf } from './position.ts';
+import { reserveTimelines } from './reservations.ts';
 import { renderRule } from './rule.ts';
 import type { Session } from './session.ts';
 import { readHistory } from './timeline.ts';
@@ -41,7 +42,12 @@ export async function startPrimary(member: Member, acknowledge: Acknowledgement 
  * (SyncRepWaitForLSN of syncrep.c looks at that flag, not at the setting); the new rule is read before the promotion is asked for, and
  * no walsender can release a commit by an older one, as those of a replica have no priority until they start to stream anew.
  */
-export async function promote(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<Position> {
+export async function promote(
+  member: Member,
+  acknowledge: Acknowledgement | null,
+  timeline: number,
+  signal: AbortSignal,
+): Promise<Position> {
   const control = await requireData(member);
   if (member.server.adopt() === undefined) await startFrozen(member, control, signal);
   const session = await member.sessions.shared('commands', { signal });
@@ -52,6 +58,7 @@ export async function promote(member: Member, acknowledge: Acknowledgement | nul
   const rule = renderRule(acknowledge);
   await assumeRole(member, { kind: 'primary', rule });
   await untilRuleIsRead(member, session, rule, signal);
+  await reserveTimelines(member.places.data, timeline, member.context.account);
   await session.query('select pg_promote(false)', { timeoutMs: queryTimeoutMs, signal });
   // The startup process may sleep out its retry interval before it looks for the request: a reload wakes it.
   while (await inRecovery(session, signal)) {
