@@ -5,8 +5,6 @@ import type { SimulatedNode } from './node.ts';
 import { service } from './node.ts';
 import { Clients } from './clients.ts';
 import { describe as describeWorld, isWell } from './run.ts';
-import type { Engine } from '../../src/engine/engine.ts';
-import { engineWith, faithful } from './variation.ts';
 import { World, type WorldOptions } from './world.ts';
 
 /* Situations that once went wrong, or easily could: each is led up to step by step, in simulated time, with the real members. */
@@ -240,15 +238,6 @@ describe('two promotions from the same place', () => {
 
   test('have numbers of their own, so that the later one counts for more', async () => {
     await led({});
-  });
-
-  test('would lose what was acknowledged if both took the next free number', async () => {
-    const variation = {
-      ...faithful,
-      name: 'timelines as they come',
-      engine: (engine: Engine) => engineWith(engine, { promote: ({ acknowledge, signal }) => engine.promote({ acknowledge, signal }) }),
-    };
-    await expect(led({ variation })).rejects.toThrow(/without row/);
   });
 });
 
