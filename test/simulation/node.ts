@@ -185,8 +185,11 @@ export class SimulatedNode {
   /** World time until which its member was last allowed by all others to go on without the store. */
   noteConfirmed(): number {
     const { agent } = this;
-    if (agent !== undefined)
-      this.#confirmedUntilMs = this.world.time.nowMs + agent.member.confirmedByAllUntilMs - agent.clock.monotonicMs();
+    if (agent !== undefined) {
+      const untilMs = this.world.time.nowMs + agent.member.confirmedByAllUntilMs - agent.clock.monotonicMs();
+      // The word that an earlier agent was given still holds, and the guard knows of it.
+      this.#confirmedUntilMs = Math.max(untilMs, this.#confirmedUntilMs);
+    }
     return this.#confirmedUntilMs;
   }
 
