@@ -97,7 +97,7 @@ describe('failover with real PostgreSQL', () => {
     await expect
       .poll(
         () =>
-          query(agents.write, 'insert into held values (2)', [], 2_000).then(
+          query(agents.write, 'insert into held values (2) on conflict do nothing', [], 2_000).then(
             () => true,
             () => false,
           ),
