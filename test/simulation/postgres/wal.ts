@@ -9,7 +9,7 @@ export interface WalRecord {
   readonly row: number | undefined;
 }
 
-const recordBytes = 100;
+export const recordBytes = 100;
 
 /** What lies on one member's disk. Only flushed records are in `wal`. */
 export class DataDirectory {
