@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { amcheck, fingerprint, pageProblems } from './postgres/compare.ts';
-import { eventually, replicate, TestCluster, versions, type TestMember } from './postgres/harness.ts';
+import { eventually, giveToAccount, replicate, TestCluster, versions, type TestMember } from './postgres/harness.ts';
 
 const { signal } = new AbortController();
 const programs = join(tmpdir(), `holdfast-bin-${randomBytes(6).toString('hex')}`);
@@ -170,6 +170,47 @@ describe.each(kinds)('rejoining PostgreSQL ($name)', ({ bin }) => {
       await writer.end();
     },
   );
+
+  test('tablespaces too, those that only the new primary has included', async () => {
+    cluster = await TestCluster.open(bin);
+    const place = (name: string): string => join(cluster.directory, name);
+    for (const name of ['old-a', 'new-b']) {
+      await mkdir(place(name), { mode: 0o700 });
+      await giveToAccount(place(name));
+    }
+    const a = await cluster.member('a', { tablespaces: { [place('new-b')]: place('new-a') } });
+    const b = await cluster.member('b', { tablespaces: { [place('old-a')]: place('old-b') } });
+    await a.engine.bootstrap({ signal });
+    await a.engine.startPrimary({ acknowledge: null, signal });
+    const client = await a.connect();
+    await client.query('create extension amcheck');
+    await client.query(`create tablespace old location '${place('old-a')}'`);
+    await client.query(
+      'create table t (id int primary key, v text) tablespace old; insert into t select i, md5(i::text) from generate_series(1, 20000) i',
+    );
+    await b.engine.acceptCredentials((await a.engine.credentials())!);
+    await b.engine.provision(a.address, { signal });
+    await b.engine.follow(a.address, { signal });
+    await eventually(
+      cluster.runtime,
+      'b has it all',
+      async () => (await b.engine.inspect({ signal })).replayLsn === (await a.engine.inspect({ signal })).position!.lsn,
+    );
+    await b.engine.freeze({ signal });
+    await client.query("update t set v = 'lost' where id % 50 = 0");
+    await client.query('create table lost tablespace old as select generate_series(1, 1000) as id');
+    await a.engine.stop('immediate', { timeoutMs: 0 });
+    await b.engine.promote({ acknowledge: null, signal });
+    const writer = await b.connect();
+    await writer.query(`create tablespace new location '${place('new-b')}'`);
+    await writer.query('create table won (id int primary key) tablespace new; insert into won select generate_series(1, 2000)');
+    await writer.query("update t set v = 'kept' where id % 70 = 0");
+    await a.engine.rejoin(b.address, { signal });
+    await expectSame(a, b, writer);
+    for (const name of ['old-a', 'old-b', 'new-a', 'new-b'])
+      expect(readdirSync(place(name)), name).toEqual([expect.stringMatching(/^PG_/)]);
+    await writer.end();
+  });
 
   const planOf = (member: TestMember): string => join(member.stateDir, 'postgres-rejoin.json');
 

@@ -15,10 +15,8 @@ import { checkPlan, failed, makePlan, readPlan, removePlan, writePlan, type Rejo
 import { identifySystem } from './replication-connection.ts';
 import { rewind } from './rewind.ts';
 import { renewSlot } from './slots.ts';
-import { isServerError, type Session } from './session.ts';
 import { SourceFiles } from './source-files.ts';
 import { linkTablespaces, tablespaceLinks } from './tablespaces.ts';
-import { historyName } from './timeline.ts';
 
 /** Reading it races with its being written over there. */
 const controlAttemptsMax = 10;
@@ -102,7 +100,7 @@ async function copyFrom(
   const newControl = await readSourceControl(source, control);
   const { label, lsn } = await source.endBackup(binaries.version);
   await writeMarker(places.data, context, control.systemId, { timeline, lsn });
-  await finish(member, { label, newControl, timeline, history: await readHistoryText(session, timeline) }, signal);
+  await finish(member, { label, newControl, histories: await source.histories() }, signal);
   const { readBytes, copiedBytes } = result;
   runtime.logger.info('engine.rejoin.copied', {
     service: context.service,
@@ -141,28 +139,17 @@ async function readSourceControl(source: SourceFiles, ours: ControlFile): Promis
   }
 }
 
-async function readHistoryText(session: Session, timeline: number): Promise<string | undefined> {
-  if (timeline === 1) return undefined;
-  const [row] = await session
-    .query('select pg_read_binary_file($1) as content', { timeoutMs: queryTimeoutMs, values: [`pg_wal/${historyName(timeline)}`] })
-    .catch((error: unknown) => {
-      if (isServerError(error)) return [];
-      throw error;
-    });
-  return Buffer.isBuffer(row?.['content']) ? row['content'].toString('utf8') : undefined;
-}
-
 /** Everything durable before the control file makes it usable. The WAL of the old history must not be read again. */
 async function finish(
   member: Member,
-  parts: { label: string; newControl: Buffer; timeline: number; history: string | undefined },
+  parts: { label: string; newControl: Buffer; histories: ReadonlyMap<string, Buffer> },
   signal: AbortSignal,
 ): Promise<void> {
   const { data } = member.places;
   const { account } = member.context;
   const wal = join(data, 'pg_wal');
   for (const entry of await readdir(wal, { withFileTypes: true })) if (entry.isFile()) await rm(join(wal, entry.name));
-  if (parts.history !== undefined) await writeDurably(join(wal, historyName(parts.timeline)), parts.history, { account });
+  for (const [name, content] of parts.histories) await writeDurably(join(wal, name), content, { account });
   await rm(join(data, 'tablespace_map'), { force: true });
   await writeDurably(join(data, 'backup_label'), parts.label, { account });
   for (const root of [...(await tablespaceLinks(data)), '']) await flushTree(member.runtime.processes, join(data, root, '/'), signal);

@@ -65,6 +65,15 @@ export class SourceFiles {
     return rows.map((row) => ({ path: safePath(String(row['path'])), sizeBytes: Number(row['size']), isDirectory: row['isdir'] === true }));
   }
 
+  /** All timeline history files, by name: who follows this member later may have to fetch any of them from it. */
+  async histories(): Promise<Map<string, Buffer>> {
+    const rows = await this.#query(
+      `select name, pg_read_binary_file('pg_wal/' || name) as content from pg_ls_dir('pg_wal', true, false) as name where name ~ '^[0-9A-F]{8}[.]history$'`,
+      [],
+    );
+    return new Map(rows.flatMap((row) => (Buffer.isBuffer(row['content']) ? [[String(row['name']), row['content']] as const] : [])));
+  }
+
   /** Where each tablespace is over there, by OID. */
   async tablespaces(): Promise<Map<string, string>> {
     const rows = await this.#query(
