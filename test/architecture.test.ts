@@ -8,7 +8,7 @@ import { homes } from './architecture/table.ts';
 import { tokenize } from './architecture/tokens.ts';
 
 const src = readModules('src');
-const all = [...src, ...readModules('test', 'tools')];
+const all = [...src, ...readModules('test', 'tools', 'bench')];
 
 describe('the code is built as docs/architecture.md says', () => {
   test('layers point down', () => expect(rules.layersPointDown(src)).toEqual([]));

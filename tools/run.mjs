@@ -15,6 +15,7 @@ const tasks = {
   demo: [['node', 'bin/holdfast.mjs', 'demo']],
   holdfast: [['node', 'bin/holdfast.mjs']],
   test: [['node', 'tools/test.ts']],
+  bench: [['node', 'tools/bench.ts']],
   lint: [['oxlint', '--type-aware', '--deny-warnings']],
   format: [['oxfmt']],
   'format:check': [['oxfmt', '--check']],

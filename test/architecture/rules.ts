@@ -72,7 +72,7 @@ export const relativeImportsHaveExtensions: Rule = (modules) => {
   return perImport((_, { specifier, target }) => {
     if (target === undefined) return undefined;
     if (!/\.(?:ts|mjs|js)$/.test(specifier)) return `'${specifier}' lacks its extension`;
-    return /^(?:src|test|tools)\//.test(target) && !known.has(target) ? `there is no ${target}` : undefined;
+    return /^(?:src|test|tools|bench)\//.test(target) && !known.has(target) ? `there is no ${target}` : undefined;
   })(modules);
 };
 
