@@ -1,19 +1,40 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { sleepBy } from '../core/sleep.ts';
 
-interface Pending {
+/** How many timers one call may fire before it is taken for an endless loop. */
+const stepsMaxDefault = 1_000_000;
+/** How far `runUntil` and `runUntilIdle` move time on before they give up. */
+const limitMsDefault = 3_600_000;
+/** After so many timers the process's own event loop turns once: it hears signals and messages, and reports rejections that nobody handled. */
+const stepsPerTurn = 64;
+
+/** One timer of one clock. */
+class SimulatedTimer implements Timer {
   readonly clock: SimulatedClock;
   /** World milliseconds. */
   dueMs: number;
   /** Order of arming: breaks ties, so that a run replays exactly. */
   readonly sequence: number;
-  readonly fire: () => void;
-}
+  readonly callback: () => void;
+  /** Place in the heap of those that wait; -1: it does not wait there. */
+  place = -1;
+  fired = false;
 
-/** How many timers one call may fire before it is taken for an endless loop. */
-const stepsMaxDefault = 1_000_000;
-/** How far `runUntil` and `runUntilIdle` move time on before they give up. */
-const limitMsDefault = 3_600_000;
+  constructor(clock: SimulatedClock, dueMs: number, sequence: number, callback: () => void) {
+    this.clock = clock;
+    this.dueMs = dueMs;
+    this.sequence = sequence;
+    this.callback = callback;
+  }
+
+  isBefore(other: SimulatedTimer): boolean {
+    return this.dueMs < other.dueMs || (this.dueMs === other.dueMs && this.sequence < other.sequence);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.fired) this.clock.drop(this);
+  }
+}
 
 /**
  * The time of a simulated world, moved only by hand. Before each timer all promise reactions run to their end, so that what happens
@@ -22,8 +43,8 @@ const limitMsDefault = 3_600_000;
 export class SimulatedTime {
   #nowMs = 0;
   #sequence = 0;
-  /** By due time then sequence, latest first: the next one is the last. */
-  readonly #queue: Pending[] = [];
+  /** A binary heap: each is before the two behind it at 2n + 1 and 2n + 2. */
+  readonly #heap: SimulatedTimer[] = [];
 
   /** World milliseconds since the beginning. */
   get nowMs(): number {
@@ -32,7 +53,7 @@ export class SimulatedTime {
 
   /** How many timers wait on clocks that are not stalled. */
   get pending(): number {
-    return this.#queue.length;
+    return this.#heap.length;
   }
 
   /** A new machine's (or process's) clock in this world. */
@@ -59,56 +80,93 @@ export class SimulatedTime {
     return this.runUntil(() => this.pending === 0, options);
   }
 
-  /** For clocks: a timer at a world time (now, if that has passed). */
-  arm(clock: SimulatedClock, dueMs: number, fire: () => void): Pending {
-    const entry = { clock, dueMs: Math.max(dueMs, this.#nowMs), sequence: this.#sequence, fire };
+  /** For clocks: a timer for a world time (now, if that has passed), not yet waiting. */
+  timer(clock: SimulatedClock, dueMs: number, callback: () => void): SimulatedTimer {
     this.#sequence += 1;
-    this.insert(entry);
-    return entry;
+    return new SimulatedTimer(clock, Math.max(dueMs, this.#nowMs), this.#sequence, callback);
   }
 
   /** For clocks. */
-  insert(entry: Pending): void {
-    this.#queue.splice(this.#indexOf(entry), 0, entry);
+  insert(timer: SimulatedTimer): void {
+    this.#heap.push(timer);
+    this.#up(timer, this.#heap.length - 1);
   }
 
   /** For clocks. */
-  remove(entry: Pending): void {
-    const index = this.#indexOf(entry);
-    if (this.#queue[index] === entry) this.#queue.splice(index, 1);
+  remove(timer: SimulatedTimer): void {
+    const { place } = timer;
+    if (place === -1) return;
+    timer.place = -1;
+    const last = this.#heap.pop()!;
+    if (last === timer) return;
+    this.#up(last, place);
+    this.#down(last, last.place);
   }
 
   /** For clocks: takes out all timers of one clock, in their order. */
-  removeAllOf(clock: SimulatedClock): Pending[] {
-    const taken = this.#queue.filter((entry) => entry.clock === clock).toReversed();
-    for (const entry of taken) this.remove(entry);
+  removeAllOf(clock: SimulatedClock): SimulatedTimer[] {
+    const taken = this.#heap.filter((timer) => timer.clock === clock).toSorted((a, b) => (a.isBefore(b) ? -1 : 1));
+    for (const timer of taken) this.remove(timer);
     return taken;
   }
 
-  async #run(endMs: number, done: () => boolean, stepsMax = stepsMaxDefault): Promise<boolean> {
-    for (let steps = 0; ; steps += 1) {
-      await settle();
-      if (done()) return true;
-      const next = this.#queue.at(-1);
-      if (next === undefined || next.dueMs > endMs) return false;
-      if (steps === stepsMax) throw new Error(`the simulation fired ${stepsMax} timers and did not end: now ${this.#nowMs}`);
-      this.#queue.pop();
-      this.#nowMs = next.dueMs;
-      next.fire();
-    }
+  /** Resolves to true as soon as it is `done`, to false when nothing is left to fire until `endMs`. */
+  #run(endMs: number, done: () => boolean, stepsMax = stepsMaxDefault): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    let steps = 0;
+    const turn = (): void => {
+      try {
+        if (done()) return resolve(true);
+        const next = this.#heap[0];
+        if (next === undefined || next.dueMs > endMs) return resolve(false);
+        if (steps === stepsMax) throw new Error(`the simulation fired ${stepsMax} timers and did not end: now ${this.#nowMs}`);
+        steps += 1;
+        this.remove(next);
+        this.#nowMs = next.dueMs;
+        next.fired = true;
+        next.callback();
+      } catch (error) {
+        return reject(error);
+      }
+      if (steps % stepsPerTurn === 0) setImmediate(turn);
+      else queueMicrotask(afterReactions);
+    };
+    // A tick that is asked for by a promise reaction comes when no reaction is left: at a small part of what a turn of the event loop costs.
+    const afterReactions = (): void => process.nextTick(turn);
+    setImmediate(turn);
+    return promise;
   }
 
-  /** Where `entry` is, or belongs. */
-  #indexOf(entry: Pending): number {
-    let low = 0;
-    let high = this.#queue.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = this.#queue[middle]!;
-      if (other.dueMs > entry.dueMs || (other.dueMs === entry.dueMs && other.sequence > entry.sequence)) low = middle + 1;
-      else high = middle;
+  /** Puts it at `place`, or nearer to the front until what is before it belongs there. */
+  #up(timer: SimulatedTimer, place: number): void {
+    const heap = this.#heap;
+    let at = place;
+    while (at > 0) {
+      const parent = heap[(at - 1) >>> 1]!;
+      if (!timer.isBefore(parent)) break;
+      heap[at] = parent;
+      parent.place = at;
+      at = (at - 1) >>> 1;
     }
-    return low;
+    heap[at] = timer;
+    timer.place = at;
+  }
+
+  #down(timer: SimulatedTimer, place: number): void {
+    const heap = this.#heap;
+    let at = place;
+    for (;;) {
+      let next = 2 * at + 1;
+      if (next >= heap.length) break;
+      if (next + 1 < heap.length && heap[next + 1]!.isBefore(heap[next]!)) next += 1;
+      const child = heap[next]!;
+      if (!child.isBefore(timer)) break;
+      heap[at] = child;
+      child.place = at;
+      at = next;
+    }
+    heap[at] = timer;
+    timer.place = at;
   }
 }
 
@@ -131,7 +189,7 @@ export class SimulatedClock implements Clock {
   #suspendedMs = 0;
   #stalledSinceMs: number | undefined;
   #suspended = false;
-  #held: Pending[] = [];
+  #held: SimulatedTimer[] = [];
 
   constructor(time: SimulatedTime, options: SimulatedClockOptions = {}) {
     this.#time = time;
@@ -158,30 +216,25 @@ export class SimulatedClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): Timer {
-    let fired = false;
-    const entry = this.#time.arm(this, this.#time.nowMs + Math.max(0, delayMs) / this.#rate, () => {
-      fired = true;
-      callback();
-    });
+    const forMs = Math.max(0, delayMs) / this.#rate;
+    const timer = this.#time.timer(this, this.#time.nowMs + forMs, callback);
     if (this.stalled) {
-      this.#time.remove(entry);
       // Counted from when its own time stood still: `resume` adds the whole suspension.
-      if (this.#suspended) entry.dueMs = this.#stalledSinceMs! + Math.max(0, delayMs) / this.#rate;
-      this.#held.push(entry);
-    }
-    return {
-      get fired() {
-        return fired;
-      },
-      [Symbol.dispose]: () => {
-        this.#time.remove(entry);
-        this.#held = this.#held.filter((other) => other !== entry);
-      },
-    };
+      if (this.#suspended) timer.dueMs = this.#stalledSinceMs! + forMs;
+      this.#held.push(timer);
+    } else this.#time.insert(timer);
+    return timer;
+  }
+
+  /** For timers: it is not to fire. */
+  drop(timer: SimulatedTimer): void {
+    this.#time.remove(timer);
+    if (this.stalled) this.#held = this.#held.filter((other) => other !== timer);
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    return sleepBy((ms, callback) => this.after(ms, callback), delayMs, signal);
+    if (signal !== undefined) return sleepBy((ms, callback) => this.after(ms, callback), delayMs, signal);
+    return new Promise((resolve) => void this.after(delayMs, resolve));
   }
 
   /** The process stops (SIGSTOP): time goes on, its timers do not fire. */
@@ -201,9 +254,9 @@ export class SimulatedClock implements Clock {
     this.#suspendedMs += awayMs;
     this.#stalledSinceMs = undefined;
     this.#suspended = false;
-    for (const entry of this.#held.splice(0)) {
-      entry.dueMs = Math.max(entry.dueMs + awayMs, this.#time.nowMs);
-      this.#time.insert(entry);
+    for (const timer of this.#held.splice(0)) {
+      timer.dueMs = Math.max(timer.dueMs + awayMs, this.#time.nowMs);
+      this.#time.insert(timer);
     }
   }
 
@@ -218,9 +271,4 @@ export class SimulatedClock implements Clock {
     this.#suspended = suspended;
     this.#held = this.#time.removeAllOf(this);
   }
-}
-
-/** Lets every promise reaction run that can. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
