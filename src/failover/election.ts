@@ -47,6 +47,7 @@ export async function elect(member: Member, order: ElectionOrder, signal: AbortS
     const term = await sound(member, record.value, order, signal);
     member.deps.record('election.began', { term, leader: record.value.leader, why: member.decision.why });
     const grants = await gather(member, record.value, term, order, signal);
+    member.deps.record('election.fenced', { term, granted: grants.map((grant) => grant.node) });
     return await appoint(member, record, term, order, grants, startedMs, signal);
   } catch (error) {
     const { clock, random } = member.deps.runtime;

@@ -55,6 +55,7 @@ async function claim(member: Member, order: TakeOver, signal: AbortSignal): Prom
   const swapped = await member.deps.store.swap(next, current.revision, signal);
   if (swapped === undefined)
     throw new HoldfastError('FAILOVER_LOST_RACE', 'Another member claimed the leadership first', { retryable: true });
+  member.deps.record('leadership.claimed', { term: order.term });
   await member.see(order.term);
   return next;
 }
