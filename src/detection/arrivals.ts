@@ -1,4 +1,4 @@
-import { momentsOf, phi } from './phi.ts';
+import { momentsOf, phi, type Moments } from './phi.ts';
 
 export interface ArrivalOptions {
   /** Number of intervals kept. 200 heartbeats of 100 ms look back 20 s: long enough for a distribution, short enough to follow a load. */
@@ -27,7 +27,7 @@ export class Arrivals {
   /** Silence is counted from here: the last arrival, or the end of the observer's own stall. */
   #fromMs: number | undefined;
   /** Of the intervals as they are; undefined when they have changed since. */
-  #moments: { readonly mean: number; readonly deviation: number } | undefined;
+  #moments: Moments | undefined;
 
   constructor(options: ArrivalOptions = defaultArrivalOptions) {
     this.#options = options;
@@ -56,9 +56,14 @@ export class Arrivals {
   /** φ now; 0 before the first heartbeat. */
   phi(nowMs: number): number {
     if (this.#fromMs === undefined) return 0;
-    const padding = Math.max(0, PADDING - this.#intervals.length);
-    this.#moments ??= momentsOf([...this.#intervals, ...Array.from({ length: padding }, () => this.#options.expectedMs)]);
+    this.#moments ??= this.#momentsNow();
     return phi(nowMs - this.#fromMs, this.#moments.mean, Math.max(this.#moments.deviation, this.#options.minimumDeviationMs));
+  }
+
+  #momentsNow(): Moments {
+    const padding = PADDING - this.#intervals.length;
+    if (padding <= 0) return momentsOf(this.#intervals);
+    return momentsOf([...this.#intervals, ...Array.from({ length: padding }, () => this.#options.expectedMs)]);
   }
 
   #count(intervalMs: number): void {

@@ -50,13 +50,18 @@ export function phiOfArrivals(arrivalsMs: readonly number[], nowMs: number, opti
   return phi(nowMs - last, mean + acceptablePauseMs, Math.max(deviation, minimumDeviationMs));
 }
 
+export interface Moments {
+  readonly mean: number;
+  readonly deviation: number;
+}
+
 /** Mean and population standard deviation, by two passes (no cancellation). */
-export function momentsOf(values: readonly number[]): { mean: number; deviation: number } {
+export function momentsOf(values: readonly number[]): Moments {
   let sum = 0;
   for (const value of values) sum += value;
   const mean = sum / values.length;
   let squares = 0;
-  for (const value of values) squares += (value - mean) ** 2;
+  for (const value of values) squares += (value - mean) * (value - mean);
   return { mean, deviation: Math.sqrt(squares / values.length) };
 }
 

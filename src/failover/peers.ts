@@ -14,14 +14,32 @@ interface Peer {
   heardMs: number;
 }
 
-/** One peer's evidence and last words. */
-export interface PeerReport {
+/** One peer's evidence and last words, as of now. */
+export class PeerReport {
   readonly node: string;
   readonly status: LinkStatus;
-  readonly phi: number;
   readonly silentMs: number;
-  readonly refused: boolean;
   readonly heartbeat: Heartbeat;
+  readonly #arrivals: Arrivals;
+  readonly #nowMs: number;
+
+  constructor(peer: Peer, nowMs: number) {
+    this.node = peer.node;
+    this.status = peer.status;
+    this.silentMs = nowMs - peer.heardMs;
+    this.heartbeat = peer.heartbeat;
+    this.#arrivals = peer.arrivals;
+    this.#nowMs = nowMs;
+  }
+
+  /** Computed when asked for: most who look at a report do not. */
+  get phi(): number {
+    return this.#arrivals.phi(this.#nowMs);
+  }
+
+  get refused(): boolean {
+    return this.status === 'refused';
+  }
 }
 
 /** Hears the heartbeats of all peers and keeps what detection needs of them; shared by all services of an agent. */
@@ -65,12 +83,12 @@ export class Peers implements Disposable {
 
   reports(): PeerReport[] {
     const now = this.#runtime.clock.monotonicMs();
-    return [...this.#peers.values()].map((peer) => reportOf(peer, now));
+    return [...this.#peers.values()].map((peer) => new PeerReport(peer, now));
   }
 
   report(node: string): PeerReport | undefined {
     const peer = this.#peers.get(node);
-    return peer === undefined ? undefined : reportOf(peer, this.#runtime.clock.monotonicMs());
+    return peer === undefined ? undefined : new PeerReport(peer, this.#runtime.clock.monotonicMs());
   }
 
   /**
@@ -113,15 +131,4 @@ export class Peers implements Disposable {
     this.#links[Symbol.dispose]();
     this.#listeners.clear();
   }
-}
-
-function reportOf(peer: Peer, nowMs: number): PeerReport {
-  return {
-    node: peer.node,
-    status: peer.status,
-    phi: peer.arrivals.phi(nowMs),
-    silentMs: nowMs - peer.heardMs,
-    refused: peer.status === 'refused',
-    heartbeat: peer.heartbeat,
-  };
 }

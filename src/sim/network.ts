@@ -1,3 +1,4 @@
+import type { Timer } from '../core/clock.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import type { LinkStatus, PeerHandler, PeerLink, PeerNetwork } from '../core/peer-network.ts';
 import type { SimulatedClock } from './clock.ts';
@@ -29,7 +30,7 @@ export const calmWay: Readonly<Way> = { open: true, loss: 0, delayMsMin: 0.2, de
  */
 export class SimulatedNetwork {
   readonly #random: SeededRandom;
-  readonly #ways = new Map<string, Way>();
+  readonly #ways = new Map<string, Map<string, Way>>();
   readonly #running = new Map<string, SimulatedPeers>();
   readonly #off = new Set<string>();
   #connections = 0;
@@ -40,18 +41,17 @@ export class SimulatedNetwork {
 
   /** One direction, to be changed at will. */
   way(from: string, to: string): Way {
-    const key = `${from}>${to}`;
-    let way = this.#ways.get(key);
-    if (way === undefined) {
-      way = { ...calmWay };
-      this.#ways.set(key, way);
-    }
-    return way;
+    const way = this.#ways.get(from)?.get(to);
+    if (way !== undefined) return way;
+    const calm = { ...calmWay };
+    const ways = this.#ways.get(from) ?? new Map<string, Way>();
+    this.#ways.set(from, ways.set(to, calm));
+    return calm;
   }
 
   /** All directions are calm again. */
   heal(): void {
-    for (const way of this.#ways.values()) Object.assign(way, calmWay);
+    for (const ways of this.#ways.values()) for (const way of ways.values()) Object.assign(way, calmWay);
   }
 
   /** A place without power answers nothing, not even a refusal. */
@@ -112,6 +112,8 @@ interface Link {
   /** What was sent arrives in order: not before this. World milliseconds by the receiver's clock. */
   arrivesMs: number;
   heardMs: number;
+  /** Looks after it: at the next attempt to connect, or when nothing may have come for too long. */
+  next: Timer | undefined;
 }
 
 interface Waiting {
@@ -120,10 +122,27 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** What a message says: written as JSON when it is sent, read by the first who gets it, the same for all others. */
+class Content {
+  readonly #text: string;
+  #value: unknown;
+  #isRead = false;
+
+  constructor(value: unknown) {
+    this.#text = JSON.stringify(value) ?? 'null';
+  }
+
+  read(): unknown {
+    if (!this.#isRead) this.#value = JSON.parse(this.#text);
+    this.#isRead = true;
+    return this.#value;
+  }
+}
+
 type Packet = { readonly connection: number; readonly from: string } & (
-  | { readonly type: 'cast'; readonly kind: string; readonly body: string }
-  | { readonly type: 'ask'; readonly kind: string; readonly body: string; readonly id: number }
-  | { readonly type: 'answer'; readonly id: number; readonly body: string }
+  | { readonly type: 'cast'; readonly kind: string; readonly body: Content }
+  | { readonly type: 'ask'; readonly kind: string; readonly body: Content; readonly id: number }
+  | { readonly type: 'answer'; readonly id: number; readonly body: Content }
   | { readonly type: 'refusal'; readonly id: number; readonly code: string; readonly message: string }
 );
 
@@ -152,8 +171,10 @@ export class SimulatedPeers implements PeerNetwork {
         connection: 0,
         arrivesMs: 0,
         heardMs: 0,
+        next: undefined,
       });
-      this.#tend(node);
+      this.clock.after(1, () => this.#dial(this.#links.get(node)!));
+      this.#tend(this.#links.get(node)!);
     }
   }
 
@@ -162,9 +183,9 @@ export class SimulatedPeers implements PeerNetwork {
   }
 
   broadcast(kind: string, body: unknown): void {
-    const text = JSON.stringify(body);
+    const content = new Content(body);
     for (const link of this.#links.values()) {
-      if (link.connection !== 0) this.#send(link, { type: 'cast', kind, body: text, connection: link.connection, from: this.self });
+      if (link.connection !== 0) this.#send(link, { type: 'cast', kind, body: content, connection: link.connection, from: this.self });
     }
   }
 
@@ -181,7 +202,7 @@ export class SimulatedPeers implements PeerNetwork {
     );
     const abort = (): void => reject(options.signal?.reason);
     options.signal?.addEventListener('abort', abort, { once: true });
-    this.#send(link, { type: 'ask', kind, id, body: JSON.stringify(body) ?? 'null', connection: link.connection, from: this.self });
+    this.#send(link, { type: 'ask', kind, id, body: new Content(body), connection: link.connection, from: this.self });
     try {
       return await promise;
     } finally {
@@ -234,7 +255,7 @@ export class SimulatedPeers implements PeerNetwork {
     link.heardMs = this.clock.monotonicMs();
     if (packet.type === 'cast')
       void this.#handlers
-        .get(packet.kind)?.(packet.from, JSON.parse(packet.body))
+        .get(packet.kind)?.(packet.from, packet.body.read())
         .catch(() => {});
     else if (packet.type === 'ask') void this.#answer(packet);
     else this.#answered(packet);
@@ -246,7 +267,7 @@ export class SimulatedPeers implements PeerNetwork {
     try {
       const handler = this.#handlers.get(packet.kind);
       if (handler === undefined) throw new Error(`nothing here answers ${packet.kind}`);
-      answer = { ...reply, type: 'answer', body: JSON.stringify(await handler(packet.from, JSON.parse(packet.body))) ?? 'null' };
+      answer = { ...reply, type: 'answer', body: new Content(await handler(packet.from, packet.body.read())) };
     } catch (error) {
       const code = error instanceof HoldfastError ? error.code : 'INTERNAL';
       answer = { ...reply, type: 'refusal', code, message: messageOf(error) };
@@ -258,7 +279,7 @@ export class SimulatedPeers implements PeerNetwork {
   #answered(packet: Packet & { type: 'answer' | 'refusal' }): void {
     const waiting = this.#waiting.get(packet.id);
     if (waiting === undefined) return;
-    if (packet.type === 'answer') waiting.resolve(JSON.parse(packet.body));
+    if (packet.type === 'answer') waiting.resolve(packet.body.read());
     else
       waiting.reject(new HoldfastError('PEER_REFUSED', `${packet.from} refused: ${packet.message} (${packet.code})`, { retryable: true }));
   }
@@ -285,6 +306,7 @@ export class SimulatedPeers implements PeerNetwork {
       if (waiting.connection === connection) waiting.reject(unreachable(link.node, detail));
     }
     if (status === 'reset') this.clock.after(1, () => this.#dial(link));
+    this.#tend(link);
   }
 
   #turn(link: Link, status: LinkStatus, detail: string): void {
@@ -294,19 +316,18 @@ export class SimulatedPeers implements PeerNetwork {
   }
 
   /** Connects, and connects again, for as long as the process lives. */
-  #tend(node: string): void {
-    const link = this.#links.get(node)!;
-    this.clock.after(1, () => this.#dial(link));
-    const again = (): void => {
+  #tend(link: Link): void {
+    link.next?.[Symbol.dispose]();
+    const quietMs = this.clock.monotonicMs() - link.heardMs;
+    link.next = this.clock.after(link.connection === 0 ? redialMs : Math.max(1, silentMsMax - quietMs), () => {
       if (this.#dead) return;
       if (link.connection === 0) this.#dial(link);
-      else if (this.clock.monotonicMs() - link.heardMs > silentMsMax) {
-        this.#hangUp(node, link.connection);
+      else if (this.clock.monotonicMs() - link.heardMs >= silentMsMax) {
+        this.#hangUp(link.node, link.connection);
         this.#lose(link, 'unreachable', `nothing came for ${silentMsMax} ms`);
       }
-      this.clock.after(redialMs, again);
-    };
-    this.clock.after(redialMs, again);
+      this.#tend(link);
+    });
   }
 
   #dial(link: Link): void {
@@ -335,6 +356,7 @@ export class SimulatedPeers implements PeerNetwork {
     link.connection = connection;
     link.heardMs = this.clock.monotonicMs();
     this.#turn(link, 'connected', '');
+    this.#tend(link);
   }
 }
 

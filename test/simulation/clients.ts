@@ -1,7 +1,8 @@
 import type { SeededRandom } from '../../src/sim/index.ts';
 import type { World } from './world.ts';
 
-const pauseMsMax = 100;
+/** Between two writes of one writer, at most: some write all the time, some now and then. */
+const pauseMsMax = { min: 40, max: 600 };
 const patienceMs = 1_000;
 
 /** Writes uniquely numbered rows from every node, through whatever that node's router takes for the leader. */
@@ -19,10 +20,11 @@ export class Clients {
   }
 
   start(): void {
+    const pace = (): number => pauseMsMax.min * (pauseMsMax.max / pauseMsMax.min) ** this.#random.next();
     for (const name of this.#world.names) {
-      this.#write(name, undefined, 0);
+      this.#write(name, undefined, pace(), 0);
       // One that stays with the server that it has, for as long as that answers at all: no router cuts it off.
-      if (this.#random.chance(0.5)) this.#write(name, name, 0);
+      if (this.#random.chance(0.5)) this.#write(name, name, pace(), 0);
     }
   }
 
@@ -31,14 +33,14 @@ export class Clients {
   }
 
   /** @param term highest that this router has seen */
-  #write(from: string, fixed: string | undefined, term: number): void {
+  #write(from: string, fixed: string | undefined, paceMs: number, term: number): void {
     const { time, network } = this.#world;
     const clock = time.clock();
-    clock.after(this.#random.next() * pauseMsMax, () => {
+    clock.after(this.#random.next() * paceMs, () => {
       if (this.#stopped) return;
       const view = this.#world.node(from).route();
       const highest = Math.max(term, view?.term ?? 0);
-      const again = (): void => this.#write(from, fixed, highest);
+      const again = (): void => this.#write(from, fixed, paceMs, highest);
       const target = fixed ?? (view !== undefined && view.term === highest ? view.leader?.node : undefined);
       const travel = target === undefined ? 'lost' : network.travel(from, target);
       if (target === undefined || travel === 'lost') return again();

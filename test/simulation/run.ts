@@ -40,6 +40,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     acknowledge,
     minimum: random.chance(0.85) ? 1 : 0,
     ttlMs: random.pick([2_000, 3_000, 5_000]),
+    heartbeatMs: random.pick([100, 150, 200]),
     ...options.policy,
   };
   const nofailover = members > 2 && random.chance(0.2) ? ['n2'] : [];
