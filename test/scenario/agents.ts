@@ -18,16 +18,25 @@ export interface Configuration {
   [key: string]: unknown;
 }
 
+/** What an agent is run by, in front of its own command, and with; `program`: another `holdfast.mjs` than that of the sources. */
+export type AgentRun = (node: DemoNode) => { command?: readonly string[]; env?: Readonly<Record<string, string>>; program?: string };
+
+const STATUS_MS_MAX = 2_000;
+/** Of several that are asked at once, some may be cut off. */
+const STATUS_OF_MANY_MS_MAX = 500;
+
 /** Agents as processes of their own that nobody restarts: what a fault does to them stays until the test says otherwise. */
 export class Agents implements AsyncDisposable {
   readonly layout: DemoLayout;
   readonly #children = new Map<string, ChildProcess>();
   readonly #clients = new Map<string, Client>();
   readonly #ca: string;
+  readonly #run: AgentRun;
 
-  private constructor(layout: DemoLayout, ca: string) {
+  private constructor(layout: DemoLayout, ca: string, run: AgentRun) {
     this.layout = layout;
     this.#ca = ca;
+    this.#run = run;
   }
 
   static async start(options: {
@@ -37,6 +46,9 @@ export class Agents implements AsyncDisposable {
     acknowledge?: number;
     /** Changes a node's configuration before its agent reads it. */
     configure?: (config: Configuration, node: DemoNode) => void;
+    /** Addresses of as many hosts as there are nodes. Default: all on loopback, and a node that only routes. */
+    hosts?: readonly string[];
+    run?: AgentRun;
   }): Promise<Agents> {
     const nodes = options.nodes ?? 3;
     const layout = await layOut({
@@ -44,13 +56,14 @@ export class Agents implements AsyncDisposable {
       nodes,
       coordination: options.coordination ?? 'embedded',
       acknowledge: options.acknowledge ?? (nodes >= 3 ? 1 : 0),
+      ...(options.hosts !== undefined && { hosts: options.hosts }),
     });
     for (const node of options.configure === undefined ? [] : layout.nodes) {
       const config = parse(await readFile(node.configFile, 'utf8')) as Configuration;
       options.configure!(config, node);
       await writeFile(node.configFile, stringify(config));
     }
-    const agents = new Agents(layout, await readFile(layout.caFile, 'utf8'));
+    const agents = new Agents(layout, await readFile(layout.caFile, 'utf8'), options.run ?? (() => ({})));
     for (const node of layout.nodes) agents.startAgent(node.name);
     return agents;
   }
@@ -65,9 +78,12 @@ export class Agents implements AsyncDisposable {
 
   startAgent(name: string): void {
     const node = this.node(name);
-    const child = spawn(process.execPath, [PROGRAM, 'agent', '--config', node.configFile], {
+    const { command = [], env, program: main = PROGRAM } = this.#run(node);
+    const [program, ...args] = [...command, process.execPath, main, 'agent', '--config', node.configFile];
+    const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
+      ...(env !== undefined && { env: { ...process.env, ...env } }),
     });
     const log = join(dirname(node.configFile), 'agent.log');
     child.stdout.on('data', (chunk: Buffer) => appendFileSync(log, chunk));
@@ -91,18 +107,28 @@ export class Agents implements AsyncDisposable {
   client(name: string): Client {
     let client = this.#clients.get(name);
     if (client === undefined) {
-      client = openClient({ url: `https://127.0.0.1:${this.node(name).agentPort}`, ca: this.#ca, token: this.layout.token });
+      client = openClient({ url: `https://${this.node(name).host}:${this.node(name).agentPort}`, ca: this.#ca, token: this.layout.token });
       this.#clients.set(name, client);
     }
     return client;
   }
 
-  /** As the node sees it (the one that only routes is never a target of faults). */
-  async status(by = 'router'): Promise<ServiceStatus | undefined> {
-    const status: ClusterStatus | undefined = await this.client(by)
-      .status({ signal: AbortSignal.timeout(2_000) })
-      .catch(() => undefined);
-    return status?.services[0];
+  /** As one node sees it. Default: the one that only routes, which is never a target of faults; else who knows of the latest term. */
+  async status(by?: string): Promise<ServiceStatus | undefined> {
+    const members = this.members.map((node) => node.name);
+    const asked = by !== undefined ? [by] : this.layout.nodes.some((node) => node.name === 'router') ? ['router'] : members;
+    const limitMs = asked.length > 1 ? STATUS_OF_MANY_MS_MAX : STATUS_MS_MAX;
+    const answers: (ClusterStatus | undefined)[] = await Promise.all(
+      asked.map((name) =>
+        this.client(name)
+          .status({ signal: AbortSignal.timeout(limitMs) })
+          .catch(() => undefined),
+      ),
+    );
+    return answers
+      .map((answer) => answer?.services[0])
+      .filter((service) => service !== undefined)
+      .toSorted((a, b) => b.term - a.term || Number(b.leader !== null) - Number(a.leader !== null))[0];
   }
 
   async until(
@@ -138,11 +164,16 @@ export class Agents implements AsyncDisposable {
 
   /** Straight to a member's database, past the router. */
   connection(name: string): string {
-    return `postgresql://postgres:${this.layout.password}@127.0.0.1:${this.node(name).databasePort}/postgres`;
+    return `postgresql://postgres:${this.layout.password}@${this.node(name).host}:${this.node(name).databasePort}/postgres`;
+  }
+
+  /** Through the router of a node that routes. */
+  routed(name: string): string {
+    return `postgresql://postgres:${this.layout.password}@${this.node(name).host}:${this.layout.writePort}/postgres`;
   }
 
   get write(): string {
-    return `postgresql://postgres:${this.layout.password}@127.0.0.1:${this.layout.writePort}/postgres`;
+    return this.routed('router');
   }
 
   async logs(): Promise<string> {
@@ -155,8 +186,13 @@ export class Agents implements AsyncDisposable {
     return texts.join('\n');
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Lets go of agents that were, or will be, ended by other means. */
+  async abandon(): Promise<void> {
     for (const client of this.#clients.values()) await client[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.abandon();
     await Promise.all(
       [...this.#children].map(async ([name, child]) => {
         if (child.exitCode !== null || child.signalCode !== null) {

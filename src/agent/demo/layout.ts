@@ -16,10 +16,14 @@ export interface DemoOptions {
   /** embedded | etcd:URL[,URL…] | zookeeper:HOST:PORT[,…] */
   readonly coordination: string;
   readonly acknowledge: number;
+  /** Addresses of as many hosts as there are nodes: each node has one to itself, and routes too. Absent: all on loopback, and one more that only routes. */
+  readonly hosts?: readonly string[];
 }
 
 export interface DemoNode {
   readonly name: string;
+  /** Address at which it listens. */
+  readonly host: string;
   readonly configFile: string;
   readonly agentPort: number;
   /** Undefined on the node that only routes. */
@@ -42,10 +46,11 @@ export async function layOut(options: DemoOptions): Promise<DemoLayout> {
   await mkdir(directory, { recursive: true });
   await requireTraversable(directory);
   const members = Array.from({ length: options.nodes }, (_, index) => `node${index + 1}`);
-  const names = [...members, ROUTER];
+  const names = options.hosts === undefined ? [...members, ROUTER] : members;
+  const hostOf = (name: string): string => options.hosts?.[members.indexOf(name)] ?? HOST;
   const token = await secret(join(directory, 'token'));
   const password = await secret(join(directory, 'password'));
-  await certificates(directory, names);
+  await certificates(directory, names, hostOf);
   const ports = await choosePorts(join(directory, 'ports.json'), [
     ...names.map((name) => `${name}.agent`),
     ...members.map((name) => `${name}.database`),
@@ -55,10 +60,12 @@ export async function layOut(options: DemoOptions): Promise<DemoLayout> {
   const nodes: DemoNode[] = [];
   for (const name of names) {
     const databasePort = members.includes(name) ? ports[`${name}.database`]! : undefined;
-    const node: DemoNode = { name, configFile: join(directory, name, 'holdfast.yaml'), agentPort: ports[`${name}.agent`]!, databasePort };
+    const configFile = join(directory, name, 'holdfast.yaml');
+    nodes.push({ name, host: hostOf(name), configFile, agentPort: ports[`${name}.agent`]!, databasePort });
+  }
+  for (const node of nodes) {
     await mkdir(dirname(node.configFile), { recursive: true });
-    await writeFile(node.configFile, configOf(directory, node, members, ports, options), { mode: 0o600 });
-    nodes.push(node);
+    await writeFile(node.configFile, configOf(directory, node, nodes, ports, options), { mode: 0o600 });
   }
   return {
     directory,
@@ -74,24 +81,21 @@ export async function layOut(options: DemoOptions): Promise<DemoLayout> {
 function configOf(
   directory: string,
   node: DemoNode,
-  members: readonly string[],
+  nodes: readonly DemoNode[],
   ports: Readonly<Record<string, number>>,
   options: DemoOptions,
 ): string {
-  const service =
-    node.databasePort === undefined
-      ? { router: { write: `${HOST}:${ports['write']}`, read: `${HOST}:${ports['read']}` } }
-      : {
-          postgres: {
-            data: join(directory, node.name, 'data'),
-            listen: `${HOST}:${node.databasePort}`,
-            superuser: { password: `file:${join(directory, 'password')}` },
-            replication: { acknowledge: options.acknowledge },
-          },
-        };
+  const isMember = node.databasePort !== undefined;
+  const postgres = {
+    data: join(directory, node.name, 'data'),
+    listen: `${node.host}:${node.databasePort}`,
+    superuser: { password: `file:${join(directory, 'password')}` },
+    replication: { acknowledge: options.acknowledge },
+  };
+  const router = { write: `${node.host}:${ports['write']}`, read: `${node.host}:${ports['read']}` };
   return formatConfig({
     cluster: 'demo',
-    node: { name: node.name, site: 'here', listen: `${HOST}:${node.agentPort}`, state: join(directory, node.name, 'state') },
+    node: { name: node.name, site: 'here', listen: `${node.host}:${node.agentPort}`, state: join(directory, node.name, 'state') },
     security: {
       ca: join(directory, 'tls', 'ca.pem'),
       cert: join(directory, 'tls', `${node.name}.pem`),
@@ -99,8 +103,10 @@ function configOf(
       tokens: [{ name: 'demo', role: 'admin', secret: `file:${join(directory, 'token')}` }],
     },
     coordination: coordinationOf(directory, options.coordination),
-    peers: members.filter((name) => name !== node.name).map((name) => `${HOST}:${ports[`${name}.agent`]}`),
-    services: { [DEMO_SERVICE]: service },
+    peers: nodes.filter((other) => other !== node && other.databasePort !== undefined).map((other) => `${other.host}:${other.agentPort}`),
+    services: {
+      [DEMO_SERVICE]: { ...(isMember && { postgres }), ...((!isMember || options.hosts !== undefined) && { router }) },
+    },
   });
 }
 
@@ -127,7 +133,7 @@ async function secret(file: string): Promise<string> {
   }
 }
 
-async function certificates(directory: string, names: readonly string[]): Promise<void> {
+async function certificates(directory: string, names: readonly string[], hostOf: (name: string) => string): Promise<void> {
   const folder = join(directory, 'tls');
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o700);
@@ -138,7 +144,8 @@ async function certificates(directory: string, names: readonly string[]): Promis
     );
   if (!(await exists('ca.pem'))) await createAuthorityFiles(folder, { cluster: 'demo' });
   for (const node of names) {
-    if (!(await exists(`${node}.pem`))) await createNodeFiles(folder, { authorityDirectory: folder, node, hosts: [HOST, 'localhost'] });
+    if (!(await exists(`${node}.pem`)))
+      await createNodeFiles(folder, { authorityDirectory: folder, node, hosts: [...new Set([HOST, 'localhost', hostOf(node)])] });
   }
 }
 

@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Clock } from '../../../src/core/clock.ts';
 import { makeCertificates, type TestCertificates } from './certificates.ts';
-import { freePorts, ServerProcess } from './server-process.ts';
+import { freePorts, LOOPBACK, ServerProcess, type ServerPlace, within } from './server-process.ts';
 
 const run = promisify(execFile);
 
@@ -27,6 +27,8 @@ export interface EtcdOptions {
   readonly tokenTtlS?: number;
   /** Default 1000. The least TTL of a lease is 1.5 times it, rounded up to seconds. */
   readonly electionMs?: number;
+  /** Where each member runs. Default: on loopback. */
+  readonly places?: readonly ServerPlace[];
 }
 
 /** Whether etcd and etcdctl are installed. With HOLDFAST_REQUIRE=all their absence is an error. */
@@ -38,7 +40,7 @@ export function hasEtcd(): boolean {
   return found;
 }
 
-/** Real etcd on loopback, of one member or three, in a directory of its own under the system's temporary one. */
+/** Real etcd, of one member or three, in a directory of its own under the system's temporary one. */
 export class EtcdCluster implements AsyncDisposable {
   readonly members: readonly EtcdMember[];
   readonly certificates: TestCertificates | undefined;
@@ -176,12 +178,22 @@ export class EtcdMember extends ServerProcess {
   /** Client URL. */
   readonly url: string;
   readonly port: number;
+  /** Where the others reach it. */
+  readonly peerPort: number;
 
-  constructor(name: string, url: string, args: readonly string[], logFile: string, clock: Clock) {
-    super({ program: 'etcd', args, logFile }, clock);
+  constructor(
+    name: string,
+    urls: { client: string; peer: string },
+    place: ServerPlace,
+    args: readonly string[],
+    logFile: string,
+    clock: Clock,
+  ) {
+    super({ ...within(place, 'etcd', args), logFile }, clock);
     this.name = name;
-    this.url = url;
-    this.port = Number(new URL(url).port);
+    this.url = urls.client;
+    this.port = Number(new URL(urls.client).port);
+    this.peerPort = Number(new URL(urls.peer).port);
   }
 
   /** Kills it and starts it again on the same data and ports. See `EtcdCluster.ready`. */
@@ -199,10 +211,11 @@ async function describeMembers(
 ): Promise<EtcdMember[]> {
   const names = Array.from({ length: options.members ?? 1 }, (_, n) => `m${n + 1}`);
   const ports = await freePorts(names.length * 2);
-  const peers = names.map((_, n) => `http://127.0.0.1:${ports[2 * n + 1]}`);
+  const places = names.map((_, n) => options.places?.[n] ?? LOOPBACK);
+  const peers = places.map(({ address }, n) => `http://${address}:${ports[2 * n + 1]}`);
   const electionMs = options.electionMs ?? 1000;
   return names.map((name, n) => {
-    const url = `${certificates ? 'https' : 'http'}://127.0.0.1:${ports[2 * n]}`;
+    const url = `${certificates ? 'https' : 'http'}://${places[n]!.address}:${ports[2 * n]}`;
     const flags: Record<string, string> = {
       name,
       'data-dir': join(directory, name),
@@ -224,6 +237,6 @@ async function describeMembers(
       Object.assign(flags, { 'cert-file': server.cert, 'key-file': server.key, 'trusted-ca-file': ca, 'client-cert-auth': 'true' });
     }
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
-    return new EtcdMember(name, url, args, join(directory, `${name}.log`), clock);
+    return new EtcdMember(name, { client: url, peer: peers[n]! }, places[n]!, args, join(directory, `${name}.log`), clock);
   });
 }

@@ -12,6 +12,20 @@ export interface ServerCommand {
   readonly cwd?: string;
 }
 
+/** Where a server of a test runs, when that is not this machine's loopback. */
+export interface ServerPlace {
+  readonly address: string;
+  /** A command that starts, in its own place, the one that follows it: `nsenter --net=…`. */
+  readonly within: readonly string[];
+}
+
+export const LOOPBACK: ServerPlace = { address: '127.0.0.1', within: [] };
+
+export function within(place: ServerPlace, program: string, args: readonly string[]): { program: string; args: readonly string[] } {
+  const [first = program, ...rest] = [...place.within, program, ...args];
+  return { program: first, args: rest };
+}
+
 /** A server program that a test starts, kills, stops and continues. Started again, it runs on the data it left. */
 export class ServerProcess {
   readonly #command: ServerCommand;
@@ -32,6 +46,10 @@ export class ServerProcess {
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   start(): void {

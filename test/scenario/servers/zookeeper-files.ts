@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../../src/core/clock.ts';
 import type { TestCertificates } from './certificates.ts';
 import { CutProxy } from './cut-proxy.ts';
-import { freePorts } from './server-process.ts';
+import { freePorts, LOOPBACK, type ServerPlace } from './server-process.ts';
 
 export const JAR = '/usr/share/java/zookeeper.jar';
 /** What Debian's jar does not name itself: a log, and what TLS needs. */
@@ -24,6 +24,8 @@ export interface ZooKeeperOptions {
   readonly thirdApart?: boolean;
   /** How often empty containers are looked for and removed. Default: ZooKeeper's, a minute. */
   readonly containerCheckMs?: number;
+  /** Where each server runs. Default: on loopback. */
+  readonly places?: readonly ServerPlace[];
   /** Further lines of zoo.cfg. */
   readonly extra?: readonly string[];
 }
@@ -34,6 +36,9 @@ export interface ServerFiles {
   readonly clientPort: number;
   /** With `tls` only. */
   readonly securePort: number | undefined;
+  /** All that it listens on. */
+  readonly ports: readonly number[];
+  readonly place: ServerPlace;
   /** Arguments of java. */
   readonly args: readonly string[];
 }
@@ -60,6 +65,7 @@ export async function writeServerFiles(
     election: free[4 * n + 2]!,
     secure: free[4 * n + 3]!,
   }));
+  const places = all.map((_, n) => options.places?.[n] ?? LOOPBACK);
   const thirdLinks: CutProxy[] = [];
   const relay = async (port: number): Promise<number> => {
     const link = await CutProxy.open({ port }, clock);
@@ -79,11 +85,24 @@ export async function writeServerFiles(
     await mkdir(home);
     await writeFile(join(home, 'myid'), `${n + 1}\n`);
     const view = n === 2 ? thirdsView : all;
-    const members = view.map(({ client, quorum, election }, m) => `server.${m + 1}=127.0.0.1:${quorum}:${election};127.0.0.1:${client}`);
-    const where = count === 1 ? [`clientPort=${own.client}`, 'clientPortAddress=127.0.0.1'] : ['standaloneEnabled=false', ...members];
+    const members = view.map(({ client, quorum, election }, m) => {
+      const { address } = places[m]!;
+      return `server.${m + 1}=${address}:${quorum}:${election};${address}:${client}`;
+    });
+    const place = places[n]!;
+    const where =
+      count === 1 ? [`clientPort=${own.client}`, `clientPortAddress=${place.address}`] : ['standaloneEnabled=false', ...members];
     const tls = certificates === undefined ? [] : await tlsLines(home, own.secure, certificates);
     await writeFile(join(home, 'zoo.cfg'), [...commonLines(home, options), ...where, ...tls, ...(options.extra ?? [])].join('\n'));
-    return { home, clientPort: own.client, securePort: certificates && own.secure, args: javaArgs(options, join(home, 'zoo.cfg')) };
+    const ports = [own.client, own.quorum, own.election];
+    return {
+      home,
+      clientPort: own.client,
+      securePort: certificates && own.secure,
+      ports,
+      place,
+      args: javaArgs(options, join(home, 'zoo.cfg')),
+    };
   });
   return { servers: await Promise.all(servers), thirdLinks };
 }

@@ -7,8 +7,8 @@ import { delimiter, join } from 'node:path';
 import type { Clock } from '../../../src/core/clock.ts';
 import { makeCertificates, type TestCertificates } from './certificates.ts';
 import type { CutProxy } from './cut-proxy.ts';
-import { ServerProcess } from './server-process.ts';
-import { JAR, writeServerFiles, type ZooKeeperOptions } from './zookeeper-files.ts';
+import { ServerProcess, within } from './server-process.ts';
+import { JAR, type ServerFiles, writeServerFiles, type ZooKeeperOptions } from './zookeeper-files.ts';
 
 export type { ZooKeeperOptions } from './zookeeper-files.ts';
 
@@ -27,7 +27,7 @@ export function hasZooKeeper(): boolean {
   return found;
 }
 
-/** Real ZooKeeper on loopback, one server or three, in a directory of its own under the system's temporary one. */
+/** Real ZooKeeper, one server or three, in a directory of its own under the system's temporary one. */
 export class ZooKeeperEnsemble implements AsyncDisposable {
   readonly servers: readonly ZooKeeperServer[];
   readonly certificates: TestCertificates | undefined;
@@ -59,9 +59,9 @@ export class ZooKeeperEnsemble implements AsyncDisposable {
       const directory = await mkdtemp(join(tmpdir(), 'holdfast-zookeeper-'));
       const certificates = options.tls === true ? await makeCertificates(directory) : undefined;
       const files = await writeServerFiles(directory, clock, options, certificates);
-      const servers = files.servers.map(({ home, args, clientPort, securePort }) => {
-        const process = new ServerProcess({ program: 'java', args, logFile: join(home, 'server.log'), cwd: home }, clock);
-        return new ZooKeeperServer(clientPort, securePort, process, clock);
+      const servers = files.servers.map((file) => {
+        const command = { ...within(file.place, 'java', file.args), logFile: join(file.home, 'server.log'), cwd: file.home };
+        return new ZooKeeperServer(file, new ServerProcess(command, clock), clock);
       });
       const ensemble = new ZooKeeperEnsemble(servers, files.thirdLinks, certificates, directory, options, clock);
       try {
@@ -81,7 +81,7 @@ export class ZooKeeperEnsemble implements AsyncDisposable {
 
   /** `host:port` of each server. */
   get addresses(): string[] {
-    return this.servers.map(({ port }) => `127.0.0.1:${port}`);
+    return this.servers.map(({ address, port }) => `${address}:${port}`);
   }
 
   /** Resolves when all servers that run, and are not paused, serve. */
@@ -144,15 +144,20 @@ export class ZooKeeperEnsemble implements AsyncDisposable {
 
 /** One server process and its data. */
 export class ZooKeeperServer {
+  readonly address: string;
   readonly port: number;
   /** With `tls` only. */
   readonly securePort: number | undefined;
+  /** All that it listens on. */
+  readonly ports: readonly number[];
   readonly process: ServerProcess;
   readonly #clock: Clock;
 
-  constructor(port: number, securePort: number | undefined, process: ServerProcess, clock: Clock) {
-    this.port = port;
-    this.securePort = securePort;
+  constructor(files: ServerFiles, process: ServerProcess, clock: Clock) {
+    this.address = files.place.address;
+    this.port = files.clientPort;
+    this.securePort = files.securePort;
+    this.ports = files.ports;
     this.process = process;
     this.#clock = clock;
   }
@@ -164,7 +169,7 @@ export class ZooKeeperServer {
 
   /** Its answer to a four-letter word; what came of it, when it does not answer. */
   async ask(word: string): Promise<string> {
-    const socket = connect(this.port, '127.0.0.1');
+    const socket = connect(this.port, this.address);
     using _limit = this.#clock.after(WORD_MS_MAX, () => socket.destroy());
     let answer = '';
     socket.on('error', () => {}).on('data', (chunk: Buffer) => (answer += chunk.toString()));
