@@ -11,7 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/simulation/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/simulation/**/*.test.ts', 'test/history/**/*.test.ts'],
           pool: 'threads',
           isolate: false,
           testTimeout: 30_000,

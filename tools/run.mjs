@@ -16,6 +16,7 @@ const tasks = {
   holdfast: [['node', 'bin/holdfast.mjs']],
   test: [['node', 'tools/test.ts']],
   bench: [['node', 'tools/bench.ts']],
+  linearizable: [['node', 'test/history/linearizable.ts']],
   lint: [['oxlint', '--type-aware', '--deny-warnings']],
   format: [['oxfmt']],
   'format:check': [['oxfmt', '--check']],
