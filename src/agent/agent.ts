@@ -9,6 +9,7 @@ import { LeadershipStore } from '../failover/leadership-store.ts';
 import { Member } from '../failover/member.ts';
 import { switchover } from '../failover/operate.ts';
 import { Peers } from '../failover/peers.ts';
+import type { LocalRouters } from '../failover/routers.ts';
 import { SessionKeeper } from '../failover/session-keeper.ts';
 import { openRouter } from '../routing/registry.ts';
 import { Control } from './control.ts';
@@ -23,6 +24,9 @@ import { version } from './version.ts';
 
 const HAND_OVER_MS = 10_000;
 const STOP_DATABASE_MS = 30_000;
+
+/** Of a node that has a member and no router. */
+const noRouters: LocalRouters = { hold: () => Promise.resolve(), resume: () => {} };
 
 /** How an agent ends: `hand-over` moves leaderships away first; `stop` only stops its databases; `leave` leaves them to the next agent. */
 export type Ending = 'hand-over' | 'stop' | 'leave';
@@ -92,7 +96,7 @@ export class Agent {
                 peers,
                 runtime,
                 announce,
-                holdRouters: (term) => router?.hold(term),
+                routers: router ?? noRouters,
                 record: (what, data) => events.add(name, what, data),
               }),
             );
@@ -101,7 +105,7 @@ export class Agent {
     Member.answer(
       peers,
       (service) => services.get(service)?.member,
-      (service, term) => services.get(service)?.router?.hold(term),
+      (service) => services.get(service)?.router,
     );
     const compose = (): Heartbeat => composeHeartbeat(config, runtime, services);
     heartbeats = stack.use(

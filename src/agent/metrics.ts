@@ -28,6 +28,18 @@ export function agentMetrics(
       gauge('database_running', 'Whether the database process runs', labels, Number(member.running)),
       gauge('database_accepting', 'Whether the database answers queries', labels, Number(member.accepting)),
       gauge('streaming', 'Whether this replica receives WAL', labels, Number(member.streamingFrom !== undefined)),
+      gauge(
+        'disk_impaired',
+        'Whether the disk of the data is full, or does not finish writing',
+        labels,
+        Number(member.impairment !== undefined),
+      ),
+      gauge(
+        'damaged_pages',
+        'How often a page with a wrong checksum was read since the statistics began',
+        labels,
+        member.damagedPages ?? 0,
+      ),
       gauge('promised_term', 'Highest term promised', labels, member.promised),
     );
     if (member.position !== undefined) {
@@ -39,6 +51,17 @@ export function agentMetrics(
   }
   for (const router of own.heartbeat.routers) {
     const labels = { service: router.service };
+    const program = { ...labels, router: router.kind };
+    samples.push(
+      gauge('router_term', 'Highest term in force for the clients of the router', program, router.term),
+      gauge('router_holding', 'Whether new writers wait', program, Number(router.holding)),
+      gauge(
+        'router_obeys',
+        'Whether the program that carries the clients does what it is told',
+        program,
+        Number(router.problem === undefined),
+      ),
+    );
     for (const [kind, value] of Object.entries(router.connections))
       samples.push(gauge('router_connections', 'Client connections of the router', { ...labels, kind }, value));
     samples.push(

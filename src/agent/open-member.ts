@@ -12,6 +12,7 @@ import { Member } from '../failover/member.ts';
 import type { MemberDependencies } from '../failover/member-parts.ts';
 import type { LeadershipStore } from '../failover/leadership-store.ts';
 import type { Peers } from '../failover/peers.ts';
+import type { LocalRouters } from '../failover/routers.ts';
 import type { FailoverPolicy } from '../failover/policy.ts';
 import type { SessionKeeper } from '../failover/session-keeper.ts';
 import { openDurableCell } from '../runtime/index.ts';
@@ -28,7 +29,7 @@ export interface MemberParts {
   readonly peers: Peers;
   readonly runtime: MachineRuntime;
   readonly announce: () => void;
-  readonly holdRouters: (term: number) => void;
+  readonly routers: LocalRouters;
   readonly record: MemberDependencies['record'];
 }
 
@@ -62,7 +63,7 @@ export async function openMember(parts: MemberParts): Promise<Member> {
       fence,
       runtime: member.runtime,
       announce: parts.announce,
-      holdRouters: parts.holdRouters,
+      routers: parts.routers,
       record: parts.record,
     },
   );

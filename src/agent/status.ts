@@ -50,12 +50,14 @@ export function serviceStatus(facts: ServiceFacts, wallMs: number): ServiceStatu
     roster: roster.map((configuration) => ({ k: configuration.k, voters: [...configuration.voters] })),
     warnings: warningsOf(facts, members, leader?.node.node, wallMs),
     members,
-    routers: facts.nodes.flatMap((node) =>
-      node.heartbeat.routers
-        .filter((router) => router.service === facts.service && node.alive)
-        .map(({ service: _, ...router }) => ({ node: node.node, ...dropUndefined(router) })),
-    ),
+    routers: routersOf(facts).map(({ node, router: { service: _, ...router } }) => ({ node, ...dropUndefined(router) })),
   };
+}
+
+function routersOf({ nodes, service }: ServiceFacts): { node: string; router: Heartbeat['routers'][number] }[] {
+  return nodes.flatMap(({ node, alive, heartbeat }) =>
+    alive ? heartbeat.routers.filter((router) => router.service === service).map((router) => ({ node, router })) : [],
+  );
 }
 
 function memberStatus(node: NodeReport, state: MemberState, leader: { node: NodeReport; state: MemberState } | undefined): MemberStatus {
@@ -73,6 +75,8 @@ function memberStatus(node: NodeReport, state: MemberState, leader: { node: Node
     lsn: state.position === undefined ? undefined : formatLsn(BigInt(state.position.lsn)),
     replayLsn: state.replayLsn === undefined ? undefined : formatLsn(BigInt(state.replayLsn)),
     lagBytes: lag,
+    impairment: node.alive ? state.impairment : undefined,
+    damagedPages: state.damagedPages,
     sync,
     address: `${state.address.host}:${state.address.port}`,
     agentAddress: node.heartbeat.agentAddress,
@@ -96,8 +100,12 @@ function warningsOf(facts: ServiceFacts, members: readonly MemberStatus[], leade
     else if (['foreign', 'out', 'fenced', 'failed'].includes(member.state))
       warnings.push(`${member.node} is ${member.state}: ${member.detail ?? ''}`);
     else if ((member.lagBytes ?? 0) > LAG_WARNING_BYTES) warnings.push(`${member.node} is ${member.lagBytes} bytes behind.`);
+    if (member.impairment !== undefined) warnings.push(`${member.node}: ${member.detail ?? `its disk is ${member.impairment}`}`);
+    if ((member.damagedPages ?? 0) > 0) warnings.push(damaged(facts.service, member, leader));
     if (member.pendingRestart === true) warnings.push(`${member.node} needs a restart for changed settings.`);
   }
+  for (const { node, router } of routersOf(facts))
+    if (router.problem !== undefined) warnings.push(`The router on ${node} (${router.kind}): ${router.problem}`);
   const target = facts.record?.roster.at(-1);
   if (facts.acknowledge > 0 && target !== undefined && members.length > 1) {
     if (target.k === 0) warnings.push('No replica acknowledges commits yet: losing the leader now could lose data.');
@@ -110,6 +118,14 @@ function warningsOf(facts: ServiceFacts, members: readonly MemberStatus[], leade
       warnings.push(`The clock of ${node.node} is ${(apart / 1000).toFixed(1)} s apart from here: check its time synchronisation.`);
   }
   return warnings;
+}
+
+function damaged(service: string, { node, damagedPages }: MemberStatus, leader: string | undefined): string {
+  const advice =
+    node === leader
+      ? 'let another lead (`holdfast switchover`), then copy this one anew'
+      : `\`holdfast reinit ${service} --node ${node}\` copies its data anew`;
+  return `${node} has met damaged pages ${damagedPages} times (their checksums are wrong): look at its disk and memory; ${advice}.`;
 }
 
 function dropUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {

@@ -15,6 +15,10 @@ export const memberStatusSchema = z.object({
   replayLsn: lsn.optional(),
   /** Bytes behind the leader's last known position. */
   lagBytes: z.number().int().nonnegative().optional(),
+  /** Its disk does not let it write: full, or not finishing what is written. */
+  impairment: z.enum(['full', 'stalled']).optional(),
+  /** How often a damaged page was read there since its statistics began. */
+  damagedPages: z.number().nonnegative().optional(),
   /** `leader` for the leader; otherwise as PostgreSQL says it. */
   sync: z.enum(['leader', 'sync', 'quorum', 'potential', 'async']).optional(),
   /** host:port of the service itself. */
@@ -39,6 +43,14 @@ export const routerStatusSchema = z.object({
   write: endpoint.optional(),
   read: endpoint.optional(),
   term: z.number().int(),
+  /** What carries the clients: `proxy` (the built-in router), `haproxy`, `pgbouncer`. */
+  kind: z.string(),
+  /** New writers wait. */
+  holding: z.boolean(),
+  /** How long it may take at a hand-over until no transaction is under way. */
+  drainMs: z.number(),
+  /** Why the program that carries the clients does not do what it is told. */
+  problem: z.string().optional(),
   connections: z.object({ write: z.number().int(), read: z.number().int(), held: z.number().int() }),
   cutTotal: z.number().int(),
   refusedTotal: z.number().int(),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { duration, name, path, percent, size } from '../core/config-fields.ts';
 import { configSchema as postgresSchema } from '../engine/adapters/postgres/config.ts';
 import { configSchema as processSchema } from '../engine/adapters/process/config.ts';
-import { configSchema as routerSchema } from '../routing/adapters/proxy/config.ts';
+import { routerSchema } from '../routing/config.ts';
 import { backupSchema } from './copies.ts';
 
 const objectivesSchema = z.strictObject({

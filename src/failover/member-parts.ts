@@ -6,6 +6,7 @@ import type { LeadershipStore } from './leadership-store.ts';
 import type { Peers } from './peers.ts';
 import type { FailoverPolicy } from './policy.ts';
 import type { PromiseRecord } from './records.ts';
+import type { LocalRouters } from './routers.ts';
 import type { SessionKeeper } from './session-keeper.ts';
 
 /** What a member is told of itself. */
@@ -31,8 +32,7 @@ export interface MemberDependencies {
   readonly runtime: Runtime;
   /** Something that others wait for has changed: tell them now. */
   readonly announce: () => void;
-  /** A planned hand-over begins: this node's routers hold new connections until a term higher than this serves. */
-  readonly holdRouters: (term: number) => void;
+  readonly routers: LocalRouters;
   /** Changes of state for the ledger and for `events`. */
   readonly record: (kind: string, data: Readonly<Record<string, unknown>>) => void;
 }

@@ -18,6 +18,7 @@ import { sameAcknowledgement, type InForce } from './quorum.ts';
 import type { HistoryRecord } from './records.ts';
 import { answerRequests } from './requests.ts';
 import { Retention } from './retention.ts';
+import type { LocalRouters } from './routers.ts';
 
 /** An action that failed is not tried again before. */
 const FAILED_ACTION_PAUSE_MS = 500;
@@ -372,8 +373,12 @@ export class Member implements AsyncDisposable {
   }
 
   /** Registers what peers may ask of any member; once per agent. */
-  static answer(peers: Peers, memberOf: (service: string) => Member | undefined, hold: (service: string, term: number) => void): void {
-    answerRequests(peers, memberOf, hold);
+  static answer(
+    peers: Peers,
+    memberOf: (service: string) => Member | undefined,
+    routersOf: (service: string) => LocalRouters | undefined,
+  ): void {
+    answerRequests(peers, memberOf, routersOf);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -57,6 +57,11 @@ export const routerStateSchema = z.object({
   connections: z.object({ write: z.number(), read: z.number(), held: z.number() }),
   cutTotal: z.number(),
   refusedTotal: z.number(),
+  // Agents of an earlier version say nothing of these.
+  kind: z.string().max(40).default('proxy'),
+  holding: z.boolean().default(false),
+  drainMs: z.number().nonnegative().max(120_000).default(0),
+  problem: z.string().max(2_000).optional(),
 });
 
 /** Broadcast by every agent every `heartbeatMs`, and at once on a change that others wait for. */
@@ -117,7 +122,7 @@ export const takeOverReplySchema = z.object({ term, tookMs: z.number() });
 /** `confirm`: a leader that can not reach the store asks every member to hold still for `forMs`. */
 export const confirmRequestSchema = z.object({ service: z.string(), term, leader: node, forMs: z.number().positive().max(60_000) });
 
-/** `hold`: a planned hand-over of the leadership of `term` begins. */
+/** `hold`: a planned hand-over of the leadership of `term` begins, answered once this node's router is quiet. `resume`: it was given up. */
 export const holdSchema = z.object({ service: z.string(), term });
 
 /** `command`: an operator's request passed on to the node that can do it. */

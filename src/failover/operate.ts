@@ -3,6 +3,8 @@ import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
 import { takeOverReplySchema, toWire, type Outcome, type TakeOver } from './messages.ts';
 import { elect } from './election.ts';
 import { beginToLead, ownRecord } from './lead.ts';
+import type { LeadershipRecord, Versioned } from './records.ts';
+import { holdRouters, resumeRouters } from './routers.ts';
 import type { Member } from './member.ts';
 import type { PeerView } from './observation.ts';
 import { formatLsn } from './take-over.ts';
@@ -66,15 +68,12 @@ export async function switchover(member: Member, to: string | undefined): Promis
 }
 
 async function handOver(member: Member, successor: string): Promise<Outcome> {
-  const { engine, store, peers, fence } = member.deps;
+  const { engine, peers, fence } = member.deps;
   return member.gate.run(async (signal) => {
     await checkpoint(member, signal);
-    const record = await store.refresh(signal);
-    if (record === null || record.value.leader !== member.node)
-      throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} any more`);
+    const held = ownRecord(member).value.term;
     const beganMs = member.now();
-    member.deps.holdRouters(record.value.term);
-    peers.network.broadcast('hold', { service: member.service, term: record.value.term });
+    const record = await holdAndConfirm(member, held, signal);
     const term = Math.max(record.value.term, member.pledged, ...member.peerViews().map((peer) => peer.state.promised)) + 1;
     await member.promise(term);
     const position = engine.capabilities.replicated
@@ -112,6 +111,20 @@ async function handOver(member: Member, successor: string): Promise<Outcome> {
     }
     return { leader: successor, term, tookMs: Math.round(member.now() - beganMs) };
   });
+}
+
+/** From here on clients wait. The leadership is looked at once more when they do: it may have taken a while. */
+async function holdAndConfirm(member: Member, term: number, signal: AbortSignal): Promise<Versioned<LeadershipRecord>> {
+  try {
+    await holdRouters(member, term, signal);
+    const record = await member.deps.store.refresh(signal);
+    if (record === null || record.value.leader !== member.node || record.value.term !== term)
+      throw new HoldfastError('SWITCHOVER_REFUSED', `${member.node} does not lead ${member.service} any more`);
+    return record;
+  } catch (error) {
+    resumeRouters(member, term);
+    throw error;
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ import {
 import type { Member } from './member.ts';
 import { forceFailover, reinit, restart, switchover } from './operate.ts';
 import type { Peers } from './peers.ts';
+import type { LocalRouters } from './routers.ts';
 import { takeOver } from './take-over.ts';
 
 /** After promising somebody else: so long it leaves the attempt to them. */
@@ -26,7 +27,7 @@ const STOP_TIMEOUT_MS = 5_000;
 export function answerRequests(
   peers: Peers,
   memberOf: (service: string) => Member | undefined,
-  hold: (service: string, term: number) => void,
+  routersOf: (service: string) => LocalRouters | undefined,
 ): void {
   const find = (service: string): Member => {
     const member = memberOf(service);
@@ -50,7 +51,11 @@ export function answerRequests(
   });
   network.handle('hold', async (_from, body) => {
     const { service, term } = holdSchema.parse(body);
-    hold(service, term);
+    await routersOf(service)?.hold(term);
+  });
+  network.handle('resume', async (_from, body) => {
+    const { service, term } = holdSchema.parse(body);
+    routersOf(service)?.resume(term);
   });
   network.handle('command', async (_from, body) => {
     const request = commandSchema.parse(body);

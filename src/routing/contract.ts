@@ -144,7 +144,7 @@ export function describeRouterContract(name: string, harness: RouterHarness): vo
       router.publish(view(1, a));
       const old = await connect(router);
       await hears(old, 'a\n');
-      router.hold(1);
+      await router.hold(1);
       router.publish(view(1, a, [replica(b!, 0)]));
       const fresh = await connect(router);
       await held(router, 1);
@@ -161,7 +161,7 @@ export function describeRouterContract(name: string, harness: RouterHarness): vo
       const router = await open();
       router.publish(view(1, a));
       router.publish(view(2, b));
-      router.hold(1);
+      await router.hold(1);
       await hears(await connect(router), 'b\n');
     });
 
@@ -169,7 +169,7 @@ export function describeRouterContract(name: string, harness: RouterHarness): vo
       const [a] = await start('a');
       const router = await open(300);
       router.publish(view(1, a));
-      router.hold(1);
+      await router.hold(1);
       await clock.sleep(100);
       const client = await connect(router);
       await held(router, 1);
@@ -181,10 +181,10 @@ export function describeRouterContract(name: string, harness: RouterHarness): vo
       const [a] = await start('a');
       const router = await open();
       router.publish(view(1, a));
-      router.hold(1);
+      await router.hold(1);
       const client = await connect(router);
       await held(router, 1);
-      router.resume();
+      router.resume(1);
       await hears(client, 'a\n');
     });
 

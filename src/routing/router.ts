@@ -17,9 +17,19 @@ export interface RouteView {
 }
 
 export interface RouterStatus {
+  /** What carries the clients: `proxy`, `haproxy`, `pgbouncer`. */
+  readonly kind: string;
+  /** New writers wait: a hand-over is under way, or nobody leads. */
+  readonly holding: boolean;
+  /** The longest that `hold` takes until it is quiet; 0: at once. */
+  readonly drainMs: number;
+  /** Why the program that carries the clients does not do what it is told, in a sentence. */
+  readonly problem?: string;
   readonly write: { host: string; port: number } | undefined;
   readonly read: { host: string; port: number } | undefined;
+  /** The highest term in force for the clients. */
   readonly term: number;
+  /** `held`: waiting, as far as that can be counted. */
   readonly connections: { write: number; read: number; held: number };
   readonly cutTotal: number;
   readonly refusedTotal: number;
@@ -32,9 +42,12 @@ export interface Router extends AsyncDisposable {
   /**
    * Planned hand-over of the leadership of `term`: from now new write connections are held, until the next view with a leader of a higher
    * term, or `resume`, or as long as any connection is held at most. Ignored when a higher term is known: it came late.
+   * @returns once it is in force and, where the router can wait for that, no transaction is under way any more; after `drainMs` of the
+   * status in any case. Never rejects.
    */
-  hold(term: number): void;
-  resume(): void;
+  hold(term: number): Promise<void>;
+  /** The hand-over of the leadership of `term` is given up. Ignored when a higher term is known. */
+  resume(term: number): void;
   status(): RouterStatus;
 }
 

@@ -29,8 +29,8 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
   yaml: ['src/config/'],
   pino: ['src/runtime/'],
-  // The second is the demo's own client, which must not be the code that it judges.
-  pg: ['src/engine/adapters/postgres/', 'src/agent/demo/'],
+  // The second is the demo's own client, which must not be the code that it judges; the third speaks to PgBouncer's console.
+  pg: ['src/engine/adapters/postgres/', 'src/agent/demo/', 'src/routing/adapters/pgbouncer/'],
   fastify: ['src/api/'],
   '@fastify/swagger': ['src/api/'],
   'fastify-type-provider-zod': ['src/api/'],

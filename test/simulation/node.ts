@@ -107,8 +107,11 @@ export class SimulatedNode {
         fence: variation.fence(new SimulatedFence(this.guard, clock), this),
         runtime,
         announce: () => beats?.announce(),
-        holdRouters: () => {},
-        record: (kind, data) => world.trace.add(name, kind, data),
+        routers: { hold: () => Promise.resolve(), resume: () => {} },
+        record: (kind, data) => {
+          world.trace.add(name, kind, data);
+          world.observer.recorded(kind, data);
+        },
       },
     );
     Member.answer(

@@ -37,8 +37,8 @@ describe('statusLines', () => {
       '  db2     replica  streaming  quorum   3  0/4054F80     0B  10.0.0.2:5432  10.0.0.2:7401',
       '  db3     replica  streaming  quorum   3  0/4054F80  12KiB  10.0.0.3:5432  10.0.0.3:7402',
       '',
-      '  ROUTER  WRITE         READ          TERM  WRITERS  READERS  HELD  CUT  REFUSED',
-      '  db1     0.0.0.0:6432  0.0.0.0:6433     7       12        3     0    2        0',
+      '  ROUTER  KIND   WRITE         READ          TERM  WRITERS  READERS  HELD  CUT  REFUSED',
+      '  db1     proxy  0.0.0.0:6432  0.0.0.0:6433     7       12        3     0    2        0',
     ]);
   });
 

@@ -114,6 +114,7 @@ function tagsOf(member: MemberStatus): string {
 function routerLines(service: ServiceStatus, paint: Paint, width: number): string[] {
   const columns: readonly Column[] = [
     { heading: 'ROUTER' },
+    { heading: 'KIND', dispensable: 3 },
     { heading: 'WRITE' },
     { heading: 'READ' },
     { heading: 'TERM', align: 'right', dispensable: 1 },
@@ -125,6 +126,10 @@ function routerLines(service: ServiceStatus, paint: Paint, width: number): strin
   ];
   const rows = service.routers.map((router): Cell[] => [
     { text: router.node },
+    {
+      text: router.holding ? `${router.kind}, holding` : router.kind,
+      style: router.problem !== undefined || router.holding ? 'warn' : 'plain',
+    },
     { text: router.write ? formatAddress(router.write) : '' },
     { text: router.read ? formatAddress(router.read) : '' },
     { text: String(router.term), style: router.term < service.term ? 'warn' : 'plain' },

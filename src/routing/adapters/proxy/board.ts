@@ -1,4 +1,5 @@
 import type { RouteView } from '../../router.ts';
+import { Succession, type Publication } from '../../succession.ts';
 import { untilCalled } from './until-called.ts';
 import type { Candidate, Port } from './route.ts';
 
@@ -9,71 +10,51 @@ export interface Route extends Candidate {
   readonly validity: AbortSignal;
 }
 
-export type Publication =
-  | { readonly accepted: true; readonly isNewTerm: boolean; readonly previous: RouteView }
-  /** `lower`: an earlier term than one seen; `contradicts`: another leader than this very term had. */
-  | { readonly accepted: false; readonly why: 'lower' | 'contradicts' };
-
-/**
- * The present view of who leads and who follows, and those who wait for it to change. The term is the only authority here: nothing of
- * a lower one is ever followed again.
- */
+/** The present view of who leads and who follows, and those who wait for it to change. */
 export class RouteBoard {
-  #view: RouteView = { term: 0, leader: undefined, replicas: [] };
-  /** Who was named leader of the present term: a term has one. */
-  #leaderNode: string | undefined;
-  /** The term in which a hand-over began; held until a leader of a higher one. */
-  #heldAtTerm: number | undefined;
+  readonly #succession = new Succession();
   #leadership = new AbortController();
   readonly #closing = new AbortController();
   readonly #waiters = new Set<() => void>();
 
   get view(): RouteView {
-    return this.#view;
+    return this.#succession.view;
   }
 
   get isHolding(): boolean {
-    return this.#heldAtTerm !== undefined;
+    return this.#succession.isHolding;
   }
 
   publish(view: RouteView): Publication {
-    if (view.term < this.#view.term) return { accepted: false, why: 'lower' };
-    const isNewTerm = view.term > this.#view.term;
-    const isAnother = view.leader !== undefined && this.#leaderNode !== undefined && view.leader.node !== this.#leaderNode;
-    if (!isNewTerm && isAnother) return { accepted: false, why: 'contradicts' };
-
-    const previous = this.#view;
-    this.#view = view;
-    if (isNewTerm) this.#leaderNode = undefined;
-    this.#leaderNode ??= view.leader?.node;
-    if (this.#heldAtTerm !== undefined && view.leader && view.term > this.#heldAtTerm) this.#heldAtTerm = undefined;
+    const publication = this.#succession.publish(view);
+    if (!publication.accepted) return publication;
+    const { previous, isNewTerm } = publication;
     const isSameServer = view.leader?.host === previous.leader?.host && view.leader?.port === previous.leader?.port;
     if (isNewTerm || !isSameServer) this.#redirect();
     this.#wakeAll();
-    return { accepted: true, isNewTerm, previous };
+    return publication;
   }
 
   /** From now no client gets the leader of `term`, not even one that is just being connected. False when it is known that its term is over. */
   hold(term: number): boolean {
-    if (term < this.#view.term) return false;
-    this.#heldAtTerm = term;
+    if (!this.#succession.hold(term)) return false;
     this.#redirect();
     return true;
   }
 
-  resume(): void {
-    this.#heldAtTerm = undefined;
+  resume(term: number): void {
+    this.#succession.resume(term);
     this.#wakeAll();
   }
 
   /** The view as this port may use it now. */
   viewFor(port: Port): RouteView {
-    return port === 'write' && this.isHolding ? { ...this.#view, leader: undefined } : this.#view;
+    return port === 'write' && this.isHolding ? { ...this.view, leader: undefined } : this.view;
   }
 
   route(candidate: Candidate): Route {
     const validity = candidate.as === 'leader' ? this.#leadership.signal : this.#closing.signal;
-    return { ...candidate, term: this.#view.term, validity };
+    return { ...candidate, term: this.view.term, validity };
   }
 
   /** Resolves at the next change. @throws the signal's reason */

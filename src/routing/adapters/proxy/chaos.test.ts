@@ -65,7 +65,7 @@ it.each([1, 2, 3])('serves from the leader of the highest term through whatever 
       const member = members.get(nodes[below(nodes.length)]!)!;
       router.publish({ term: term - 1, leader: { node: member.node, host: member.host, port: member.port }, replicas: [] });
     },
-    () => (below(3) === 0 ? router.hold(term - below(2)) : router.resume()),
+    () => (below(3) === 0 ? void router.hold(term - below(2)) : router.resume(term)),
     async () => {
       const member = members.get(nodes[below(nodes.length)]!)!;
       await member[Symbol.asyncDispose]();
@@ -89,7 +89,7 @@ it.each([1, 2, 3])('serves from the leader of the highest term through whatever 
   // The last term: whoever was served is cut, and nothing comes any more but from its leader.
   const served = clients.filter(({ client }) => client.heard.length > 0 && client.ending === undefined);
   publish(true, true);
-  router.resume();
+  router.resume(Infinity);
   await eventually(clock, () => served.every(({ client }) => client.ending !== undefined), 'all that were served are cut');
   const counts = clients.map(({ client }) => client.heard.length);
   await eventually(

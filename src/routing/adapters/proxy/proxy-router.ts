@@ -73,27 +73,34 @@ export class ProxyRouter implements Router {
     if (view.leader) this.#absence.update(new Set(targets.map((target) => target.node)));
   }
 
-  hold(term: number): void {
-    if (!this.#board.hold(term)) return this.#logger.debug('routing.hold.late', { term, seen: this.#board.view.term });
+  hold(term: number): Promise<void> {
+    if (!this.#board.hold(term)) {
+      this.#logger.debug('routing.hold.late', { term, seen: this.#board.view.term });
+      return Promise.resolve();
+    }
     this.#logger.info('routing.hold.began', { term });
     this.#holdLimit?.[Symbol.dispose]();
     // Nobody waits longer anyway; and whoever began this may be gone without a word.
     this.#holdLimit = this.#clock.after(this.#holdMs, () => {
       if (!this.#board.isHolding) return;
       this.#logger.warn('routing.hold.expired', { term });
-      this.#board.resume();
+      this.#board.resume(term);
     });
+    return Promise.resolve();
   }
 
-  resume(): void {
-    this.#logger.info('routing.hold.ended', { term: this.#board.view.term });
-    this.#board.resume();
+  resume(term: number): void {
+    this.#board.resume(term);
+    if (!this.#board.isHolding) this.#logger.info('routing.hold.ended', { term });
   }
 
   status(): RouterStatus {
     const write = this.#ports.get('write');
     const read = this.#ports.get('read');
     return {
+      kind: 'proxy',
+      holding: this.#board.viewFor('write').leader === undefined,
+      drainMs: 0,
       write: write?.address,
       read: read?.address,
       term: this.#board.view.term,

@@ -104,7 +104,7 @@ describe('RouteBoard', () => {
     expectAbort(true, () => board.publish({ ...withLeader(1, 'a'), leader: { ...target('a'), port: 5433 } }));
     expectAbort(true, () => void board.hold(1));
     expectAbort(false, () => void board.hold(0));
-    expectAbort(false, () => board.resume());
+    expectAbort(false, () => board.resume(1));
     expectAbort(true, () => board.publish(withLeader(2, 'a')));
     function view1WithReplica(): RouteView {
       return { ...withLeader(1, 'a'), replicas: [{ ...target('b'), lagBytes: 0 }] };
@@ -123,7 +123,7 @@ describe('RouteBoard', () => {
     expect(board.viewFor('write').leader?.node).toBe('b');
     board.hold(2);
     expect(board.viewFor('read').leader?.node).toBe('b');
-    board.resume();
+    board.resume(2);
     expect(board.viewFor('write').leader?.node).toBe('b');
   });
 });
