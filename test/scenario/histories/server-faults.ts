@@ -1,0 +1,71 @@
+import type { Clock } from '../../../src/core/clock.ts';
+import type { SeededRandom } from '../../../src/sim/index.ts';
+import type { EtcdCluster } from '../servers/etcd.ts';
+import type { ServerProcess } from '../servers/server-process.ts';
+import type { ZooKeeperEnsemble } from '../servers/zookeeper.ts';
+import type { Fault } from './faults.ts';
+
+/** How long a server is away. */
+const awayMsMin = 600;
+const awayMsMax = 2_600;
+
+/** A store of three servers, as faults see it. */
+export interface Servers {
+  readonly processes: readonly ServerProcess[];
+  readonly leader: () => Promise<ServerProcess>;
+  /** Makes another lead while all go on; undefined where that can not be asked for. */
+  readonly depose: (() => Promise<void>) | undefined;
+  readonly ready: () => Promise<void>;
+}
+
+export function etcdServers(cluster: EtcdCluster): Servers {
+  return {
+    processes: cluster.members,
+    leader: () => cluster.leader(),
+    depose: async () => void (await cluster.moveLeader()),
+    ready: () => cluster.ready(),
+  };
+}
+
+export function zooKeeperServers(ensemble: ZooKeeperEnsemble): Servers {
+  return {
+    processes: ensemble.servers.map(({ process }) => process),
+    leader: async () => (await ensemble.leader()).process,
+    depose: undefined,
+    ready: () => ensemble.ready(),
+  };
+}
+
+/** What happens to the servers: all of it is mended, and the store serves again, before the next. */
+export function serverFaults(clock: Clock, random: SeededRandom, servers: Servers): Fault[] {
+  const away = (): Promise<void> => clock.sleep(awayMsMin + random.next() * (awayMsMax - awayMsMin));
+  const other = async (): Promise<ServerProcess> => {
+    const leader = await servers.leader();
+    return random.pick(servers.processes.filter((server) => server !== leader));
+  };
+  const fault = (name: string, inject: () => Promise<void>): Fault => ({ name, inject: () => inject().then(() => servers.ready()) });
+  const killed = (which: () => Promise<ServerProcess>) => async (): Promise<void> => {
+    const server = await which();
+    await server.kill();
+    await away();
+    server.start();
+  };
+  const paused = (which: () => Promise<ServerProcess>) => async (): Promise<void> => {
+    const server = await which();
+    await server.pause();
+    await away();
+    server.continue();
+  };
+  return [
+    fault('leader killed', killed(servers.leader)),
+    fault('follower killed', killed(other)),
+    fault('leader paused', paused(servers.leader)),
+    fault('follower paused', paused(other)),
+    fault('all servers restarted', async () => {
+      await Promise.all(servers.processes.map((server) => server.kill()));
+      await clock.sleep(awayMsMin);
+      for (const server of servers.processes) server.start();
+    }),
+    ...(servers.depose === undefined ? [] : [fault('leader deposed', servers.depose)]),
+  ];
+}
