@@ -42,6 +42,7 @@ process.on('message', (message) => message === 'stop' && stop.abort(new Error('t
 process.on('disconnect', () => stop.signal.aborted || process.exit(3));
 
 const runtime = createRuntime({ log: { level: 'error' } });
+const { clock } = runtime;
 const resource = new FarResource();
 await using store = await reach(() => openStore(storeConfigSchema.parse(settings.store), runtime, { signal: stop.signal }));
 process.send!('ready');
@@ -51,7 +52,6 @@ const many = (count: number, what: string, work: (label: string) => Promise<void
 const keys = new Recorder(directory, name, 'keys');
 const locks = new Recorder(directory, name, 'locks');
 const elections = new Recorder(directory, name, 'elections');
-const { clock } = runtime;
 
 await Promise.all([
   ...many(settings.keyUsers, 'key', (label) =>
