@@ -15,6 +15,7 @@ const tasks = {
   demo: [['node', 'bin/holdfast.mjs', 'demo']],
   holdfast: [['node', 'bin/holdfast.mjs']],
   test: [['node', 'tools/test.ts']],
+  sim: [['node', 'test/simulation/main.ts']],
   bench: [['node', 'tools/bench.ts']],
   linearizable: [['node', 'test/history/linearizable.ts']],
   lint: [['oxlint', '--type-aware', '--deny-warnings']],

@@ -2,7 +2,7 @@ import type { SeededRandom } from '../../src/sim/index.ts';
 import type { World } from './world.ts';
 
 /** Between two writes of one writer, at most: some write all the time, some now and then. */
-const pauseMsMax = { min: 40, max: 600 };
+const pauseMsMax = { min: 100, max: 2_000 };
 const patienceMs = 1_000;
 
 /** Writes uniquely numbered rows from every node, through whatever that node's router takes for the leader. */

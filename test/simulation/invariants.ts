@@ -46,6 +46,8 @@ export class Invariants implements DatabaseObserver {
   /** The last record in the store in which each node leads. */
   readonly #lastOf = new Map<string, LeadershipRecord>();
   readonly #forgiven = new Set<WalRecord>();
+  /** Changes of leadership that members recorded, by why. */
+  readonly changes: Map<string, number> = new Map();
   leadership: LeadershipRecord | undefined;
   violation: Violation | undefined;
 
@@ -167,6 +169,19 @@ export class Invariants implements DatabaseObserver {
     const missing = guarded.filter((commit) => data?.has(commit.record) !== true);
     if (missing.length > 0) this.#fail(`${leader} lacks ${missing.length} acknowledged rows, the first is row ${missing[0]!.record.row}`);
     for (const node of this.#world.names) this.#durable(node);
+  }
+
+  /** A member records something for its ledger. */
+  recorded(kind: string, data: Readonly<Record<string, unknown>>): void {
+    if (kind !== 'leadership.changed') return;
+    const why = String(data['why']);
+    this.changes.set(why, (this.changes.get(why) ?? 0) + 1);
+  }
+
+  /** Something was thrown that nobody caught: in a member, or in the simulation itself. */
+  broken(error: unknown): void {
+    if (error instanceof Violation) return this.#fail(error.message);
+    this.#fail(`thrown and not caught: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
 
   #fail(message: string): void {

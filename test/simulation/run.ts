@@ -1,5 +1,5 @@
 import type { FailoverPolicy } from '../../src/failover/policy.ts';
-import { seededRandom } from '../../src/sim/index.ts';
+import { seededRandom, type SeededRandom } from '../../src/sim/index.ts';
 import { Clients } from './clients.ts';
 import { Faults, type FaultKind } from './faults.ts';
 import { Violation } from './invariants.ts';
@@ -17,6 +17,8 @@ export interface RunOptions {
   /** How long faults strike, and how long it may take after the last until all is well. */
   readonly faultsMs?: number;
   readonly calmMsMax?: number;
+  /** How many lines of its trace are kept. */
+  readonly traceLinesMax?: number;
 }
 
 export interface RunResult {
@@ -24,39 +26,71 @@ export interface RunResult {
   readonly world: World;
   readonly violation: Violation | undefined;
   readonly simulatedMs: number;
+  readonly members: number;
   readonly acknowledged: number;
   readonly reigns: number;
+  /** Changes of leadership, by why. */
+  readonly changes: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
   /** Equal for two runs of one seed. */
   readonly digest: string;
 }
 
-/** One world from beginning to end: starts, is struck by faults, and must come back. */
+/** One world from beginning to end: starts, is struck by faults, and must come back. What the code throws meanwhile is a violation like others. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
   const random = seededRandom(`shape of ${seed}`);
-  const members = options.members ?? random.pick([2, 3, 3, 3, 3, 4, 5, 5, 7]);
-  const acknowledge = random.pick(members === 2 ? [0, 0, 1] : [0, 1, 1, 1, 2]);
+  const world = worldOf(seed, random, options);
+  const clients = new Clients(world);
+  const faults = new Faults(world, options.faults);
+  const broken = (error: unknown): void => world.observer.broken(error);
+  process.on('unhandledRejection', broken);
+  try {
+    await live(world, { clients, faults, random }, options);
+  } catch (error) {
+    broken(error);
+  } finally {
+    process.off('unhandledRejection', broken);
+  }
+  return {
+    seed,
+    world,
+    violation: world.observer.violation,
+    simulatedMs: world.time.nowMs,
+    members: world.names.length,
+    acknowledged: clients.acknowledged,
+    reigns: world.observer.reigns.length,
+    changes: world.observer.changes,
+    faults: faults.counts,
+    digest: world.trace.digest,
+  };
+}
+
+function worldOf(seed: number, random: SeededRandom, options: RunOptions): World {
+  const members = options.members ?? random.pick([2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7]);
   const policy: Partial<FailoverPolicy> = {
-    acknowledge,
+    acknowledge: random.pick(members === 2 ? [0, 0, 1] : [0, 1, 1, 1, 2]),
     minimum: random.chance(0.85) ? 1 : 0,
     ttlMs: random.pick([2_000, 3_000, 5_000]),
     heartbeatMs: random.pick([100, 150, 200]),
     ...options.policy,
   };
   const nofailover = members > 2 && random.chance(0.2) ? ['n2'] : [];
-  const world = new World({
-    seed,
-    members,
-    policy,
-    nofailover,
-    ...(options.variation === undefined ? {} : { variation: options.variation }),
-  });
+  const { variation, traceLinesMax } = options;
+  const world = new World({ seed, members, policy, nofailover, traceLinesMax, ...(variation === undefined ? {} : { variation }) });
   world.trace.add('world', 'begins', { seed, members, ...world.policy, nofailover: nofailover.join(',') });
-  const clients = new Clients(world);
-  const faults = new Faults(world, options.faults);
+  return world;
+}
+
+interface Play {
+  readonly clients: Clients;
+  readonly faults: Faults;
+  readonly random: SeededRandom;
+}
+
+async function live(world: World, { clients, faults, random }: Play, options: RunOptions): Promise<void> {
+  const violated = (): boolean => world.observer.violation !== undefined;
   world.start();
   clients.start();
-  const violated = (): boolean => world.observer.violation !== undefined;
   if (random.chance(0.8)) await advance(world, 10_000, () => violated() || isWell(world));
   faults.start();
   await advance(world, options.faultsMs ?? 25_000, violated);
@@ -64,21 +98,11 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const calmMsMax = options.calmMsMax ?? 60_000;
   const well = await advance(world, calmMsMax, () => violated() || isWell(world));
   clients.stop();
-  if (!violated()) {
-    if (well) await advance(world, 1_500, violated);
-    if (!well) world.observer.violation = new Violation(`not well ${calmMsMax} ms after the last fault: ${describe(world)}`);
-    else world.observer.complete(world.observer.leadership!.leader);
-  }
-  return {
-    seed,
-    world,
-    violation: world.observer.violation,
-    simulatedMs: world.time.nowMs,
-    acknowledged: clients.acknowledged,
-    reigns: world.observer.reigns.length,
-    faults: faults.counts,
-    digest: world.trace.digest,
-  };
+  if (violated()) return;
+  if (well) {
+    await advance(world, 1_500, violated);
+    world.observer.complete(world.observer.leadership!.leader);
+  } else world.observer.broken(new Violation(`not well ${calmMsMax} ms after the last fault: ${describe(world)}`));
 }
 
 async function advance(world: World, ms: number, done: () => boolean): Promise<boolean> {

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { HoldfastError } from '../../src/core/errors.ts';
 import { forceFailover, reinit, restart, switchover } from '../../src/failover/operate.ts';
 import { leadershipSchema, type LeadershipRecord } from '../../src/failover/records.ts';
 import type { SimulatedNode } from './node.ts';
@@ -248,6 +249,71 @@ describe('two promotions from the same place', () => {
     const naive = (engine: Engine): Engine =>
       engineWith(engine, { promote: ({ acknowledge, signal }) => engine.promote({ acknowledge, signal }) });
     await expect(led({ variation: { ...faithful, name: 'timelines as they come', engine: naive } })).rejects.toThrow(/without row/);
+  });
+});
+
+describe('a disk that does not let a database write', () => {
+  const impaired = new Map<string, 'full' | 'stalled'>();
+  /** What real engines tell of their disks; and from one that stands still no process can be ended. */
+  const engine = (plain: Engine, { name }: SimulatedNode): Engine =>
+    engineWith(plain, {
+      inspect: async (options) => {
+        const impairment = impaired.get(name);
+        return { ...(await plain.inspect(options)), ...(impairment === undefined ? {} : { impairment }) };
+      },
+      stop: async (mode, options) => {
+        const position = await plain.stop(mode, options);
+        if (impaired.get(name) === 'stalled') throw new HoldfastError('ENGINE_NOT_STOPPED', 'stuck', { retryable: true });
+        return position;
+      },
+    });
+  const variation = { ...faithful, name: 'disks', engine };
+  beforeEach(() => impaired.clear());
+
+  test('of the leader makes it hand over, to a member that can write', async () => {
+    for (const impairment of ['full', 'stalled'] as const) {
+      impaired.clear();
+      const { leader, replicas, until, well } = await stage({ variation });
+      const first = leader();
+      const [other, last] = replicas() as [SimulatedNode, SimulatedNode];
+      impaired.set(first.name, impairment);
+      // By its name it would come first.
+      impaired.set(other.name, 'full');
+      await until('another leads', () => leader() !== first);
+      expect(leader()).toBe(last);
+      impaired.clear();
+      await well();
+    }
+  });
+
+  test('changes nothing where no other can write either', async () => {
+    const { world, record, pass } = await stage({ variation });
+    for (const node of world.nodes) impaired.set(node.name, 'full');
+    await pass(20_000);
+    expect(record().term).toBe(1);
+  });
+
+  test('does not keep the last that is left from taking over', async () => {
+    const { world, leader, replicas, until, well } = await stage({ variation });
+    const first = leader();
+    for (const node of replicas()) impaired.set(node.name, 'full');
+    first.crash('on');
+    await until('another leads', () => leader() !== first);
+    impaired.clear();
+    world.nodes.forEach((node) => node.restart());
+    await well();
+  });
+
+  test('makes a leader in asynchronous mode hand over only when its commits hang: else some could be lost', async () => {
+    const { leader, until, pass, well } = await stage({ variation, ...minority });
+    const first = leader();
+    impaired.set(first.name, 'full');
+    await pass(20_000);
+    expect(leader()).toBe(first);
+    impaired.set(first.name, 'stalled');
+    await until('another leads', () => leader() !== first);
+    impaired.clear();
+    await well();
   });
 });
 

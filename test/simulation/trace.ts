@@ -1,16 +1,19 @@
 import type { LogFields, Logger } from '../../src/core/logger.ts';
 import type { SimulatedTime } from '../../src/sim/index.ts';
 
-const linesMax = 3_000;
+/** Kept unless more are asked for. */
+const linesMaxDefault = 3_000;
 
 /** What happened, for people: the last part of it, with simulated times. */
 export class Trace {
   readonly #time: SimulatedTime;
+  readonly #linesMax: number;
   readonly #lines: string[] = [];
   #digest = 0x811c9dc5;
 
-  constructor(time: SimulatedTime) {
+  constructor(time: SimulatedTime, linesMax = linesMaxDefault) {
     this.#time = time;
+    this.#linesMax = linesMax;
   }
 
   /** @param who a node, or a part of the world */
@@ -25,7 +28,7 @@ export class Trace {
     const line = `${seconds} ${who.padEnd(6)} ${what} ${details.join(' ')}`.trimEnd();
     for (let i = 0; i < line.length; i++) this.#digest = Math.imul(this.#digest ^ line.charCodeAt(i), 0x01000193);
     this.#lines.push(line);
-    if (this.#lines.length > linesMax) this.#lines.shift();
+    if (this.#lines.length > this.#linesMax) this.#lines.shift();
   }
 
   logger(who: string): Logger {
@@ -38,8 +41,12 @@ export class Trace {
     return (this.#digest >>> 0).toString(16);
   }
 
+  lines(): readonly string[] {
+    return this.#lines;
+  }
+
   /** The last lines. */
-  text(lines = linesMax): string {
+  text(lines = this.#linesMax): string {
     return this.#lines.slice(-lines).join('\n');
   }
 }

@@ -14,6 +14,8 @@ export interface WorldOptions {
   readonly variation?: Variation;
   /** Members that vote and are never promoted. */
   readonly nofailover?: readonly string[];
+  /** How many lines of the trace are kept. */
+  readonly traceLinesMax?: number | undefined;
 }
 
 interface Machine {
@@ -27,7 +29,7 @@ export class World implements DatabaseWorld {
   readonly seed: number;
   readonly random: SeededRandom;
   readonly time: SimulatedTime = new SimulatedTime();
-  readonly trace: Trace = new Trace(this.time);
+  readonly trace: Trace;
   readonly network: SimulatedNetwork;
   readonly store: MemoryServer;
   readonly storeClock: SimulatedClock;
@@ -42,6 +44,7 @@ export class World implements DatabaseWorld {
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
+    this.trace = new Trace(this.time, options.traceLinesMax);
     this.random = seededRandom(options.seed);
     this.network = new SimulatedNetwork(this.random.fork('network'));
     this.#durations = this.random.fork('durations');
