@@ -106,4 +106,16 @@ describe('serviceStatus', () => {
     expect(warned).toMatch(/the store is away/);
     expect(warned).toMatch(/Paused/);
   });
+
+  test('names disks that are full and data that are damaged, with what to do', () => {
+    const full = node('b', { impairment: 'full', detail: 'The disk of its data is full.' });
+    const status = serviceStatus(facts([leader, full, node('c', { damagedPages: 2 })]), 1_000_010);
+    expect(status.warnings).toEqual([
+      'b: The disk of its data is full.',
+      expect.stringMatching(/^c has met damaged pages 2 times .* `holdfast reinit orders --node c`/),
+    ]);
+    expect(status.members[1]!.impairment).toBe('full');
+    const leading = node('a', { ...leader.heartbeat.members[0], damagedPages: 1 });
+    expect(serviceStatus(facts([leading]), 1_000_010).warnings.join()).toMatch(/holdfast switchover/);
+  });
 });

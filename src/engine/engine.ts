@@ -61,6 +61,13 @@ export interface EngineObservation {
   readonly replicas: readonly ReplicaObservation[];
   /** Settings that wait for a restart. */
   readonly pendingRestart: boolean;
+  /**
+   * It runs and answers, or would, but its disk does not let it write: full (a primary could not make its next WAL), or not finishing what is
+   * written. `failure` says it in words. Left out: not so, as far as is known.
+   */
+  readonly impairment?: 'full' | 'stalled';
+  /** Damaged pages that this server came across while reading (PostgreSQL's checksum failures) since its statistics began; left out when not known. */
+  readonly damagedPages?: number;
   /** Why it is not well, when it is not. */
   readonly failure?: { readonly code: string; readonly message: string; readonly hint: string };
 }

@@ -32,6 +32,8 @@ export type Action =
 const RANK_DELAY_MS = 150;
 /** Starts in a row that failed, after which a leader rather lets another try. */
 const FAILED_STARTS_MAX = 3;
+/** A disk that is full for so long is not full for a passing query's sake. */
+const FULL_MS = 2_000;
 /** A replica that was told whom to follow is given so long to connect before it is told, and checked, again. */
 const FOLLOW_AGAIN_MS = 3_000;
 
@@ -183,9 +185,10 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
   if (o.failedStarts >= FAILED_STARTS_MAX && canHandOver(o, record, 'may lose')) {
     return { act: 'release', stop: false, say: 'released', why: `the database did not start ${o.failedStarts} times in a row` };
   }
-  const ranUntilNow = o.servingTerm === record.term || o.releasedTerm === record.term;
-  if (o.self.replicated && ranUntilNow && down < o.policy.handOverMs && canHandOver(o, record, 'lossless')) {
-    return { act: 'release', stop: false, say: 'released', why: 'the database died: another member takes over' };
+  const gaveUp = o.releasedTerm === record.term;
+  const ranUntilNow = o.servingTerm === record.term || gaveUp;
+  if (o.self.replicated && ranUntilNow && down < o.policy.handOverMs && canHandOver(o, record, gaveUp ? 'may lose' : 'lossless')) {
+    return { act: 'release', stop: false, say: 'released', why: 'the database is down: another member takes over' };
   }
   return {
     act: 'reclaim',
@@ -197,10 +200,10 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
 }
 
 function decideAsServingLeader(o: Observation, record: LeadershipRecord, promisedTo: number): Decision {
-  const stuckMs = o.unresponsiveSinceMs === undefined ? 0 : o.nowMs - o.unresponsiveSinceMs;
-  if (!o.paused && stuckMs > o.policy.unresponsiveMs && canHandOver(o, record, 'may lose')) {
-    return { act: 'release', stop: true, say: 'released', why: 'the database runs but has not answered for too long' };
-  }
+  const unfit = unfitToServe(o, record);
+  if (unfit !== undefined) return { act: 'release', stop: true, say: 'released', why: unfit };
+  if (o.releasedTerm === record.term && !o.engine.accepting && canHandOver(o, record, 'may lose'))
+    return { act: 'release', stop: true, say: 'released', why: 'another member takes over; the database has yet to end' };
   if (o.storeReachable && promisedTo > record.term) {
     return {
       act: 'reclaim',
@@ -229,6 +232,20 @@ function decideAsServingLeader(o: Observation, record: LeadershipRecord, promise
   if (step.step === 'none') return nothing('running', 'serving');
   if (step.step === 'wait') return nothing('running', 'serving; waiting for a new voter to catch up');
   return { act: 'roster', step, from: record.roster, say: 'running', why: `the acknowledging quorum changes (${step.step})` };
+}
+
+/** Why a database that runs is better ended for another to take over; undefined: it is not. To be alive is not to be well. */
+function unfitToServe(o: Observation, record: LeadershipRecord): string | undefined {
+  const { impairment } = o.engine;
+  const stuckMs = o.unresponsiveSinceMs === undefined ? 0 : o.nowMs - o.unresponsiveSinceMs;
+  const impairedMs = o.impairedSinceMs === undefined ? 0 : o.nowMs - o.impairedSinceMs;
+  if (stuckMs > o.policy.unresponsiveMs && canHandOver(o, record, 'may lose')) return 'the database runs but has not answered for too long';
+  if (!o.peers.some((peer) => peer.alive && peer.state.eligible && peer.state.impairment === undefined)) return undefined;
+  if (impairment === 'stalled' && impairedMs > o.policy.unresponsiveMs && canHandOver(o, record, 'may lose'))
+    return 'the database runs but its disk has not finished writing for too long';
+  // It still answers readers, and can be told to write less: not worth the loss of what was acknowledged.
+  if (impairment === 'full' && impairedMs > FULL_MS && canHandOver(o, record, 'lossless')) return 'the disk of the database is full';
+  return undefined;
 }
 
 /** Whether the record names the data that this leader serves: their identity, and the timeline by which others are measured. */

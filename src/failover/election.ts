@@ -86,7 +86,15 @@ async function ownGrant(member: Member, promised: Promise<void>, signal: AbortSi
   await promised;
   const { engine } = member.deps;
   const position = engine.capabilities.replicated ? await engine.freeze({ signal }) : { timeline: 0, lsn: 0n };
-  return { node: member.node, promised: member.promised, position, eligible: member.eligible(), priority: member.options.priority };
+  const impaired = member.engineState.impairment !== undefined;
+  return {
+    node: member.node,
+    promised: member.promised,
+    position,
+    eligible: member.eligible(),
+    impaired,
+    priority: member.options.priority,
+  };
 }
 
 /**
@@ -163,7 +171,7 @@ async function askOne(member: Member, node: string, request: FenceRequest, signa
       return undefined;
     }
     const position = reply.position === undefined ? undefined : fromWire(reply.position);
-    return { node, promised: reply.promised, position, eligible: reply.eligible, priority: reply.priority };
+    return { node, promised: reply.promised, position, eligible: reply.eligible, impaired: reply.impaired, priority: reply.priority };
   } catch (error) {
     member.deps.runtime.logger.info('election.grant.failed', { node, term: request.term, error: messageOf(error) });
     return undefined;

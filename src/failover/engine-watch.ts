@@ -9,6 +9,7 @@ export class EngineWatch {
   readonly #notStreamingSinceMs = new Map<string, number>();
   #downSinceMs: number | undefined;
   #unresponsiveSinceMs: number | undefined;
+  #impairedSinceMs: number | undefined;
   #runningSinceMs: number | undefined;
 
   constructor(member: Member) {
@@ -23,6 +24,10 @@ export class EngineWatch {
     return this.#unresponsiveSinceMs;
   }
 
+  get impairedSinceMs(): number | undefined {
+    return this.#impairedSinceMs;
+  }
+
   /** Of a primary: since when each voter does not stream. */
   get notStreamingSinceMs(): ReadonlyMap<string, number> {
     return this.#notStreamingSinceMs;
@@ -35,6 +40,7 @@ export class EngineWatch {
     const engine = member.engineState;
     this.#downSinceMs = engine.running ? undefined : (this.#downSinceMs ?? now);
     this.#unresponsiveSinceMs = engine.running && !engine.accepting ? (this.#unresponsiveSinceMs ?? now) : undefined;
+    this.#impairedSinceMs = engine.running && engine.impairment !== undefined ? (this.#impairedSinceMs ?? now) : undefined;
     this.#runningSinceMs = engine.running && engine.accepting ? (this.#runningSinceMs ?? now) : undefined;
     if (this.#runningSinceMs !== undefined && now - this.#runningSinceMs > WELL_AFTER_MS) member.failedStarts = 0;
     if (engine.role === 'primary') {

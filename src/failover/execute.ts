@@ -1,11 +1,12 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { Decision } from './decide.ts';
 import { elect } from './election.ts';
+import { endDatabase } from './end-database.ts';
 import { follow, provision, rejoin } from './follow.ts';
 import { beginToLead, isReplica, nextTimeline, ownRecord } from './lead.ts';
 import { leaderDeadlineBootMs } from './lease.ts';
 import type { Member } from './member.ts';
-import { sameAcknowledgement } from './quorum.ts';
+import { isLeaseFenced, sameAcknowledgement } from './quorum.ts';
 import type { LeadershipRecord, Roster, Versioned } from './records.ts';
 
 const STOP_TIMEOUT_MS = 10_000;
@@ -182,11 +183,14 @@ async function demote(member: Member): Promise<void> {
 
 async function release(member: Member, stop: boolean): Promise<void> {
   const record = ownRecord(member).value;
-  if (stop) await member.deps.engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
-  if (member.releasedTerm === record.term) return;
-  member.releasedTerm = record.term;
-  member.deps.record('leadership.released', { term: record.term, why: member.decision.why });
-  member.deps.announce();
-  // A database whose main process was killed may have backends left that still work.
-  if (!stop) await member.deps.engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
+  // Also of a database that has died: backends may be left that still work.
+  const stopping = endDatabase(member.deps.engine, STOP_TIMEOUT_MS);
+  // Where a quorum acknowledges, its promises are the fence: a disk that stands still can keep killed processes for long.
+  if (stop && isLeaseFenced(record.roster)) await stopping;
+  if (member.releasedTerm !== record.term) {
+    member.releasedTerm = record.term;
+    member.deps.record('leadership.released', { term: record.term, why: member.decision.why });
+    member.deps.announce();
+  }
+  await stopping;
 }

@@ -28,6 +28,8 @@ export function memberState(member: Member): MemberState {
     ...(e.replayLsn === undefined ? {} : { replayLsn: e.replayLsn.toString() }),
     ...(e.upstream?.streaming ? { streamingFrom: e.upstream.node } : {}),
     hasData: e.data === 'present',
+    ...(e.impairment === undefined ? {} : { impairment: e.impairment }),
+    ...(e.damagedPages === undefined ? {} : { damagedPages: e.damagedPages }),
     ...(e.systemId === undefined ? {} : { systemId: e.systemId }),
     eligible: member.eligible(),
     nofailover: options.nofailover,

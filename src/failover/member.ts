@@ -281,6 +281,7 @@ export class Member implements AsyncDisposable {
       engine: this.engineState,
       downSinceMs: this.#watch.downSinceMs,
       unresponsiveSinceMs: this.#watch.unresponsiveSinceMs,
+      impairedSinceMs: this.#watch.impairedSinceMs,
       failedStarts: this.failedStarts,
       peers: this.peerViews(),
       peersUnheard: this.deps.peers.unheard(this.options.peersExpected),

@@ -35,6 +35,9 @@ export const memberStateSchema = z.object({
   replayLsn: z.string().optional(),
   streamingFrom: z.string().optional(),
   hasData: z.boolean(),
+  /** Its disk does not let it write. */
+  impairment: z.enum(['full', 'stalled']).optional(),
+  damagedPages: z.number().nonnegative().optional(),
   systemId: z.string().optional(),
   eligible: z.boolean(),
   nofailover: z.boolean(),
@@ -54,14 +57,14 @@ export const routerStateSchema = z.object({
   write: z.object({ host: z.string(), port: z.number().int() }).optional(),
   read: z.object({ host: z.string(), port: z.number().int() }).optional(),
   term,
-  connections: z.object({ write: z.number(), read: z.number(), held: z.number() }),
-  cutTotal: z.number(),
-  refusedTotal: z.number(),
   // Agents of an earlier version say nothing of these.
   kind: z.string().max(40).default('proxy'),
   holding: z.boolean().default(false),
   drainMs: z.number().nonnegative().max(120_000).default(0),
   problem: z.string().max(2_000).optional(),
+  connections: z.object({ write: z.number(), read: z.number(), held: z.number() }),
+  cutTotal: z.number(),
+  refusedTotal: z.number(),
 });
 
 /** Broadcast by every agent every `heartbeatMs`, and at once on a change that others wait for. */
@@ -95,6 +98,8 @@ export const fenceReplySchema = z.discriminatedUnion('granted', [
     promised: term,
     position: positionSchema.optional(),
     eligible: z.boolean(),
+    /** Its disk does not let it write: promoted only when nobody else can be. */
+    impaired: z.boolean().optional(),
     priority: z.number().int(),
   }),
   z.object({ granted: z.literal(false), promised: term, why: z.string() }),

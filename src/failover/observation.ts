@@ -50,6 +50,8 @@ export interface Observation {
   readonly downSinceMs: number | undefined;
   /** Since when it runs but does not answer. */
   readonly unresponsiveSinceMs: number | undefined;
+  /** Since when its disk does not let it write, although it runs. */
+  readonly impairedSinceMs: number | undefined;
   /** Whole starts since it last ran well for a while: a database that can not live here. */
   readonly failedStarts: number;
   readonly peers: readonly PeerView[];

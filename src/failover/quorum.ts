@@ -8,6 +8,8 @@ export interface Grant {
   readonly position: Position | undefined;
   /** May be promoted: holds data, not `nofailover`, in working order. */
   readonly eligible: boolean;
+  /** Its disk does not let it write: promoted only when nobody else can be. */
+  readonly impaired?: boolean | undefined;
   /** The operator's preference; higher is preferred. */
   readonly priority: number;
 }
@@ -73,15 +75,20 @@ export type Choice =
   | { readonly promote: string; readonly catchUpFrom: string }
   | { readonly promote: undefined; readonly detail: string };
 
-/** Who becomes leader: the eligible member with the most; ties go to the operator's preference, then to the name. */
+/**
+ * Who becomes leader: the eligible member with the most; ties go to the operator's preference, then to the name. One whose disk does not let it
+ * write only when there is no other: another fetches what it lacks.
+ */
 export function choose(grants: readonly Grant[], wish?: string): Choice {
   const known = grants.filter((grant) => grant.position !== undefined);
-  const eligible = known.filter((grant) => grant.eligible);
+  const willing = known.filter((grant) => grant.eligible);
+  const sound = willing.filter((grant) => grant.impaired !== true);
+  const eligible = sound.length > 0 ? sound : willing;
   if (eligible.length === 0) return { promote: undefined, detail: 'no member that promised may be promoted' };
   const most = known.reduce((best, grant) => (comparePositions(grant.position!, best.position!) > 0 ? grant : best));
   const complete = eligible.filter((grant) => comparePositions(grant.position!, most.position!) >= 0);
   const ranked = (complete.length > 0 ? complete : eligible).toSorted(byPreference);
-  const wished = ranked.find((grant) => grant.node === wish) ?? eligible.find((grant) => grant.node === wish);
+  const wished = willing.find((grant) => grant.node === wish);
   const chosen = wished ?? ranked[0]!;
   if (comparePositions(chosen.position!, most.position!) >= 0) return { promote: chosen.node };
   return { promote: chosen.node, catchUpFrom: most.node };

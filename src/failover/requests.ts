@@ -1,5 +1,6 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { Position } from '../engine/engine.ts';
+import { endDatabase } from './end-database.ts';
 import { refuseGrant } from './grant.ts';
 import {
   commandSchema,
@@ -101,6 +102,7 @@ async function grant(member: Member, request: FenceRequest, from: string): Promi
     promised: member.promised,
     ...(position === undefined ? {} : { position: toWire(position) }),
     eligible,
+    impaired: member.engineState.impairment !== undefined,
     priority: member.options.priority,
   };
 }
@@ -111,7 +113,7 @@ async function stopReceiving(member: Member, signal: AbortSignal): Promise<Posit
   if (state.role === 'primary' || member.deps.store.leadership?.value.leader === member.node) {
     // A leader that gives way. It stops even where it was not promoted yet: a promotion that is under way would be finished by the database alone.
     member.servingTerm = 0;
-    await engine.stop('immediate', { timeoutMs: STOP_TIMEOUT_MS });
+    await endDatabase(engine, STOP_TIMEOUT_MS);
     state = await engine.inspect({ signal });
   }
   member.engineState = state;

@@ -3,6 +3,7 @@ import { messageOf, type HoldfastError } from '../../../core/errors.ts';
 import { parseConninfo } from './configuration.ts';
 import { examineData, isFreshCopy, isReplicaData, lastRole, rejoinUnfinished, type DataState } from './data-directory.ts';
 import type { ControlFile } from './control-file.ts';
+import { DiskWatch, impaired } from './disk-watch.ts';
 import { accepts, nowhere } from './freeze.ts';
 import type { Member } from './member.ts';
 import { furthest, lsnOf, timelineAt } from './position.ts';
@@ -13,7 +14,7 @@ import type { Row } from './session.ts';
 const inspectMsMax = 1_000;
 /** Of this second, what is the server's. */
 const answerMs = 900;
-/** What changes rarely is not asked each time: settings that wait for a restart, the size of the log. */
+/** What changes rarely is not asked each time: settings that wait for a restart, damaged pages, the size of the log. */
 const seldomMs = 2_000;
 /** Nobody exchanges the data of a running server. */
 const examinedMs = 1_000;
@@ -23,6 +24,7 @@ const statement = `
   select recovering,
          case when not recovering then pg_current_wal_flush_lsn()::text end as flushed,
          case when not recovering then pg_walfile_name(pg_current_wal_flush_lsn()) end as file,
+         case when not recovering then pg_current_wal_insert_lsn()::text end as inserted,
          pg_last_wal_receive_lsn()::text as received,
          pg_last_wal_replay_lsn()::text as replayed,
          current_setting('synchronous_standby_names') as rule,
@@ -32,10 +34,15 @@ const statement = `
             from pg_stat_replication where state in ('streaming', 'catchup')) as replicas
     from pg_is_in_recovery() as recovering`;
 
+const seldomAsked = `
+  select exists (select from pg_settings where pending_restart) as pending,
+         (select coalesce(sum(checksum_failures), 0)::float8 from pg_stat_database) as damaged`;
+
 /** What is so right now. Remembers nothing but what is slow to ask. */
 export class Inspector {
   readonly #member: Member;
-  #pending = { askedMs: Number.NEGATIVE_INFINITY, value: false };
+  readonly #disk: DiskWatch;
+  #seldom = { askedMs: Number.NEGATIVE_INFINITY, pending: false, damaged: 0 };
   #examined: { atMs: number; pid: number; found: DataState } | undefined;
   #timeline = { segment: -1n, timeline: -1 };
   /** While a rule is being changed none is in force everywhere. */
@@ -43,6 +50,7 @@ export class Inspector {
 
   constructor(member: Member) {
     this.#member = member;
+    this.#disk = new DiskWatch(member);
   }
 
   /** Within a second, even if a disk or a server stands still. */
@@ -80,7 +88,8 @@ export class Inspector {
     const found = await this.#examine();
     if (found.state === 'absent') return { ...none, data: 'absent' };
     if (found.state === 'foreign') return { ...none, data: 'foreign', failure: failureOf(found.failure) };
-    const known = { data: 'present', systemId: found.control.systemId, version: binaries.version.text } as const;
+    const space = impaired(this.#disk.space(found.control.segmentBytes));
+    const known = { data: 'present', systemId: found.control.systemId, version: binaries.version.text, ...space } as const;
     if (found.rejoining) return { ...none, ...known, position: nowhere, failure: failureOf(rejoinUnfinished(places.data)) };
     const main = server.main;
     const resting = isFreshCopy(places.data) ? nowhere : restingPosition(found.control);
@@ -103,20 +112,23 @@ export class Inspector {
     const session = await sessions.shared('inspecting', limits());
     const [row] = await session.query(statement, limits());
     const now = runtime.clock.monotonicMs();
-    if (now - this.#pending.askedMs > seldomMs) {
-      const [asked] = await session.query('select exists (select from pg_settings where pending_restart) as pending', limits());
-      this.#pending = { askedMs: now, value: asked?.['pending'] === true };
+    if (now - this.#seldom.askedMs > seldomMs) {
+      const [asked] = await session.query(seldomAsked, limits());
+      this.#seldom = { askedMs: now, pending: asked?.['pending'] === true, damaged: Number(asked?.['damaged'] ?? 0) };
       await rotateLogInUse(places.log);
     }
     const role = row!['recovering'] === true ? await this.#replica(row!, control) : this.#primary(row!);
-    return { ...role, replicas: parseReplicas(row!['replicas']), pendingRestart: this.#pending.value };
+    const { pending, damaged } = this.#seldom;
+    return { ...role, replicas: parseReplicas(row!['replicas']), pendingRestart: pending, damagedPages: damaged };
   }
 
   #primary(row: Row): Partial<EngineObservation> {
     const acknowledge = this.ruleInMotion ? undefined : parseRule(String(row['rule']));
+    const flushedLsn = lsnOf(row['flushed']);
     return {
       role: 'primary',
-      position: { timeline: Number.parseInt(String(row['file']).slice(0, 8), 16), lsn: lsnOf(row['flushed']) },
+      position: { timeline: Number.parseInt(String(row['file']).slice(0, 8), 16), lsn: flushedLsn },
+      ...impaired(this.#disk.flushing(lsnOf(row['inserted']), flushedLsn)),
       ...(acknowledge === undefined ? {} : { acknowledge }),
     };
   }
