@@ -224,9 +224,9 @@ export class DrivenRouter implements Router {
     this.#observed = observed;
     this.#cutTotal += observed.cut;
     if (observed.cut > 0) this.#logger.info('routing.connections.cut', { term: order.term, cut: observed.cut });
+    if (observed.outdoneBy !== undefined) return this.#fail(outdone(this.#options, order.term, observed.outdoneBy));
     if (this.#problem !== undefined) this.#logger.info('routing.program.obeys', { term: order.term });
     this.#problem = undefined;
-    if (observed.outdoneBy !== undefined) return this.#logger.debug('routing.order.outdone', { term: order.term, by: observed.outdoneBy });
     if (order.term > this.#appliedTerm) this.#logger.info('routing.order.carried-out', { term: order.term, leader: order.leader?.node });
     this.#appliedTerm = order.term;
   }
@@ -264,5 +264,12 @@ function tooSlow({ kind, timeoutMs }: DrivenOptions): HoldfastError {
   return new HoldfastError('ROUTER_PROGRAM_UNREACHABLE', `${kind} did not answer within ${timeoutMs} ms`, {
     retryable: true,
     hint: 'Look whether it runs, and what its log says.',
+  });
+}
+
+function outdone({ kind }: DrivenOptions, own: number, other: number): HoldfastError {
+  return new HoldfastError('ROUTER_OUTDONE', `${kind} was told of term ${other} already, higher than ${own}`, {
+    retryable: true,
+    hint: 'Another agent knows better; where the cluster was made anew, restart HAProxy, or remove the file that PgBouncer includes.',
   });
 }

@@ -88,8 +88,8 @@ export class HaproxyDriver implements Driver {
     const server = `${this.#config.write}/${slot.name}`;
     const target = wanted.leader === undefined || wanted.waiting ? nowhere : wanted.leader;
     const moves = !isSame(slot, target);
-    // Somewhere else than here and nowhere: what is there was never this leader's.
-    const strays = moves && !isSame(slot, nowhere) && !(wanted.leader !== undefined && isSame(slot, wanted.leader));
+    // Connected to somebody who is not the leader. While it is not known who is, nothing says so.
+    const strays = wanted.leader !== undefined && !isSame(slot, nowhere) && !isSame(slot, wanted.leader);
     const cuts = isOver || strays;
     return {
       commands: [

@@ -12,6 +12,11 @@ const defaults: ProxyConfig = configSchema.parse({ write: '127.0.0.1:1', protoco
 
 describeRouterContract('the built-in router', {
   clock,
-  open: ({ holdMs }) =>
-    proxy.open('orders', { ...defaults, write: anyPort, read: anyPort, lagMax: 1000, hold: { connections: 3, for: holdMs } }, runtime),
+  traits: { countsHeld: true, endsWithRouter: true, cutBy: 'ECONNRESET' },
+  open: async ({ holdMs }) => {
+    const config = { ...defaults, write: anyPort, read: anyPort, lagMax: 1000, hold: { connections: 3, for: holdMs } };
+    const router = await proxy.open('orders', config, runtime);
+    const { write, read } = router.status();
+    return { router, write: write!, read: read!, settled: () => Promise.resolve() };
+  },
 });
