@@ -1,5 +1,6 @@
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { watchAtRest, type AtRest } from './at-rest.ts';
 import type { Contender, EventName, Explanation, Moment, RaceNode } from './contender.ts';
 import { countMissing, createTable, streamingStandbys } from './database.ts';
 import { killDatabase, killNode, stopAgent } from './faults.ts';
@@ -65,7 +66,7 @@ export interface RaceOptions {
   readonly signal: AbortSignal;
 }
 
-/** One contender with a client that writes all the time. */
+/** One contender with a client that writes all the time. The contender remains its caller's. */
 export class Race implements AsyncDisposable {
   readonly contender: Contender;
   readonly #client: RowClient;
@@ -137,13 +138,25 @@ export class Race implements AsyncDisposable {
     };
   }
 
+  /** Watches its agents while the client rests. */
+  async atRest(seconds: number): Promise<AtRest[]> {
+    await this.whole();
+    using _pause = this.#client.pause();
+    await sleep(CALM_MS, undefined, { signal: this.#options.signal });
+    return await watchAtRest(this.contender, seconds, this.#options.signal);
+  }
+
+  /** What the client has seen since then. */
+  clientSince(fromMs: number): { gapMs: number; errors: number } {
+    const { gapMs } = this.#client.longestGap(fromMs, performance.now());
+    return { gapMs, errors: this.#client.errors.filter(({ atMs }) => atMs >= fromMs).length };
+  }
+
   /** Of all rows acknowledged so far, those that are not there now. */
-  async lostOfAll(): Promise<number> {
-    return await countMissing(
-      this.contender.write,
-      this.#client.source,
-      this.#client.acks.map(({ id }) => id),
-    );
+  async lostOfAll(): Promise<{ acked: number; lost: number }> {
+    await this.whole();
+    const ids = this.#client.acks.map(({ id }) => id);
+    return { acked: ids.length, lost: await countMissing(this.contender.write, this.#client.source, ids) };
   }
 
   /** Waits for a leader that takes rows, and for everybody else to stream from it. @returns the leader */
@@ -269,7 +282,6 @@ export class Race implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client[Symbol.asyncDispose]();
-    await this.contender[Symbol.asyncDispose]();
   }
 }
 

@@ -34,6 +34,7 @@ export class RowClient implements AsyncDisposable {
   readonly #stop = new AbortController();
   #client: pg.Client | undefined;
   #next = 1;
+  #paused = false;
   #done: Promise<void> = Promise.resolve();
 
   /** @param source tells its rows from those of others */
@@ -44,6 +45,12 @@ export class RowClient implements AsyncDisposable {
 
   start(): void {
     this.#done = this.#work();
+  }
+
+  /** Sends nothing until what this returns is disposed of. */
+  pause(): Disposable {
+    this.#paused = true;
+    return { [Symbol.dispose]: () => void (this.#paused = false) };
   }
 
   /** The first row that was sent at or after then and has been acknowledged. */
@@ -72,6 +79,10 @@ export class RowClient implements AsyncDisposable {
     const { signal } = this.#stop;
     let dueMs = performance.now();
     while (!signal.aborted) {
+      if (this.#paused) {
+        await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+        continue;
+      }
       const id = this.#next++;
       try {
         const client = this.#client ?? (await this.#connect());
