@@ -149,7 +149,7 @@ const faults = {
       if (leader === undefined || leader === behind) return undefined;
       const mend = cut(world, [[leader.name, behind.name]]);
       let over = false;
-      world.time.clock().after(random.next() * 2_500, () => {
+      world.clock.after(random.next() * 2_500, () => {
         if (over) return;
         const how = random.integer(3);
         if (how === 0) leader.killDatabase();
@@ -174,7 +174,7 @@ const faults = {
       const ways = world.nodes.flatMap((node) => (node === behind ? [] : [world.network.way(node.name, behind.name)]));
       for (const way of ways) Object.assign(way, { delayMsMin: 300, delayMsMax });
       world.trace.add('world', 'lags', { node: behind.name, delayMsMax });
-      const clock = world.time.clock();
+      const { clock } = world;
       let over = false;
       const strike = (leader: SimulatedNode): void => {
         if (!over) leader.crash('on');
@@ -334,7 +334,7 @@ export class Faults {
   start(): void {
     const meanMs = 300 + this.#random.next() * 3_000;
     const next = (): void => {
-      this.#world.time.clock().after(this.#random.next() * 2 * meanMs, () => {
+      this.#world.clock.after(this.#random.next() * 2 * meanMs, () => {
         if (this.#stopped) return;
         this.#strike();
         next();
@@ -351,7 +351,7 @@ export class Faults {
     if (undo === undefined) return;
     this.#running.add(undo);
     const lastsMs = this.#random.chance(0.7) ? 100 + this.#random.next() * 3_000 : this.#random.next() * 12_000;
-    this.#world.time.clock().after(lastsMs, () => {
+    this.#world.clock.after(lastsMs, () => {
       if (this.#running.delete(undo)) undo();
     });
   }
@@ -413,7 +413,7 @@ const wanted = new WeakMap<World, boolean>();
 const OPERATOR_LOOKS_EVERY_MS = 400;
 
 function keepAfter(world: World, random: SeededRandom): void {
-  world.time.clock().after(OPERATOR_LOOKS_EVERY_MS, () => {
+  world.clock.after(OPERATOR_LOOKS_EVERY_MS, () => {
     keepAfter(world, random);
     const paused = wanted.get(world);
     const entry = world.store.get(`services/${service}/settings`);

@@ -22,6 +22,15 @@ interface AcknowledgedCommit {
   readonly k: number;
 }
 
+/** What a read that is asked for now must show. */
+export interface Expected {
+  /** The highest term in which anybody has served. */
+  readonly term: number;
+  /** The newest write that was acknowledged to anybody, and to the one who asks. */
+  readonly newest: WalRecord | undefined;
+  readonly own: WalRecord | undefined;
+}
+
 interface Reign {
   readonly node: string;
   readonly term: number;
@@ -36,7 +45,11 @@ interface Reign {
  * - nobody acknowledges once a leader of a later term began without that commit (so no two acknowledge in overlapping terms, and in
  *   asynchronous mode nothing is accepted after the lease);
  * - a promise that was spoken of is on disk, and a member never confirms anything to a primary of a lower term;
- * - the rule by which a database acknowledges is in the store's roster.
+ * - the rule by which a database acknowledges is in the store's roster;
+ * - a read through a router shows what its client was told to be written, and from the leader of the highest term all that anybody was
+ *   told (k ≥ 1) before it was asked for. A former primary that is cut off, and does not know, may answer without the others' writes: so
+ *   does PostgreSQL, until the router or its guard ends it;
+ * - terms in the store and in service never go back, and none is anybody's but one's.
  */
 export class Invariants implements DatabaseObserver {
   readonly #world: World;
@@ -46,6 +59,10 @@ export class Invariants implements DatabaseObserver {
   /** The last record in the store in which each node leads. */
   readonly #lastOf = new Map<string, LeadershipRecord>();
   readonly #forgiven = new Set<WalRecord>();
+  #newest: AcknowledgedCommit | undefined;
+  #term = 0;
+  /** Reads that a former primary answered, and how many of them lacked something. */
+  readonly former: { reads: number; stale: number } = { reads: 0, stale: 0 };
   /** Changes of leadership that members recorded, by why. */
   readonly changes: Map<string, number> = new Map();
   leadership: LeadershipRecord | undefined;
@@ -82,6 +99,7 @@ export class Invariants implements DatabaseObserver {
     const term = this.#world.node(node).noteTerm();
     const commit: AcknowledgedCommit = { record, node, term, k: rule?.k ?? 0 };
     this.acknowledgedCommits.push(commit);
+    if (commit.k > 0 && (this.#newest === undefined || record.index > this.#newest.record.index)) this.#newest = commit;
     for (const reign of this.reigns) {
       if (reign.term > term && reign.wal[record.index] !== record) {
         this.#fail(
@@ -116,6 +134,9 @@ export class Invariants implements DatabaseObserver {
     const term = host.noteTerm();
     const reign: Reign = { node, term, data, wal: [...data.wal] };
     this.#world.trace.add(node, 'SERVES', { term, timeline: data.timeline, end: data.end });
+    const other = this.reigns.find((one) => one.term === term && one.node !== node);
+    if (other !== undefined) this.#fail(`${node} serves in term ${term}, in which ${other.node} has served`);
+    this.#term = Math.max(this.#term, term);
     this.reigns.push(reign);
     for (const commit of this.acknowledgedCommits) {
       if (commit.k > 0 && commit.term < term && !data.has(commit.record) && !this.#forgiven.has(commit.record)) {
@@ -139,6 +160,30 @@ export class Invariants implements DatabaseObserver {
     this.#fail(
       `${node} ${what} by ${show([rule ?? { k: 0, voters: [] }])}, which the roster does not have: ${record === undefined ? 'no record' : show(record.roster)}`,
     );
+  }
+
+  /** Asked when a client sends a read. @param own the last write that this client knows to be on a replica */
+  expected(own: WalRecord | undefined): Expected {
+    return { term: this.#term, newest: this.#newest?.record, own };
+  }
+
+  /** A primary answers a read. */
+  read(node: string, data: DataDirectory, { term, newest, own }: Expected): void {
+    const lacks = (record: WalRecord | undefined): record is WalRecord =>
+      record !== undefined && !data.has(record) && !this.#forgiven.has(record);
+    if (lacks(own)) this.#fail(`a read from ${node} does not show row ${own.row}, which its client had written`);
+    const serving = this.#world.node(node).noteTerm();
+    if (serving >= term) {
+      if (lacks(newest)) this.#fail(`a read from ${node}, leader of term ${serving}, does not show row ${newest.row}`);
+      return;
+    }
+    this.former.reads += 1;
+    if (lacks(newest)) this.former.stale += 1;
+  }
+
+  /** A new agent begins with what the disk has. */
+  started(node: string): void {
+    this.#durable(node);
   }
 
   /** A member has told somebody that it promised. */

@@ -63,9 +63,10 @@ export class SimulatedNode {
   startAgent(): void {
     if (this.agent !== undefined) return;
     this.#starts += 1;
-    this.world.trace.add(this.name, 'agent starts');
+    this.world.trace.add(this.name, 'agent starts', { acknowledge: this.world.policy.acknowledge });
+    this.world.observer.started(this.name);
     const { world, name } = this;
-    const { variation } = world;
+    const { variation, policy } = world;
     const clock = world.machineClock(name);
     const runtime: Runtime = { clock, random: world.random.fork(`agent ${name} ${this.#starts}`), logger: world.trace.logger(name) };
     const network = world.network.join(
@@ -77,14 +78,14 @@ export class SimulatedNode {
     connected.link.requestTravel = () => world.network.travel(name, 'store');
     connected.link.replyTravel = () => world.network.travel('store', name);
     const store = variation.store(connected.store, this);
-    const sessions = new SessionKeeper(store, runtime, { ttlMs: world.policy.ttlMs, name });
+    const sessions = new SessionKeeper(store, runtime, { ttlMs: policy.ttlMs, name });
     const peers = new Peers(
       variation.network(
         overhear(network, (term) => world.observer.spoke(name, term)),
         this,
       ),
       runtime,
-      { heartbeatMs: world.policy.heartbeatMs },
+      { heartbeatMs: policy.heartbeatMs },
     );
     const leadership = new LeadershipStore(store, runtime, service);
     let beats: Heartbeats | undefined;
@@ -94,7 +95,7 @@ export class SimulatedNode {
         node: name,
         nofailover: world.isNofailover(name),
         priority: 0,
-        policy: world.policy,
+        policy,
         peersExpected: world.names.length - 1,
         agentPid: this.#starts,
       },
@@ -120,7 +121,7 @@ export class SimulatedNode {
       () => {},
     );
     const compose = (): Heartbeat => ({ wallMs: clock.wallMs(), agentAddress: `${name}:7400`, members: [member.state()], routers: [] });
-    beats = new Heartbeats(peers, runtime, { everyMs: world.policy.heartbeatMs, compose, stalled: (_, forMs) => member.abstain(forMs) });
+    beats = new Heartbeats(peers, runtime, { everyMs: policy.heartbeatMs, compose, stalled: (_, forMs) => member.abstain(forMs) });
     const heartbeats = beats;
     const leave = async (): Promise<void> => {
       sessions.leave();

@@ -28,6 +28,9 @@ export interface RunResult {
   readonly simulatedMs: number;
   readonly members: number;
   readonly acknowledged: number;
+  readonly reads: number;
+  /** Reads that a former primary answered without what others had written. */
+  readonly staleReads: number;
   readonly reigns: number;
   /** Changes of leadership, by why. */
   readonly changes: ReadonlyMap<string, number>;
@@ -58,6 +61,8 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     simulatedMs: world.time.nowMs,
     members: world.names.length,
     acknowledged: clients.acknowledged,
+    reads: clients.reads,
+    staleReads: world.observer.former.stale,
     reigns: world.observer.reigns.length,
     changes: world.observer.changes,
     faults: faults.counts,

@@ -7,6 +7,8 @@ export interface SeedReport {
   readonly simulatedMs: number;
   readonly members: number;
   readonly acknowledged: number;
+  readonly reads: number;
+  readonly staleReads: number;
   readonly changes: Readonly<Record<string, number>>;
   readonly faults: Readonly<Record<string, number>>;
 }
@@ -21,6 +23,10 @@ export interface Tally {
   seeds: number;
   clusterHours: number;
   acknowledged: number;
+  /** Checked against what was acknowledged before. */
+  reads: number;
+  /** Answered by a former primary, without what others had written: allowed. */
+  staleReads: number;
   faultsInjected: number;
   faults: Record<string, number>;
   /** Changes of leadership, by why: `failover` is unplanned, `switchover` and `operator` were ordered, `reclaim` is a leader's own. */
@@ -36,13 +42,15 @@ export interface Tally {
 export const violationsToldMax = 20;
 
 export function reportOf(run: RunResult): SeedReport {
-  const { seed, simulatedMs, members, acknowledged } = run;
+  const { seed, simulatedMs, members, acknowledged, reads, staleReads } = run;
   return {
     seed,
     violation: run.violation?.message,
     simulatedMs,
     members,
     acknowledged,
+    reads,
+    staleReads,
     changes: Object.fromEntries(run.changes),
     faults: Object.fromEntries(run.faults),
   };
@@ -53,6 +61,8 @@ export function emptyTally(): Tally {
     seeds: 0,
     clusterHours: 0,
     acknowledged: 0,
+    reads: 0,
+    staleReads: 0,
     faultsInjected: 0,
     faults: {},
     changes: {},
@@ -66,6 +76,8 @@ export function count(tally: Tally, report: SeedReport): void {
   tally.seeds += 1;
   tally.clusterHours += report.simulatedMs / 3_600_000;
   tally.acknowledged += report.acknowledged;
+  tally.reads += report.reads;
+  tally.staleReads += report.staleReads;
   add(tally.faults, report.faults);
   add(tally.changes, report.changes);
   add(tally.members, { [report.members]: 1 });
@@ -95,6 +107,10 @@ export function tallyText(tally: Tally): string {
     line('faults injected', `${tally.faultsInjected.toLocaleString('en')}: ${list(tally.faults)}`),
     line('leaderships changed', list(tally.changes)),
     line('writes acknowledged', tally.acknowledged.toLocaleString('en')),
+    line(
+      'reads checked',
+      `${tally.reads.toLocaleString('en')}, of which ${tally.staleReads.toLocaleString('en')} stale from former primaries`,
+    ),
     line('violations', tally.violationCount.toLocaleString('en')),
   ].join('');
 }

@@ -33,7 +33,10 @@ export class World implements DatabaseWorld {
   readonly network: SimulatedNetwork;
   readonly store: MemoryServer;
   readonly storeClock: SimulatedClock;
-  readonly policy: FailoverPolicy;
+  /** Nobody's: of clients, faults, operators. */
+  readonly clock: SimulatedClock = new SimulatedClock(this.time);
+  /** What the operator wants now; an agent goes by what was wanted when it started. */
+  policy: FailoverPolicy;
   readonly variation: Variation;
   readonly names: readonly string[];
   readonly nodes: readonly SimulatedNode[];

@@ -55,6 +55,7 @@ export class Database {
   kill(): void {
     if (this.server === undefined) return;
     this.server.clock.resume();
+    this.server.die();
     this.server = undefined;
     for (const listener of this.#deathListeners) listener();
   }

@@ -28,6 +28,11 @@ export class Receiver {
     return this.stream !== undefined;
   }
 
+  /** What has come and is not flushed. */
+  get unflushed(): readonly WalRecord[] {
+    return this.#arrived;
+  }
+
   get #isInUse(): boolean {
     return this.#server.alive && this.#server.receiver === this;
   }

@@ -16,7 +16,7 @@ export type WriteOutcome = 'acknowledged' | 'failed';
 
 interface WaitingCommit {
   readonly record: WalRecord;
-  readonly answer: (outcome: WriteOutcome) => void;
+  readonly answer: (outcome: WriteOutcome, record: WalRecord) => void;
 }
 
 /** One run of the server's process, from its start to its end. Everything in it happens by its own clock: a stalled server does nothing. */
@@ -58,12 +58,17 @@ export class Server {
 
   // ------------------------------------------------------------ as a primary
 
-  write(row: number, answer: (outcome: WriteOutcome) => void): void {
+  write(row: number, answer: (outcome: WriteOutcome, record?: WalRecord) => void): void {
     if (this.role !== 'primary' || !this.accepting || this.#closing) return answer('failed');
     const record = recordAfter(this.#unflushed.at(-1) ?? this.data.wal.at(-1), this.data.timeline, row);
     this.#unflushed.push(record);
     this.#waiting.push({ record, answer });
     this.#flushSoon();
+  }
+
+  /** Whether it answers a query now, by what it has. */
+  read(): boolean {
+    return this.role === 'primary' && this.accepting && !this.#closing;
   }
 
   /** A record of the server's own, flushed at once: the end of recovery, a shutdown. */
@@ -107,7 +112,7 @@ export class Server {
       if (record.end > this.data.end || !this.#isSatisfied(record)) return;
       this.#waiting.shift();
       this.database.world.observer.acknowledged(this.database.node, record, this.rule);
-      answer('acknowledged');
+      answer('acknowledged', record);
     }
   }
 
@@ -115,6 +120,12 @@ export class Server {
     if (this.rule === null) return true;
     const flushed = this.rule.voters.filter((voter) => (this.senders.get(voter)?.flushed ?? 0) >= record.end);
     return flushed.length >= this.rule.k;
+  }
+
+  /** It dies. Of what it had written and not flushed the disk has some, from the beginning: nobody was told of that. */
+  die(): void {
+    const written = this.role === 'primary' ? this.#unflushed : (this.receiver?.unflushed ?? []);
+    this.data.take(written.slice(0, Math.floor(this.database.world.between(0, written.length + 1))));
   }
 
   // ------------------------------------------------------------ replication
@@ -135,10 +146,7 @@ export class Server {
   /** What a replica has received is on its disk. */
   received(records: readonly WalRecord[]): void {
     assert.equal(records[0]?.index, this.data.wal.length, 'what is received goes on where the disk ends');
-    this.data.wal.push(...records);
-    const timeline = this.data.wal.at(-1)?.timeline ?? this.data.timeline;
-    this.data.timeline = timeline;
-    this.data.timelineKnown = Math.max(this.data.timelineKnown, timeline);
+    this.data.take(records);
     this.data.fresh = false;
     this.#sendOn();
   }

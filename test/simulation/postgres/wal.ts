@@ -46,6 +46,13 @@ export class DataDirectory {
     return { timeline: this.wal.at(-1)?.timeline ?? this.timeline, lsn: BigInt(this.end) };
   }
 
+  /** What is on the disk now, behind what was. */
+  take(records: readonly WalRecord[]): void {
+    this.wal.push(...records);
+    this.timeline = this.wal.at(-1)?.timeline ?? this.timeline;
+    this.timelineKnown = Math.max(this.timelineKnown, this.timeline);
+  }
+
   has(record: WalRecord): boolean {
     return this.wal[record.index] === record;
   }
