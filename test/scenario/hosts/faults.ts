@@ -41,6 +41,14 @@ export class Faults {
     return fault;
   }
 
+  /** Several as one: made at once, ended in the order in which they were named. */
+  async all(making: readonly Promise<Fault>[]): Promise<Fault> {
+    const faults = await Promise.all(making);
+    return this.made(faults.map(({ name }) => name).join(' and '), async () => {
+      for (const fault of faults) await fault.undo();
+    });
+  }
+
   /** A host alone: no other host reaches it, nor do clients. */
   async cut(host: string): Promise<Fault> {
     return await this.#lose(`cut ${host}`, bothWays(host, [...this.#others(host), CLIENTS]));

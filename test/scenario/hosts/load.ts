@@ -13,6 +13,7 @@ const READ_MS_MAX = 10_000;
 /** How often the rows are asked for before that counts as failed. */
 const READS_MAX = 60;
 const READ_AGAIN_MS = 250;
+const POLL_MS = 20;
 /** Rows of one client: its number times this, and what it counts. */
 const ROWS = 1_000_000_000;
 
@@ -53,24 +54,26 @@ export class Load implements AsyncDisposable {
     this.#markMs = performance.now();
   }
 
-  /** Since the mark, of the clients that go to whoever leads: the longest time without an acknowledgement (one that lasts counts), and what failed. */
-  measure(): { gapMs: number; acknowledged: number; unknown: number } {
+  /** What ended since the mark, of one client or of all that go to whoever leads. */
+  since(client?: string): Write[] {
     const roaming = new Set(this.#clients.filter(({ connections }) => connections.length > 1).map(({ name }) => name));
-    const seen = this.writes.slice(this.#mark).filter(({ client }) => roaming.has(client));
+    return this.writes.slice(this.#mark).filter((write) => (client === undefined ? roaming.has(write.client) : write.client === client));
+  }
+
+  /** Of the clients that go to whoever leads, since the mark: the longest time without an acknowledgement (one that lasts counts), and what failed. */
+  measure(): { gapMs: number; acknowledged: number; unknown: number } {
+    const seen = this.since();
     const ends = seen.filter(({ outcome }) => outcome === 'acknowledged').map(({ endedMs }) => endedMs);
     const times = [this.#markMs, ...ends, performance.now()];
     const gaps = times.slice(1).map((time, n) => time - times[n]!);
     return { gapMs: Math.round(Math.max(...gaps)), acknowledged: ends.length, unknown: seen.length - ends.length };
   }
 
-  /** Resolves when `count` more rows of clients that go to whoever leads are acknowledged. @throws when that takes too long */
-  async flows(count = 20, timeoutMs = 60_000): Promise<void> {
-    const names = new Set(this.#clients.filter(({ connections }) => connections.length > 1).map(({ name }) => name));
-    const from = this.writes.length;
-    for (const endMs = performance.now() + timeoutMs; performance.now() < endMs; await sleep(20)) {
-      const seen = this.writes.slice(from).filter((write) => write.outcome === 'acknowledged' && names.has(write.client));
-      if (seen.length >= count) return;
-    }
+  /** Resolves when clients that go to whoever leads have `count` more rows acknowledged. @throws when that takes too long */
+  async flows(count = 20, timeoutMs = 30_000): Promise<void> {
+    const before = this.measure().acknowledged;
+    for (const endMs = performance.now() + timeoutMs; performance.now() < endMs; await sleep(POLL_MS))
+      if (this.measure().acknowledged >= before + count) return;
     throw new Error(`writes do not flow: ${JSON.stringify(this.measure())} since the mark, after ${timeoutMs} ms`);
   }
 
