@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { createClock } from '../../../src/runtime/index.ts';
 import { Agents, type AgentRun, type Configuration } from '../agents.ts';
 import type { DemoNode } from '../../../src/agent/demo/layout.ts';
+import { Disk } from './disk.ts';
 import { Load } from './load.ts';
 import { Network } from './network.ts';
 import { startStore, type Store, type StoreKind } from './store.ts';
@@ -20,6 +21,8 @@ export interface HostsOptions {
   /** How many of the three hosts have an agent with a database; the others have a server of the store alone. Default 3. */
   readonly members?: 2 | 3;
   readonly acknowledge?: number;
+  /** Each member's data on a disk of its own, of so many MiB (disk.ts). Default: on that of this machine. */
+  readonly diskMiB?: number;
   /** Changes a node's configuration before its agent reads it. */
   readonly configure?: (config: Configuration, node: DemoNode) => void;
   /** What agents are run by, inside their host: a command in front of theirs, an environment. */
@@ -43,9 +46,12 @@ export class Hosts implements AsyncDisposable {
   readonly network: Network;
   readonly store: Store;
   readonly agents: Agents;
+  /** By host; empty where data are not on disks of their own. */
+  readonly disks: ReadonlyMap<string, Disk>;
 
-  private constructor(directory: string, network: Network, store: Store, agents: Agents) {
+  private constructor(directory: string, disks: ReadonlyMap<string, Disk>, network: Network, store: Store, agents: Agents) {
     this.directory = directory;
+    this.disks = disks;
     this.network = network;
     this.store = store;
     this.agents = agents;
@@ -57,6 +63,9 @@ export class Hosts implements AsyncDisposable {
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-hosts-'));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
     await chmod(directory, 0o711);
+    const disks = new Map<string, Disk>();
+    for (const name of options.diskMiB === undefined ? [] : NAMES.slice(0, options.members ?? 3))
+      disks.set(name, stack.use(await Disk.make(join(directory, `${name}-disk`), options.diskMiB!)));
     const network = stack.use(await Network.open(NAMES));
     const store = stack.use(await startStore(options.store ?? 'etcd', network.hosts, createClock()));
     const members = network.hosts.slice(0, options.members ?? 3);
@@ -66,7 +75,11 @@ export class Hosts implements AsyncDisposable {
       hosts: members.map(({ address }) => address),
       coordination: store.coordination,
       ...(options.acknowledge !== undefined && { acknowledge: options.acknowledge }),
-      ...(options.configure !== undefined && { configure: options.configure }),
+      configure: (config, node) => {
+        const disk = disks.get(node.name);
+        if (disk !== undefined) (config.services['orders']!['postgres'] as { data: string }).data = join(disk.path, 'data');
+        options.configure?.(config, node);
+      },
       run: (node) => {
         const own = options.run?.(node) ?? {};
         return { ...own, command: [...network.host(node.name).within, ...(own.command ?? [])] };
@@ -75,7 +88,9 @@ export class Hosts implements AsyncDisposable {
     stack.defer(() => agents.abandon());
     // All that lives on a host ends with it, also what an agent left.
     stack.defer(async () => void (await Promise.all(NAMES.map((name) => network.killAll(name)))));
-    const hosts = new Hosts(directory, network, store, agents);
+    // Before that: from a disk that stands still nothing ends.
+    stack.defer(async () => void (await Promise.all([...disks.values()].map((disk) => disk.thaw()))));
+    const hosts = new Hosts(directory, disks, network, store, agents);
     await agents.whole();
     hosts.#stack = stack.move();
     return hosts;
@@ -93,7 +108,7 @@ export class Hosts implements AsyncDisposable {
   }
 
   dataOf(name: string): string {
-    return join(this.directory, name, 'data');
+    return join(this.disks.get(name)?.path ?? join(this.directory, name), 'data');
   }
 
   /**
