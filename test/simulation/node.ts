@@ -7,6 +7,7 @@ import { LeadershipStore } from '../../src/failover/leadership-store.ts';
 import { Member } from '../../src/failover/member.ts';
 import type { Heartbeat } from '../../src/failover/messages.ts';
 import { Peers } from '../../src/failover/peers.ts';
+import type { FailoverPolicy } from '../../src/failover/policy.ts';
 import type { PromiseRecord } from '../../src/failover/records.ts';
 import { SessionKeeper } from '../../src/failover/session-keeper.ts';
 import type { RouteView } from '../../src/routing/router.ts';
@@ -27,6 +28,9 @@ export interface AgentProcess {
   readonly member: Member;
   readonly peers: Peers;
   readonly store: LeadershipStore;
+  readonly sessions: SessionKeeper;
+  /** What it was started with. */
+  readonly policy: FailoverPolicy;
   /** Ends it in order, its database left as it is. */
   readonly leave: () => Promise<void>;
 }
@@ -77,7 +81,7 @@ export class SimulatedNode {
     const connected = connectMemory(world.store, runtime, { serverClock: world.storeClock });
     connected.link.requestTravel = () => world.network.travel(name, 'store');
     connected.link.replyTravel = () => world.network.travel('store', name);
-    const store = variation.store(connected.store, this);
+    const store = variation.store(world.weather.over(connected.store, clock), this);
     const sessions = new SessionKeeper(store, runtime, { ttlMs: policy.ttlMs, name });
     const peers = new Peers(
       variation.network(
@@ -130,7 +134,7 @@ export class SimulatedNode {
       network.kill();
       for (const one of [leadership, sessions, store]) await one[Symbol.asyncDispose]();
     };
-    this.agent = { clock, network, link: connected.link, member, peers, store: leadership, leave };
+    this.agent = { clock, network, link: connected.link, member, peers, store: leadership, sessions, policy, leave };
     member.start().catch((error: unknown) => world.trace.add(name, 'agent could not start', { error: messageOf(error) }));
   }
 

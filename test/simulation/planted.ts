@@ -2,7 +2,7 @@ import type { CoordinationStore, Entry, WatchEvent } from '../../src/coordinatio
 import { leadershipSchema, type LeadershipRecord } from '../../src/failover/records.ts';
 import type { RunOptions } from './run.ts';
 import { service } from './node.ts';
-import { engineWith, faithful, type Variation } from './variation.ts';
+import { engineWith, faithful, storeWith, type Variation } from './variation.ts';
 
 /** A bug put between the failover code and its ports, and how soon the simulation must find it. */
 export interface Planted {
@@ -141,25 +141,4 @@ function outlasting(session: Awaited<ReturnType<CoordinationStore['openSession']
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
     },
   });
-}
-
-// ---------------------------------------------------------------- delegation
-
-function storeWith(store: CoordinationStore, replaced: Partial<CoordinationStore>): CoordinationStore {
-  return {
-    capabilities: store.capabilities,
-    openSession: (options) => store.openSession(options),
-    isSessionAlive: (id, options) => store.isSessionAlive(id, options),
-    get: (key, options) => store.get(key, options),
-    list: (prefix, options) => store.list(prefix, options),
-    swap: (key, value, expect, options) => store.swap(key, value, expect, options),
-    remove: (key, expect, options) => store.remove(key, expect, options),
-    watch: (key, options) => store.watch(key, options),
-    enqueue: (queue, label, session, options) => store.enqueue(queue, label, session, options),
-    queue: (queue, options) => store.queue(queue, options),
-    leave: (ticket, options) => store.leave(ticket, options),
-    untilGone: (ticket, options) => store.untilGone(ticket, options),
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
-    ...replaced,
-  };
 }

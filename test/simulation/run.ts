@@ -126,6 +126,7 @@ export function isWell(world: World): boolean {
   if (record === undefined || leader?.agent === undefined || record.roster.length !== 1) return false;
   const { server } = leader.database;
   if (server?.role !== 'primary' || !server.accepting || leader.agent.member.servingTerm !== record.term) return false;
+  if (world.nodes.some((node) => node.agent?.policy !== world.policy)) return false;
   const others = world.nodes.filter((node) => node !== leader);
   const k = Math.min(world.policy.acknowledge, others.length);
   if (record.roster[0]!.k !== k || (k > 0 && record.roster[0]!.voters.length !== others.length)) return false;

@@ -66,3 +66,23 @@ export function engineWith(engine: Engine, replaced: Partial<Engine>): Engine {
     },
   });
 }
+
+/** A store of which some methods are replaced. */
+export function storeWith(store: CoordinationStore, replaced: Partial<CoordinationStore>): CoordinationStore {
+  return {
+    capabilities: store.capabilities,
+    openSession: (options) => store.openSession(options),
+    isSessionAlive: (id, options) => store.isSessionAlive(id, options),
+    get: (key, options) => store.get(key, options),
+    list: (prefix, options) => store.list(prefix, options),
+    swap: (key, value, expect, options) => store.swap(key, value, expect, options),
+    remove: (key, expect, options) => store.remove(key, expect, options),
+    watch: (key, options) => store.watch(key, options),
+    enqueue: (queue, label, session, options) => store.enqueue(queue, label, session, options),
+    queue: (queue, options) => store.queue(queue, options),
+    leave: (ticket, options) => store.leave(ticket, options),
+    untilGone: (ticket, options) => store.untilGone(ticket, options),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    ...replaced,
+  };
+}

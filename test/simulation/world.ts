@@ -4,6 +4,7 @@ import { SimulatedClock, SimulatedNetwork, SimulatedTime, seededRandom, type See
 import { Invariants } from './invariants.ts';
 import { SimulatedNode } from './node.ts';
 import type { Database, DatabaseWorld } from './postgres/database.ts';
+import { StoreWeather } from './store-weather.ts';
 import { Trace } from './trace.ts';
 import { faithful, type Variation } from './variation.ts';
 
@@ -33,11 +34,14 @@ export class World implements DatabaseWorld {
   readonly network: SimulatedNetwork;
   readonly store: MemoryServer;
   readonly storeClock: SimulatedClock;
+  readonly weather: StoreWeather;
   /** Nobody's: of clients, faults, operators. */
   readonly clock: SimulatedClock = new SimulatedClock(this.time);
   /** What the operator wants now; an agent goes by what was wanted when it started. */
   policy: FailoverPolicy;
   readonly variation: Variation;
+  /** The store has ended a session before its time: from then on nobody may rely on leases alone. */
+  sessionsBreak = false;
   readonly names: readonly string[];
   readonly nodes: readonly SimulatedNode[];
   readonly observer: Invariants;
@@ -66,6 +70,7 @@ export class World implements DatabaseWorld {
     }
     this.storeClock = new SimulatedClock(this.time);
     this.store = new MemoryServer(this.storeClock);
+    this.weather = new StoreWeather(this.store, this.random.fork('weather'));
     this.observer = new Invariants(this);
     this.nodes = this.names.map((name) => new SimulatedNode(this, name));
   }
