@@ -11,9 +11,9 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
   let cluster: TestCluster;
   afterEach(() => cluster[Symbol.asyncDispose]());
 
-  async function three(): Promise<[TestMember, TestMember, TestMember]> {
+  async function three(config: Record<string, unknown> = {}): Promise<[TestMember, TestMember, TestMember]> {
     cluster = await TestCluster.open(bin);
-    const members = [await cluster.member('a'), await cluster.member('b'), await cluster.member('c')] as const;
+    const members = [await cluster.member('a', config), await cluster.member('b', config), await cluster.member('c', config)] as const;
     await replicate(members[0], members.slice(1), signal);
     await streaming(members[1]);
     await streaming(members[2]);
@@ -166,6 +166,19 @@ describe.each(versions)('the fence of PostgreSQL ($name)', ({ bin }) => {
     await a.engine.acknowledge({ k: 1, voters: ['b', 'c'] }, { signal });
     await Promise.all(writes);
     for (const one of [client, ...others]) await one.end();
+  });
+
+  test('a commit that waited through a change goes on with it, although nobody else writes', async () => {
+    // Replicas that report only what they have newly received.
+    const [a, , c] = await three({ parameters: { wal_receiver_status_interval: '0' } });
+    const client = await a.connect();
+    await a.engine.acknowledge({ k: 2, voters: ['b', 'c'] }, { signal });
+    await c.engine.freeze({ signal });
+    const write = client.query('create table t (id int)');
+    expect(await isHanging(write)).toBe(true);
+    await a.engine.acknowledge({ k: 1, voters: ['b', 'c'] }, { signal });
+    expect(await isHanging(write)).toBe(false);
+    await client.end();
   });
 
   test('a rule is not said to hold before every process that decides has read it', async () => {

@@ -10,6 +10,8 @@ import type { Session } from './session.ts';
 const pollMs = 1;
 /** How long a walsender or the checkpointer may take to read the new rule before we give up. */
 const transitionMsMax = 10_000;
+/** How long they are waited for before those who wait for them are helped on all the same. */
+const releaseMsMax = 1_000;
 /** How long the main process may take to read its configuration again. */
 const reloadMsMax = 5_000;
 
@@ -42,7 +44,26 @@ export async function changeAcknowledgement(member: Member, value: Acknowledgeme
   await untilWaiting(member, session, signal);
   const bound = await flushedLsn(session, signal);
   await adoptRule(member, session, rule, signal);
+  await releaseWaiting(member, session, value?.voters ?? [], signal);
   return bound;
+}
+
+/**
+ * A walsender releases commits only when its replica reports progress (SyncRepReleaseWaiters in ProcessStandbyReplyMessage), not when it reads
+ * a new rule: a commit that waited through the change would go on waiting until somebody else writes. So once the walsenders work by the
+ * new rule there is a little more to report.
+ */
+async function releaseWaiting(member: Member, session: Session, voters: readonly string[], signal: AbortSignal): Promise<void> {
+  const { clock } = member.runtime;
+  const deadline = clock.monotonicMs() + releaseMsMax;
+  const read = `select coalesce(bool_and(sync_priority = 1), true) as read from pg_stat_replication
+                 where application_name = any($1) and state = 'streaming'`;
+  for (;;) {
+    const [row] = await session.query(read, { timeoutMs: queryTimeoutMs, signal, values: [voters] });
+    if (row?.['read'] === true || clock.monotonicMs() > deadline) break;
+    await clock.sleep(pollMs, signal);
+  }
+  await session.query(`select pg_logical_emit_message(true, 'holdfast', '')`, { timeoutMs: queryTimeoutMs, signal });
 }
 
 async function adoptRule(member: Member, session: Session, rule: string, signal: AbortSignal): Promise<void> {
