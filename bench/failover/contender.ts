@@ -22,7 +22,7 @@ export interface Contender extends AsyncDisposable {
 export const kinds = ['holdfast', 'patroni'] as const;
 export type Kind = (typeof kinds)[number];
 
-export const eventNames = ['node-lost', 'database-killed', 'switchover', 'agent-stopped'] as const;
+export const eventNames = ['node-lost', 'database-killed', 'switchover', 'agent-stopped', 'pgbouncer-switchover'] as const;
 export type EventName = (typeof eventNames)[number];
 
 export interface RaceNode {

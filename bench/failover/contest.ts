@@ -40,7 +40,10 @@ export class Contest {
 
   async run(): Promise<void> {
     const { events, contenders } = this.#options;
-    if (events.some((event) => event !== 'saturated')) for (const kind of contenders) await this.#alone(kind);
+    const alone = events.some((event) => event !== 'saturated' && event !== 'pgbouncer-switchover');
+    if (alone && contenders.includes('holdfast')) await this.#alone('holdfast');
+    if (events.includes('pgbouncer-switchover') && contenders.includes('holdfast')) await this.#behindPgbouncer();
+    if (alone && contenders.includes('patroni')) await this.#alone('patroni');
     if (events.includes('saturated')) await this.#together();
   }
 
@@ -57,10 +60,24 @@ export class Contest {
       await this.#around.save();
     }
     for (const event of eventNames) {
-      if (!events.includes(event)) continue;
+      if (!events.includes(event) || event === 'pgbouncer-switchover') continue;
       await this.#repeat(event, repetitions, races, outcome);
       await this.#around.save();
     }
+    await this.#countLost(races, outcome);
+  }
+
+  async #behindPgbouncer(): Promise<void> {
+    const outcome = this.outcomes.get('holdfast')!;
+    await using stack = new AsyncDisposableStack();
+    this.#around.tell('holdfast behind PgBouncer: starts');
+    const contender = stack.use(await this.#holdfast({ pgbouncer: true }));
+    const race = stack.use(await Race.start(contender, { stallSeconds: this.#options.stallSeconds, signal: this.#around.signal }));
+    await this.#repeat('pgbouncer-switchover', this.#options.repetitions, [race], outcome);
+    await this.#countLost([race], outcome);
+  }
+
+  async #countLost(races: readonly Race[], outcome: Outcome): Promise<void> {
     for (const race of races) {
       const { acked, lost } = await race.lostOfAll();
       outcome.acked += acked;
@@ -116,10 +133,16 @@ export class Contest {
     );
   }
 
-  async #holdfast(): Promise<Contender> {
+  async #holdfast(how: { pgbouncer?: boolean } = {}): Promise<Contender> {
     const { postgresBin, etcdMembers } = this.#options;
     this.#program ??= buildPackage(join(this.#around.directory, 'package'));
-    return await Holdfast.start({ directory: this.#newDirectory('holdfast'), program: await this.#program, postgresBin, etcdMembers });
+    return await Holdfast.start({
+      directory: this.#newDirectory('holdfast'),
+      program: await this.#program,
+      postgresBin,
+      etcdMembers,
+      ...how,
+    });
   }
 
   /** One etcd for them all, as Holdfast has one for itself. */

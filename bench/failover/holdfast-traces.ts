@@ -36,7 +36,7 @@ export async function readTraces(event: EventName, fromMs: number, sources: Trac
     .filter((trace) => trace.atMs >= fromMs)
     .toSorted((a, b) => a.atMs - b.atMs);
   return {
-    moments: event === 'switchover' ? handOverMoments(traces) : failoverMoments(traces),
+    moments: event.endsWith('switchover') ? handOverMoments(traces) : failoverMoments(traces),
     setbacks: traces.filter(({ kind }) => kind === 'failover.action.failed').map(({ node, data }) => `${node}: ${JSON.stringify(data)}`),
     trace: traces.map(({ node, atMs, kind, data }) => `${Math.round(atMs - fromMs)} ${node} ${kind} ${JSON.stringify(data)}`),
   };

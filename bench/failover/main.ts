@@ -72,8 +72,14 @@ async function measure(options: Options, directory: string, signal: AbortSignal)
   }
 }
 
-function needed({ contenders, postgresBin }: Options): string[] {
-  return [join(postgresBin, 'postgres'), 'etcd', 'etcdctl', ...(contenders.includes('patroni') ? ['patroni', 'haproxy'] : [])];
+function needed({ contenders, events, postgresBin }: Options): string[] {
+  return [
+    join(postgresBin, 'postgres'),
+    'etcd',
+    'etcdctl',
+    ...(contenders.includes('patroni') ? ['patroni', 'haproxy'] : []),
+    ...(events.includes('pgbouncer-switchover') ? ['pgbouncer'] : []),
+  ];
 }
 
 async function versions({ contenders, postgresBin }: Options): Promise<Record<string, string>> {

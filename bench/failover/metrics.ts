@@ -59,6 +59,13 @@ export const metrics: readonly Metric[] = [
   { name: 'database killed: client errors', unit: 'count', values: errorsOf('database-killed'), targets: [] },
   { name: 'switchover: no rows for', unit: 'ms', values: gapOf('switchover'), targets: [{ of: 'median', max: 200 }] },
   { name: 'switchover: client errors', unit: 'count', values: errorsOf('switchover'), targets: [] },
+  { name: 'behind PgBouncer, switchover: no rows for', unit: 'ms', values: gapOf('pgbouncer-switchover'), targets: [] },
+  {
+    name: 'behind PgBouncer, switchover: client errors',
+    unit: 'count',
+    values: errorsOf('pgbouncer-switchover'),
+    targets: [{ of: 'worst', max: 0 }],
+  },
   { name: 'agent stopped: no rows for', unit: 'ms', values: gapOf('agent-stopped'), targets: [] },
   {
     name: 'agent stopped: two primaries for',

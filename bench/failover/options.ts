@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { missingPrograms } from '../kit/machine.ts';
 import { eventNames, kinds, type EventName, type Kind } from './contender.ts';
 import { defaultTiming, lowestTiming, type PatroniTiming } from './patroni/configuration.ts';
 
@@ -7,7 +8,8 @@ export const help = `npm run bench -- failover [options]
 How long nobody can write when something happens to a primary, and what is lost: Holdfast beside Patroni with etcd and HAProxy, with the same
 PostgreSQL and the same client (one row every 20 ms, a second of patience, reconnects at once).
 
-  --events LIST          node-lost, database-killed, switchover, agent-stopped, at-rest, saturated (default: all)
+  --events LIST          node-lost, database-killed, switchover, agent-stopped, pgbouncer-switchover (Holdfast's clients behind a PgBouncer that
+                         its agents drive), at-rest, saturated (default: all, but of PgBouncer only where that is installed)
   --repetitions N        of each event (20)
   --only NAME            holdfast or patroni
   --patroni-clusters N   independent clusters that are raced at once, as Patroni mostly waits (3)
@@ -24,6 +26,7 @@ PostgreSQL and the same client (one row every 20 ms, a second of patience, recon
   --keep                 leaves the directories with all logs behind, and names them
 
 Patroni is Debian's: apt-get install --no-install-recommends patroni python3-etcd etcd-server etcd-client haproxy postgresql-15
+(and pgbouncer); their services need not run, and are not used.
 Exit 0: all targets met; 1: one was missed, or a row was lost; 2: it could not run.`;
 
 const otherEvents = ['at-rest', 'saturated'] as const;
@@ -52,7 +55,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     args: [...args],
     options: {
       help: { type: 'boolean' },
-      events: { type: 'string', default: [...eventNames, ...otherEvents].join(',') },
+      events: { type: 'string', default: [...eventNames, ...otherEvents].filter((name) => !lacks(name)).join(',') },
       repetitions: { type: 'string', default: '20' },
       only: { type: 'string' },
       'patroni-clusters': { type: 'string', default: '3' },
@@ -88,6 +91,10 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     trace: values.trace,
     keep: values.keep,
   };
+}
+
+function lacks(name: Measured): boolean {
+  return name === 'pgbouncer-switchover' && missingPrograms(['pgbouncer']).length > 0;
 }
 
 function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {

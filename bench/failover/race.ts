@@ -193,7 +193,8 @@ export class Race implements AsyncDisposable {
         await this.#rowsTaken(atMs, node, 'by anybody');
         return { atMs };
       }
-      case 'switchover': {
+      case 'switchover':
+      case 'pgbouncer-switchover': {
         const atMs = performance.now();
         await contender.switchover(this.#options.signal);
         await this.#rowsTaken(atMs, node, 'by another');
