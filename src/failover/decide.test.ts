@@ -214,6 +214,28 @@ describe('a follower', () => {
       /is to follow n1/,
     ],
     [
+      'turns to a leader that is being promoted after a hand-over, if it has come no further',
+      {
+        ...following,
+        promised: 6,
+        engine: detached,
+        peers: [peer('n1', { serving: 0, position: { timeline: 3, lsn: '1000' } }), peer('n3')],
+      },
+      'follow',
+      /is to follow n1/,
+    ],
+    [
+      'does not turn to one that is being promoted if it may have come further',
+      {
+        ...following,
+        promised: 6,
+        engine: detached,
+        peers: [peer('n1', { serving: 0, position: { timeline: 3, lsn: '999' } }), peer('n3')],
+      },
+      'nothing',
+      /waiting until n1 serves at term 7/,
+    ],
+    [
       'never follows a term lower than it promised',
       { ...following, promised: 8, engine: { ...stopped, stoppedAs: 'replica' } },
       'nothing',

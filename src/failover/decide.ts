@@ -315,12 +315,22 @@ function decideAsFollower(o: Observation, record: LeadershipRecord): Decision {
   }
   const leader = o.peers.find((peer) => peer.node === record.leader);
   const serving = leader !== undefined && leader.alive && leader.state.serving === record.term;
-  // Whoever promised this very term has no more than its leader: it may turn to it while the leader is still being promoted.
   const promotes = leader?.alive === true && leader.state.term === record.term && leader.state.released < record.term;
-  const early = promotes && o.promised === record.term && engine.running && engine.role === 'replica';
-  return serving || early
+  return serving || (promotes && hasNoMoreThan(o, leader, record.term))
     ? decideFollowing(o, record)
     : nothing(engine.running ? 'running' : 'waiting', `waiting until ${record.leader} serves at term ${record.term}`);
+}
+
+/**
+ * May this replica turn to a leader that is still being promoted? Whoever promised that very term has no more than its leader; and so has, after
+ * a planned hand-over, who receives nothing any more and has come no further than the leader said that it had when it claimed.
+ */
+function hasNoMoreThan(o: Observation, leader: PeerView, term: number): boolean {
+  const { engine } = o;
+  if (!engine.running || engine.role !== 'replica') return false;
+  if (o.promised === term) return true;
+  if (engine.upstream?.streaming === true || engine.position === undefined || leader.state.position === undefined) return false;
+  return comparePositions(engine.position, fromWire(leader.state.position)) <= 0;
 }
 
 function decideFollowing(o: Observation, record: LeadershipRecord): Decision {

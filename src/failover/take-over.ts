@@ -19,8 +19,13 @@ export async function takeOver(member: Member, order: TakeOver, signal: AbortSig
   if (member.pledged > order.term)
     throw new HoldfastError('FAILOVER_LOST_RACE', `Term ${member.pledged} was promised meanwhile`, { retryable: true });
   await member.promise(order.term);
-  if (order.position !== undefined) await catchUp(member, fromWire(order.position), order.from, signal);
+  if (order.position !== undefined) {
+    await catchUp(member, fromWire(order.position), order.from, signal);
+    // A leader that hands over has ended: nothing more can come from it.
+    if (order.why !== 'switchover' && member.deps.engine.capabilities.replicated) await member.deps.engine.freeze({ signal });
+  }
   const record = await claim(member, order, signal);
+  member.deps.announce();
   const position = await beginToLead(member, record, signal);
   const tookMs = Math.round(member.now() - beganMs);
   member.addHistory({
@@ -81,14 +86,14 @@ function firstAcknowledgement(member: Member, record: LeadershipRecord, order: T
   return voters.length === 0 ? { k: 0, voters: [] } : { k: Math.min(policy.acknowledge, voters.length), voters };
 }
 
-/** Receives what is missing from a member that has more, then stops receiving again. */
+/** Receives what is missing from a member that has more. */
 async function catchUp(member: Member, until: Position, from: string | undefined, signal: AbortSignal): Promise<void> {
   const { engine, runtime } = member.deps;
   const deadlineMs = member.now() + CATCH_UP_MS;
   let following = false;
   for (;;) {
-    const state = await engine.inspect({ signal });
-    if (state.position !== undefined && comparePositions(state.position, until) >= 0) break;
+    const state = (member.engineState = await engine.inspect({ signal }));
+    if (state.position !== undefined && comparePositions(state.position, until) >= 0) return;
     if (member.now() > deadlineMs) {
       throw new HoldfastError(
         'FAILOVER_BEHIND',
@@ -103,7 +108,6 @@ async function catchUp(member: Member, until: Position, from: string | undefined
     }
     await runtime.clock.sleep(CATCH_UP_POLL_MS, signal);
   }
-  if (engine.capabilities.replicated) await engine.freeze({ signal });
 }
 
 /** PostgreSQL's notation of a WAL position: two hexadecimal halves of 32 bits. */
