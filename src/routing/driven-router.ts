@@ -53,6 +53,8 @@ export interface DrivenOptions extends ReadPolicy {
 /** A program that was restarted, reloaded or changed by hand does as ordered again after so long at most. */
 const CHECK_MS = 1_000;
 const RETRY_MS_MIN = 50;
+/** Readers of a member that is in no view for so long are cut: what they read there grows old. */
+const ABSENT_MS_MAX = 5_000;
 const LET_GO_MS = 2_000;
 const problemLettersMax = 1_000;
 
@@ -66,6 +68,7 @@ export class DrivenRouter implements Router {
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
   #readers: readonly Target[] = [];
+  readonly #seen = new Map<string, { readonly target: Target; readonly atMs: number }>();
   /** Since when writers wait, and whether that is long enough. */
   #patience: Timer | undefined;
   #order: Order | undefined;
@@ -94,7 +97,10 @@ export class DrivenRouter implements Router {
       return;
     }
     if (publication.isNewTerm) this.#logger.info('routing.term.changed', { term: view.term, leader: view.leader?.node });
-    if (view.leader !== undefined) this.#readers = chooseReaders(view, this.#readers, this.#options);
+    if (view.leader !== undefined) {
+      this.#see([view.leader, ...view.replicas]);
+      this.#readers = chooseReaders(view, this.#readers, this.#options);
+    }
     this.#reconsider();
   }
 
@@ -141,6 +147,13 @@ export class DrivenRouter implements Router {
 
   // ------------------------------------------------------------ what is wanted
 
+  /** Without a leader nobody can say who is healthy: this is asked only with one. */
+  #see(targets: readonly Target[]): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const target of targets) this.#seen.set(target.node, { target: placeOf(target), atMs: nowMs });
+    for (const [node, { atMs }] of this.#seen) if (nowMs - atMs > ABSENT_MS_MAX) this.#seen.delete(node);
+  }
+
   #reconsider(): void {
     const { view, isHolding } = this.#succession;
     if (view.term === 0) return;
@@ -152,9 +165,7 @@ export class DrivenRouter implements Router {
       leader: view.leader && placeOf(view.leader),
       waiting: lacks && this.#patience?.fired !== true,
       readers: this.#readers.map(placeOf),
-      present: (view.leader === undefined ? (this.#order?.present ?? []) : [view.leader, ...view.replicas])
-        .map(placeOf)
-        .toSorted((a, b) => (a.node < b.node ? -1 : 1)),
+      present: [...this.#seen.values()].map(({ target }) => target).toSorted((a, b) => (a.node < b.node ? -1 : 1)),
     };
     if (JSON.stringify(order) === JSON.stringify(this.#order)) return;
     this.#order = order;

@@ -39,8 +39,10 @@ export class DatabasesFile {
   async write(databases: Databases): Promise<void> {
     const draft = `${this.#path}.new`;
     try {
-      await using file = await open(draft, 'w', 0o644);
+      await using file = await open(draft, 'w');
       await file.writeFile(formatDatabases(databases));
+      // Whatever the umask: PgBouncer runs as somebody else, and there are no secrets in it.
+      await file.chmod(0o644);
       await file.sync();
       await rename(draft, this.#path);
       await using directory = await open(dirname(this.#path));

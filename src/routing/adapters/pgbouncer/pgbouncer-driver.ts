@@ -18,8 +18,8 @@ export class PgbouncerDriver implements Driver {
   readonly #console: Console;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** Since when there are connections that should be closed, in monotonic time. */
-  #staleSinceMs: number | undefined;
+  /** When writers were last pointed elsewhere, in monotonic time; undefined once none is left where they were. */
+  #movedMs: number | undefined;
 
   /** @throws ROUTER_PROGRAM_DENIED when its file can not be made: PgBouncer would not start without */
   static async open(service: string, config: PgbouncerConfig, runtime: Runtime): Promise<PgbouncerDriver> {
@@ -40,9 +40,9 @@ export class PgbouncerDriver implements Driver {
     const present = (await this.#file.read()) ?? { term: 0, entries: new Map<string, string>() };
     if (present.term > order.term) return { outdoneBy: present.term, connections: await this.#count(signal), cut: 0 };
     const wanted = this.#databasesFor(order, present);
-    const isNews = !isSame(present, wanted);
-    if (isNews) await this.#file.write(wanted);
-    await this.#point(order, isNews, signal);
+    const moves = !haveSame(present.entries, wanted.entries);
+    if (moves || present.term < wanted.term) await this.#file.write(wanted);
+    await this.#point(order, moves, signal);
     await this.#pauseOrResume(order.waiting, signal);
     const cut = order.waiting ? 0 : await this.#cutStale(signal);
     return { connections: await this.#count(signal), cut };
@@ -76,17 +76,17 @@ export class PgbouncerDriver implements Driver {
   }
 
   /** Has PgBouncer read the file where it does not do as that says. */
-  async #point(order: Order, isNews: boolean, signal: AbortSignal): Promise<void> {
+  async #point(order: Order, moves: boolean, signal: AbortSignal): Promise<void> {
     const { write, read, file } = this.#config;
     const isRight = (rows: readonly Row[], name: string | undefined, targets: readonly Target[]): boolean => {
       if (name === undefined || targets.length === 0) return true;
       const row = rows.find((one) => one['name'] === name);
       return row?.['host'] === hostsOf(targets) && Number(row['port']) === targets[0]!.port;
     };
-    const areRight = (rows: readonly Row[]): boolean =>
-      isRight(rows, write, order.leader === undefined ? [] : [order.leader]) && isRight(rows, read, samePort(order.readers));
+    const leader = order.leader === undefined ? [] : [order.leader];
+    const areRight = (rows: readonly Row[]): boolean => isRight(rows, write, leader) && isRight(rows, read, samePort(order.readers));
     const before = await this.#console.run('SHOW DATABASES', signal);
-    if (!isNews && areRight(before)) return;
+    if (!moves && areRight(before)) return;
     await this.#console.run('RELOAD', signal);
     const after = await this.#console.run('SHOW DATABASES', signal);
     if (!areRight(after)) {
@@ -96,7 +96,9 @@ export class PgbouncerDriver implements Driver {
       });
     }
     // Connections to the former server are marked by that, and close when they are released.
-    if (!areRight(before)) this.#logger.info('routing.pgbouncer.pointed', { term: order.term, leader: order.leader?.node });
+    if (areRight(before)) return;
+    if (!isRight(before, write, leader)) this.#movedMs = this.#clock.monotonicMs();
+    this.#logger.info('routing.pgbouncer.pointed', { term: order.term, leader: order.leader?.node });
   }
 
   async #pauseOrResume(pause: boolean, signal: AbortSignal): Promise<void> {
@@ -112,20 +114,17 @@ export class PgbouncerDriver implements Driver {
   /** Ends what still goes on at a server that does not lead any more. */
   async #cutStale(signal: AbortSignal): Promise<number> {
     const { write, stale } = this.#config;
-    if (write === undefined) return 0;
+    if (write === undefined || this.#movedMs === undefined) return 0;
     const servers = await this.#console.run('SHOW SERVERS', signal);
-    const lingers = servers.some((row) => row['database'] === write && Number(row['close_needed']) === 1);
-    if (!lingers) {
-      this.#staleSinceMs = undefined;
+    if (!servers.some((row) => row['database'] === write && Number(row['close_needed']) === 1)) {
+      this.#movedMs = undefined;
       return 0;
     }
-    const nowMs = this.#clock.monotonicMs();
-    this.#staleSinceMs ??= nowMs;
-    if (nowMs - this.#staleSinceMs < stale) return 0;
+    if (this.#clock.monotonicMs() - this.#movedMs < stale) return 0;
     const { write: count } = await this.#count(signal);
     await this.#console.run(`KILL ${quoted(write)}`, signal);
     await this.#console.run(`RESUME ${quoted(write)}`, signal);
-    this.#staleSinceMs = undefined;
+    this.#movedMs = undefined;
     return count;
   }
 
@@ -151,10 +150,8 @@ function hostsOf(targets: readonly Target[]): string {
   return targets.map(({ host }) => host).join(',');
 }
 
-function isSame(a: Databases, b: Databases): boolean {
-  return (
-    a.term === b.term && a.entries.size === b.entries.size && [...a.entries].every(([name, settings]) => b.entries.get(name) === settings)
-  );
+function haveSame(a: Databases['entries'], b: Databases['entries']): boolean {
+  return a.size === b.size && [...a].every(([name, settings]) => b.get(name) === settings);
 }
 
 /** The configuration allows letters, digits, `_`, `.` and `-` only. */
