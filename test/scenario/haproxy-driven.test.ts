@@ -1,4 +1,4 @@
-import { chmod, readFile } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { DrivenRouter, type Driver, type Observed, type Order } from '../../src/
 import type { RouteView } from '../../src/routing/router.ts';
 import { createClock, createRandom } from '../../src/runtime/index.ts';
 import { temporaryDirectory } from './demo-process.ts';
-import { Haproxy, haproxyProgram } from './servers/haproxy.ts';
+import { documentedHaproxy, Haproxy, haproxyProgram } from './servers/haproxy.ts';
 import { freePorts } from './servers/server-process.ts';
 
 const clock = createClock();
@@ -24,20 +24,11 @@ interface Running {
   readonly read: { host: string; port: number };
 }
 
-/** The configuration of docs/router.md word for word, but for addresses, the socket's place and the pace of its retries. */
 async function start(resources: AsyncDisposableStack, change: (text: string) => string = (text) => text): Promise<Running> {
   const directory = resources.use(await temporaryDirectory());
   const socket = join(directory.path, 'admin.sock');
   const [write, read] = (await freePorts(2)) as [number, number];
-  const page = await readFile(new URL('../../docs/router.md', import.meta.url), 'utf8');
-  const text = /```haproxy-driven\n([\s\S]*?)```/
-    .exec(page)![1]!
-    .replace('/run/haproxy/admin.sock mode 660 group haproxy', `${socket} mode 600`)
-    .replace('*:5000', `127.0.0.1:${write}`)
-    .replace('*:5001', `127.0.0.1:${read}`)
-    .replace('timeout connect 500ms', 'timeout connect 100ms')
-    .replace('retries 60', 'retries 300');
-  expect(text).not.toMatch(/\*:|\/run/);
+  const text = await documentedHaproxy({ socket, write, read });
   const haproxy = resources.use(await Haproxy.start(join(directory.path, 'haproxy.cfg'), change(text), write));
   return { haproxy, socket, write: { host: '127.0.0.1', port: write }, read: { host: '127.0.0.1', port: read } };
 }

@@ -1,12 +1,26 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const haproxyProgram = ['haproxy', '/usr/sbin/haproxy'].find((program) => spawnSync(program, ['-v']).status === 0);
 if (haproxyProgram === undefined && process.env['HOLDFAST_REQUIRE'] === 'all')
   throw new Error('haproxy is absent, and HOLDFAST_REQUIRE=all');
+
+/** The configuration of docs/router.md word for word, but for addresses, the socket's place and the pace of its retries. */
+export async function documentedHaproxy(places: { socket: string; write: number; read: number }): Promise<string> {
+  const page = await readFile(new URL('../../../docs/router.md', import.meta.url), 'utf8');
+  const text = /```haproxy-driven\n([\s\S]*?)```/
+    .exec(page)![1]!
+    .replace('/run/haproxy/admin.sock mode 660 group haproxy', `${places.socket} mode 600`)
+    .replace('*:5000', `127.0.0.1:${places.write}`)
+    .replace('*:5001', `127.0.0.1:${places.read}`)
+    .replace('timeout connect 500ms', 'timeout connect 100ms')
+    .replace('retries 60', 'retries 300');
+  if (/\*:|\/run/.test(text)) throw new Error('the page has changed');
+  return text;
+}
 
 /** An HAProxy in the foreground, with one configuration. */
 export class Haproxy implements AsyncDisposable {

@@ -20,7 +20,7 @@ export class Pgbouncer implements AsyncDisposable {
   readonly #password: string;
   #child: ChildProcess | undefined;
 
-  /** @param users names and passwords of those who may connect, besides the console's */
+  /** @param password of the user postgres, here and on the servers */
   static async prepare(directory: string, port: number, password: string, change = (text: string): string => text): Promise<Pgbouncer> {
     const prepared = new Pgbouncer(directory, port, password);
     await mkdir(directory, { recursive: true });
@@ -106,6 +106,10 @@ export class Pgbouncer implements AsyncDisposable {
   async isPaused(database: string): Promise<boolean> {
     const rows = await this.ask('SHOW DATABASES');
     return Number(rows.find((row) => row['name'] === database)?.['paused']) === 1;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child!.kill(signal);
   }
 
   async stop(): Promise<void> {
