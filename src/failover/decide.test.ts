@@ -497,12 +497,17 @@ describe('a leader that serves', () => {
 describe('a leader whose database is down', () => {
   check([
     ['hands over when another can take over without loss', downed, 'release', { stop: false }],
-    ['stays released while it waits for the other', { ...downed, servingTerm: 0, releasedTerm: 7 }, 'release', { stop: false }],
+    [
+      'stays released, and does nothing more, while it waits for the other',
+      { ...downed, servingTerm: 0, releasedTerm: 7 },
+      'nothing',
+      { say: 'released' },
+    ],
     [
       'goes on giving way after it promised, instead of starting again beside its successor',
       { ...downed, servingTerm: 0, releasedTerm: 7, promised: 8 },
-      'release',
-      { stop: false },
+      'nothing',
+      { say: 'released' },
     ],
     ['starts it again when nobody did', { ...downed, downSinceMs: nowMs - 1_500 }, 'reclaim', { term: 8, start: true }],
     [

@@ -167,8 +167,7 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
   if (engine.data === 'absent') {
     if (record.systemId === null && o.self.replicated)
       return { act: 'bootstrap', say: 'bootstrapping', why: 'the first data were not finished' };
-    if (o.self.replicated)
-      return { act: 'release', stop: false, say: 'released', why: 'this member leads but its data are gone: another must take over' };
+    if (o.self.replicated) return releaseEnded(o, record, 'this member leads but its data are gone: another must take over');
   }
   if (!o.storeReachable)
     return nothing('stopped', 'the database is down and the store does not answer: nobody can confirm that this member still leads');
@@ -183,12 +182,12 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
   }
   const down = o.downSinceMs === undefined ? Infinity : o.nowMs - o.downSinceMs;
   if (o.failedStarts >= FAILED_STARTS_MAX && canHandOver(o, record, 'may lose')) {
-    return { act: 'release', stop: false, say: 'released', why: `the database did not start ${o.failedStarts} times in a row` };
+    return releaseEnded(o, record, `the database did not start ${o.failedStarts} times in a row`);
   }
   const gaveUp = o.releasedTerm === record.term;
   const ranUntilNow = o.servingTerm === record.term || gaveUp;
   if (o.self.replicated && ranUntilNow && down < o.policy.handOverMs && canHandOver(o, record, gaveUp ? 'may lose' : 'lossless')) {
-    return { act: 'release', stop: false, say: 'released', why: 'the database is down: another member takes over' };
+    return releaseEnded(o, record, 'the database is down: another member takes over');
   }
   return {
     act: 'reclaim',
@@ -197,6 +196,11 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
     say: 'restarting',
     why: 'the database is down and nobody can take over faster than it starts',
   };
+}
+
+/** Of a database that does not run. Once given up there is nothing left to do but to wait. */
+function releaseEnded(o: Observation, record: LeadershipRecord, why: string): Decision {
+  return o.releasedTerm === record.term ? nothing('released', why) : { act: 'release', stop: false, say: 'released', why };
 }
 
 function decideAsServingLeader(o: Observation, record: LeadershipRecord, promisedTo: number): Decision {
