@@ -11,7 +11,13 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/simulation/**/*.test.ts', 'test/history/**/*.test.ts'],
+          include: [
+            'src/**/*.test.ts',
+            'test/*.test.ts',
+            'test/simulation/**/*.test.ts',
+            'test/history/**/*.test.ts',
+            'bench/**/*.test.ts',
+          ],
           pool: 'threads',
           isolate: false,
           testTimeout: 30_000,

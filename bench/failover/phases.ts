@@ -9,7 +9,7 @@ interface Phase {
 }
 
 /** The stretches of one repetition, in order: together they are the gap. */
-function phasesOf({ moments }: Repetition): Phase[] {
+export function phasesOf({ moments }: Pick<Repetition, 'moments'>): Phase[] {
   const phases: Phase[] = [];
   const first = moments.at(-1)!.atMs;
   let before = moments[0]!;

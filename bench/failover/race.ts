@@ -4,7 +4,8 @@ import { watchAtRest, type AtRest } from './at-rest.ts';
 import type { Contender, EventName, Explanation, Moment, RaceNode } from './contender.ts';
 import { countMissing, createTable, streamingStandbys } from './database.ts';
 import { killDatabase, killNode, stopAgent } from './faults.ts';
-import { RowClient } from './row-client.ts';
+import { overlap, type TwoPrimaries } from './overlap.ts';
+import { RowClient, type Ack } from './row-client.ts';
 
 const POLL_MS = 25;
 const WHOLE_POLL_MS = 100;
@@ -47,18 +48,6 @@ interface Happened {
   readonly endedMs?: number;
   readonly rejoinMs?: number;
   readonly twoPrimaries?: TwoPrimaries;
-}
-
-/** What happened while a primary's agent stood still, seen by a client of the new one and one that stayed with the old one. */
-export interface TwoPrimaries {
-  /** From the first row that another took to the last that the old one took; 0: it took none by then. */
-  readonly overlapMs: number;
-  /** Rows that the old one took after another had taken its first. */
-  readonly ackedByOld: number;
-  /** Of all rows that the old one acknowledged to the direct client. */
-  readonly lostOfOld: number;
-  /** From the stop of the agent to the last row that the old one took. */
-  readonly oldWroteForMs: number;
 }
 
 export interface RaceOptions {
@@ -245,24 +234,16 @@ export class Race implements AsyncDisposable {
       }
     }
     await this.whole();
-    firstOfAnother ??= this.#client.firstSentAfter(stoppedMs, (ack) => ack.server !== node.databasePort)?.atMs;
     await direct[Symbol.asyncDispose]();
-    // After it has become a replica the same server takes nothing; had it led all the time, nothing of this is about two.
-    const ofOld = [...direct.acks, ...this.#client.acks].filter((ack) => ack.server === node.databasePort);
-    const lastOfOld = Math.max(...ofOld.map((ack) => ack.atMs));
-    const switchedMs = firstOfAnother ?? Infinity;
+    const lostOfOld = await countMissing(
+      this.contender.write,
+      direct.source,
+      direct.acks.map(({ id }) => id),
+    );
+    const since = (acks: readonly Ack[]): readonly Ack[] => acks.filter((ack) => ack.atMs >= stoppedMs);
     return {
       atMs: stoppedMs,
-      twoPrimaries: {
-        overlapMs: Math.max(0, lastOfOld - switchedMs),
-        ackedByOld: ofOld.filter((ack) => ack.atMs > switchedMs).length,
-        lostOfOld: await countMissing(
-          this.contender.write,
-          direct.source,
-          direct.acks.map(({ id }) => id),
-        ),
-        oldWroteForMs: lastOfOld - stoppedMs,
-      },
+      twoPrimaries: { ...overlap(since(this.#client.acks), since(direct.acks), stoppedMs, node.databasePort), lostOfOld },
     };
   }
 
