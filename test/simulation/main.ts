@@ -48,6 +48,9 @@ async function runMany(wanted: SimulationArguments): Promise<number> {
   const interrupt = (): void => stop.abort();
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
+  process.stderr.write(
+    `Running ${wanted.seeds} seeds from ${wanted.from} on ${wanted.workers} threads; an interrupt (Ctrl-C) shows what was done so far.\n`,
+  );
   const progress = new Progress(wanted.seeds);
   await sweep({
     ...wanted,

@@ -1,7 +1,17 @@
-import type { CoordinationStore, Entry, WatchEvent } from '../../src/coordination/store.ts';
-import { leadershipSchema, type LeadershipRecord } from '../../src/failover/records.ts';
+import {
+  blind,
+  changing,
+  claimingLate,
+  confirmedByNobody,
+  hearing,
+  hopeful,
+  losing,
+  misreading,
+  outlasting,
+  runFirst,
+  withoutOneVoter,
+} from './planted-bugs.ts';
 import type { RunOptions } from './run.ts';
-import { service } from './node.ts';
 import { engineWith, faithful, storeWith, type Variation } from './variation.ts';
 
 /** A bug put between the failover code and its ports, and how soon the simulation must find it. */
@@ -9,11 +19,12 @@ export interface Planted {
   readonly variation: Variation;
   /** Found by one of the seeds 1 to this. */
   readonly seedsMax: number;
+  /** What then is said, where only one check can see it. */
+  readonly tells?: RegExp;
   /** The kind of world that the bug needs. */
   readonly options: RunOptions;
 }
 
-const leadershipKey = `services/${service}/leadership`;
 const quorumOfThree: RunOptions = { members: 3, policy: { acknowledge: 1, minimum: 1 } };
 const alone: RunOptions = { members: 3, policy: { acknowledge: 0 } };
 
@@ -28,7 +39,7 @@ export const planted: readonly Planted[] = [
     },
   },
   {
-    seedsMax: 60,
+    seedsMax: 100,
     options: { members: 5, policy: { acknowledge: 2, minimum: 2 } },
     variation: {
       ...faithful,
@@ -56,7 +67,7 @@ export const planted: readonly Planted[] = [
     },
   },
   {
-    seedsMax: 30,
+    seedsMax: 60,
     options: quorumOfThree,
     variation: {
       ...faithful,
@@ -89,56 +100,111 @@ export const planted: readonly Planted[] = [
       store: (store) => storeWith(store, { openSession: async (options) => outlasting(await store.openSession(options)) }),
     },
   },
+  {
+    seedsMax: 5,
+    tells: /spoke of its promise/,
+    options: quorumOfThree,
+    variation: {
+      ...faithful,
+      name: 'a restarted agent has forgotten its promise',
+      promise: (cell) => ({
+        read: async () => {
+          const kept = await cell.read();
+          return kept && { ...kept, promised: 0 };
+        },
+        write: (record) => cell.write(record),
+      }),
+    },
+  },
+  {
+    seedsMax: 10,
+    options: quorumOfThree,
+    variation: {
+      ...faithful,
+      name: 'a leader does not stop when another leads at a higher term',
+      engine: (engine) =>
+        engineWith(engine, { stop: (mode, options) => (mode === 'immediate' ? Promise.resolve(undefined) : engine.stop(mode, options)) }),
+    },
+  },
+  {
+    seedsMax: 5,
+    tells: /which the roster does not have/,
+    options: quorumOfThree,
+    variation: {
+      ...faithful,
+      name: 'the database runs a quorum before the store knows of it',
+      store: (store, node) => changing(store, node.name, (next) => runFirst(node, next)),
+    },
+  },
+  {
+    seedsMax: 10,
+    tells: /which the roster does not have/,
+    options: { ...quorumOfThree, faults: ['acknowledge changed'] },
+    variation: {
+      ...faithful,
+      name: 'a change of `acknowledge` skips the joint step',
+      store: (store, node) => changing(store, node.name, (next) => ({ ...next, roster: next.roster.slice(-1) })),
+    },
+  },
+  {
+    seedsMax: 60,
+    options: quorumOfThree,
+    variation: {
+      ...faithful,
+      name: 'the replica with less is promoted',
+      network: (network) =>
+        hearing(network, (reply) => (reply.granted && reply.position ? { ...reply, position: { timeline: 0, lsn: '0' } } : reply)),
+    },
+  },
+  {
+    seedsMax: 60,
+    options: quorumOfThree,
+    variation: {
+      ...faithful,
+      name: 'a refusal is taken for a promise',
+      network: (network) =>
+        hearing(network, (reply, term) => ({
+          position: { timeline: 0, lsn: '0' },
+          eligible: false,
+          priority: 0,
+          ...reply,
+          granted: true,
+          promised: term,
+        })),
+    },
+  },
+  {
+    seedsMax: 80,
+    options: quorumOfThree,
+    variation: { ...faithful, name: 'a swap whose reply was lost is taken for won', store: (store) => hopeful(store) },
+  },
+  {
+    seedsMax: 150,
+    options: quorumOfThree,
+    variation: { ...faithful, name: 'a claim does not ask what it replaces', store: (store) => blind(store) },
+  },
+  {
+    seedsMax: 20,
+    options: alone,
+    variation: {
+      ...faithful,
+      name: 'nobody asks whether the lease has ended',
+      store: (store) => storeWith(store, { isSessionAlive: () => Promise.resolve(false) }),
+    },
+  },
+  {
+    seedsMax: 80,
+    options: alone,
+    variation: {
+      ...faithful,
+      name: 'a leader without store goes on though nobody confirmed it',
+      network: (network) => confirmedByNobody(network),
+    },
+  },
+  {
+    seedsMax: 10,
+    tells: /a read from/,
+    options: quorumOfThree,
+    variation: { ...faithful, name: 'a new leader loses the end of what it had', engine: (engine, node) => losing(engine, node) },
+  },
 ];
-
-// ---------------------------------------------------------------- bugs
-
-function withoutOneVoter(record: LeadershipRecord, self: string): LeadershipRecord {
-  const roster = record.roster.map((configuration) => {
-    const left = configuration.voters.findLast((voter) => voter !== self);
-    return configuration.voters.length > configuration.k
-      ? { ...configuration, voters: configuration.voters.filter((voter) => voter !== left) }
-      : configuration;
-  });
-  return { ...record, roster };
-}
-
-/** Reads another leadership than is there. */
-function misreading(store: CoordinationStore, change: (record: LeadershipRecord) => LeadershipRecord): CoordinationStore {
-  const read = <T extends Entry | undefined>(entry: T): T =>
-    entry === undefined || entry.key !== leadershipKey
-      ? entry
-      : { ...entry, value: JSON.stringify(change(leadershipSchema.parse(JSON.parse(entry.value)))) };
-  const readEvent = (event: WatchEvent): WatchEvent => {
-    if (event.type === 'snapshot') return { ...event, entries: event.entries.map(read) };
-    return event.type === 'put' ? { ...event, entry: read(event.entry) } : event;
-  };
-  return storeWith(store, {
-    get: async (key, options) => read(await store.get(key, options)),
-    async *watch(key, options) {
-      for await (const event of store.watch(key, options)) yield readEvent(event);
-    },
-  });
-}
-
-/** Takes the leadership for its own as soon as it has asked for it. */
-function claimingLate(store: CoordinationStore, self: string): CoordinationStore {
-  return storeWith(store, {
-    swap: async (key, value, expect, options) => {
-      const done = store.swap(key, value, expect, options);
-      if (key !== leadershipKey || expect === 'absent' || leadershipSchema.parse(JSON.parse(value)).leader !== self) return done;
-      done.catch(() => {});
-      return { swapped: true, revision: expect + 1n };
-    },
-  });
-}
-
-function outlasting(session: Awaited<ReturnType<CoordinationStore['openSession']>>): typeof session {
-  return new Proxy(session, {
-    get: (target, property) => {
-      if (property === 'validUntilMs') return target.validUntilMs + target.ttlMs;
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
-    },
-  });
-}

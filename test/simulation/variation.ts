@@ -31,7 +31,7 @@ export function networkWith(network: PeerNetwork, replaced: Partial<PeerNetwork>
   return {
     self: network.self,
     links: () => network.links(),
-    broadcast: (kind, body) => network.broadcast(kind, body),
+    broadcast: (kind, body, except) => network.broadcast(kind, body, except),
     request: (node, kind, body, options) => network.request(node, kind, body, options),
     handle: (kind, handler) => network.handle(kind, handler),
     onLinkChange: (listener) => network.onLinkChange(listener),
