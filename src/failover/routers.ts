@@ -22,9 +22,10 @@ export async function holdRouters(member: Member, term: number, signal: AbortSig
   const body = { service: member.service, term };
   const own = member.deps.routers.hold(term);
   network.broadcast('hold', body);
-  const drains = member.deps.peers.reports().flatMap(({ node, status, heartbeat }) => {
+  const drains = member.deps.peers.reports().flatMap(({ node, status, phi, heartbeat }) => {
     const router = heartbeat.routers.find((one) => one.service === member.service);
-    return status === 'connected' && router !== undefined && router.drainMs > 0 ? [{ node, timeoutMs: router.drainMs + ANSWER_MS }] : [];
+    const isThere = status === 'connected' && phi < member.options.policy.phi;
+    return isThere && router !== undefined && router.drainMs > 0 ? [{ node, timeoutMs: router.drainMs + ANSWER_MS }] : [];
   });
   await Promise.all([
     own,

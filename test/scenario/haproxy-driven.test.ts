@@ -135,6 +135,37 @@ describe.skipIf(haproxyProgram === undefined)('an HAProxy driven by its runtime 
     await hears(await client(running), 'b\n');
   });
 
+  test('a hundred clients that come and go, and forty changes of the leader: all end at the last one, and HAProxy lives', async () => {
+    const running = await start(resources);
+    const members = [await member('a'), await member('b')];
+    const { router, settled } = opened(running);
+    let isOver = false;
+    const served: (string | undefined)[] = Array.from({ length: 100 });
+    const clients = served.map(async (_, index) => {
+      while (!isOver) {
+        using one = await TestClient.connect(running.write);
+        while (!isOver && one.ending === undefined) {
+          served[index] = one.text;
+          await clock.sleep(20);
+        }
+        served[index] = undefined;
+      }
+    });
+    for (let term = 1; term <= 40; term++) {
+      const leader = members[term % 2]!;
+      router.publish(view(term, leader));
+      await settled();
+      await clock.sleep(20);
+      if (term < 40) await router.hold(term);
+    }
+    await eventually(clock, () => served.every((text) => text === 'a\n'), 'all are served by the last leader');
+    expect(members[1]!.sockets.size).toBe(0);
+    expect(members[0]!.sockets.size).toBe(100);
+    isOver = true;
+    await Promise.all(clients);
+    expect(router.status().problem).toBeUndefined();
+  });
+
   test('stands still: nothing hangs, and it does as told once it goes on', async () => {
     const running = await start(resources);
     const a = await member('a');
