@@ -113,6 +113,20 @@ describe('promises', () => {
     await well();
   });
 
+  test('that could not be written bind nobody: a replica whose disk was full for a moment follows again', async () => {
+    const { world, leader, replicas, until, well } = await stage();
+    const one = replicas()[0]!;
+    one.disk.full = true;
+    const mend = cut(world, ...both(leader().name, one.name));
+    for (const node of replicas()) cut(world, [leader().name, node.name]);
+    await until('it tried to promise', () => one.agent!.member.fault.includes('no space left'));
+    world.network.heal();
+    mend();
+    await until('it follows', () => one.agent!.member.decision.say === 'streaming');
+    one.disk.full = false;
+    await well();
+  });
+
   test('are no reason to leave a database running that has lost its leadership: its disk may be full', async () => {
     const { world, leader, replicas, until, pass, well } = await stage();
     const first = leader();
@@ -223,7 +237,10 @@ describe('two promotions from the same place', () => {
     await until('a claim', () => record().term > 1);
     expect(leader().name).toBe('n2');
     const mend = cut(world, ...['n4', 'n5', 'n6'].flatMap((other) => [...both('n2', other), ...both('n3', other)]));
-    await until('n3 follows it', () => world.database('n2').server?.senders.has('n3') === true);
+    await until('n3 follows it', () => {
+      const { server } = world.database('n2');
+      return server?.role === 'primary' && server.accepting && server.senders.has('n3');
+    });
     const { end } = world.database('n2').data!;
     for (let row = 1; row <= 500; row++) world.database('n2').server!.write(1_000_000 + row, () => expect.unreachable());
     await until('n3 has what nobody else has', () => world.database('n3').data!.end >= end + 500 * recordBytes);
