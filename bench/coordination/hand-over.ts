@@ -5,7 +5,7 @@ import type { Runtime } from '../../src/core/runtime.ts';
 import { type Summary, summarize } from '../kit/statistics.ts';
 import type { Subject } from './stores.ts';
 import { ttlMs } from './uncontended.ts';
-import type { Wire, WireCounts } from './wire.ts';
+import type { Wire, WireCounts } from '../../test/scenario/servers/wire.ts';
 
 /** Programs that the waiters belong to: each is a client with connections of its own. */
 const clientCount = 8;

@@ -10,7 +10,7 @@ import type { Runtime } from '../../src/core/runtime.ts';
 import { EtcdCluster } from '../../test/scenario/servers/etcd.ts';
 import { ZooKeeperEnsemble } from '../../test/scenario/servers/zookeeper.ts';
 import { connectBare } from '../../test/scenario/servers/zookeeper-clients.ts';
-import { type Dialect, grpc, Wire, zooKeeper } from './wire.ts';
+import { type Dialect, grpc, Wire, zooKeeper } from '../../test/scenario/servers/wire.ts';
 
 const openToAll = { scheme: 'world', id: 'anyone' };
 

@@ -3,7 +3,7 @@ import type { CoordinationStore } from '../../src/coordination/store.ts';
 import type { Runtime } from '../../src/core/runtime.ts';
 import { type Summary, summarize } from '../kit/statistics.ts';
 import type { Subject } from './stores.ts';
-import type { WireCounts } from './wire.ts';
+import type { WireCounts } from '../../test/scenario/servers/wire.ts';
 
 /** Before anything counts: connections are made, queues created, code compiled. */
 const warmUps = 20;

@@ -1,13 +1,11 @@
-import { abortable } from './abortable.ts';
 import { HoldfastError, hasCode } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
+import { sayGoodbye } from './goodbye.ts';
 import { type AcquireOptions, QueueHold } from './hold.ts';
 import { anySignal, limitAfter, patiently } from './patience.ts';
-import type { CoordinationStore, OwnTicket, Session, Ticket } from './store.ts';
+import type { CoordinationStore, Entrance, OwnTicket, SessionOptions, Ticket } from './store.ts';
 
 const ttlMsDefault = 10_000;
-/** How long a waiter that gives up waits for the store to be told; its place ends with its TTL otherwise. */
-const goodbyeMsMax = 1_000;
 
 /** Longest pause before lining up again. */
 const pauseMsMax = 200;
@@ -58,11 +56,11 @@ async function attempt(
 ): Promise<QueueHold> {
   const { ttlMs = ttlMsDefault, allowShortTtl = false, holder = claim.name } = options;
   await claim.prepare?.(signal);
-  const session = await store.openSession({ ttlMs, allowShortTtl, name: holder, ...(signal && { signal }) });
+  const entrance = await lineUp(store, claim, runtime, { ttlMs, allowShortTtl, name: holder }, signal);
+  const { session, ticket } = entrance;
   try {
     const until = anySignal(session.signal, signal);
-    const ticket = await store.enqueue(claim.queue, claim.label, session, { signal: until });
-    await untilFront(store, claim, ticket, runtime, until);
+    await untilFront(store, claim, entrance, runtime, until);
     const hold = new QueueHold(claim.name, ticket, session);
     await patiently(runtime, until, async () => claim.complete?.(hold, until));
     until.throwIfAborted();
@@ -74,15 +72,46 @@ async function attempt(
   }
 }
 
-async function untilFront(store: CoordinationStore, claim: Claim, ticket: OwnTicket, runtime: Runtime, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const queue = await patiently(runtime, signal, () => store.queue(claim.queue, { signal }));
-    const place = queue.findIndex((other) => other.order === ticket.order);
-    if (place === -1) throw new HoldfastError('COORD_SESSION_LOST', `the place in the queue for ${claim.name} is gone`);
-    const blockers = claim.blockers(queue.slice(0, place));
+/** Takes a place at the end of the queue, with a session for it alone. */
+async function lineUp(
+  store: CoordinationStore,
+  { queue, label }: Claim,
+  runtime: Runtime,
+  options: SessionOptions,
+  signal: AbortSignal | undefined,
+): Promise<Entrance> {
+  if (store.enter !== undefined) return store.enter(queue, label, { ...options, ...(signal && { signal }) });
+  const session = await store.openSession({ ...options, ...(signal && { signal }) });
+  try {
+    const ticket = await store.enqueue(queue, label, session, { signal: anySignal(session.signal, signal) });
+    return { session, ticket, ahead: undefined };
+  } catch (error) {
+    await sayGoodbye(session, runtime);
+    throw error;
+  }
+}
+
+async function untilFront(
+  store: CoordinationStore,
+  claim: Claim,
+  { ticket, ahead: aheadAtFirst }: Entrance,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let ahead = aheadAtFirst; ; ahead = undefined) {
+    ahead ??= await patiently(runtime, signal, () => lookAhead(store, claim, ticket, signal));
+    const blockers = claim.blockers(ahead);
     if (blockers.length === 0) return;
     await patiently(runtime, signal, () => untilOneGone(store, blockers, signal));
   }
+}
+
+/** The places before ours. @throws COORD_SESSION_LOST when ours is gone */
+async function lookAhead(store: CoordinationStore, claim: Claim, ticket: OwnTicket, signal: AbortSignal): Promise<readonly Ticket[]> {
+  const queue = await store.queue(claim.queue, { signal });
+  const place = queue.findIndex((other) => other.order === ticket.order);
+  if (place === -1) throw new HoldfastError('COORD_SESSION_LOST', `the place in the queue for ${claim.name} is gone`);
+  return queue.slice(0, place);
 }
 
 async function untilOneGone(store: CoordinationStore, tickets: readonly Ticket[], signal: AbortSignal): Promise<void> {
@@ -93,12 +122,6 @@ async function untilOneGone(store: CoordinationStore, tickets: readonly Ticket[]
   } finally {
     enough.abort();
   }
-}
-
-/** Ends the session so that its place is gone when the caller hears of the failure; does not wait long for a store that is away. */
-async function sayGoodbye(session: Session, runtime: Runtime): Promise<void> {
-  using limit = limitAfter(runtime.clock, goodbyeMsMax, () => new HoldfastError('COORD_UNREACHABLE', 'the store does not answer'));
-  await abortable(Promise.resolve(session[Symbol.asyncDispose]()), limit.signal).catch(() => {});
 }
 
 interface Progress {

@@ -74,6 +74,21 @@ export interface OwnTicket extends Ticket {
   readonly token: bigint;
 }
 
+/** What `enter` gives. */
+export interface Entrance {
+  readonly session: Session;
+  readonly ticket: OwnTicket;
+  /** The places before it that were there when it was taken; undefined where that takes another question (`queue`). */
+  readonly ahead: readonly Ticket[] | undefined;
+}
+
+export interface SessionOptions {
+  readonly ttlMs: number;
+  /** For people, shown beside the session in the store. */
+  readonly name: string;
+  readonly allowShortTtl?: boolean;
+}
+
 export interface StoreCapabilities {
   readonly kind: 'memory' | 'embedded' | 'etcd' | 'zookeeper';
   /** What its failure takes with it. */
@@ -95,11 +110,8 @@ export interface StoreCapabilities {
  */
 export interface CoordinationStore extends AsyncDisposable {
   readonly capabilities: StoreCapabilities;
-  /**
-   * @param options.name for people, shown beside the session in the store
-   * @throws COORD_TTL_TOO_SHORT when `ttlMs` is under the store's least and `allowShortTtl` is not set
-   */
-  openSession(options: { ttlMs: number; name: string; allowShortTtl?: boolean; signal?: AbortSignal }): Promise<Session>;
+  /** @throws COORD_TTL_TOO_SHORT when `ttlMs` is under the store's least and `allowShortTtl` is not set */
+  openSession(options: SessionOptions & { signal?: AbortSignal }): Promise<Session>;
   /** Whether a session of any client still lives. Once false, false for ever. */
   isSessionAlive(sessionId: string, options?: { signal?: AbortSignal }): Promise<boolean>;
   get(key: string, options?: { signal?: AbortSignal }): Promise<Entry | undefined>;
@@ -122,6 +134,12 @@ export interface CoordinationStore extends AsyncDisposable {
    * @throws COORD_SESSION_LOST
    */
   enqueue(queue: string, label: string, session: Session, options?: { signal?: AbortSignal }): Promise<OwnTicket>;
+  /**
+   * Opens a session and takes a place with it: `openSession` and `enqueue` in fewer round trips, on stores where that can be. When it fails,
+   * the session ends, and what it has taken with it: soon, or with its TTL where the store can not be told.
+   * @throws what those two throw
+   */
+  enter?(queue: string, label: string, options: SessionOptions & { signal?: AbortSignal }): Promise<Entrance>;
   /** The queue in order of arrival; places of ended sessions are not in it. */
   queue(queue: string, options?: { signal?: AbortSignal }): Promise<Ticket[]>;
   /** Leaves a queue; idempotent. Any client may clear away any place. */

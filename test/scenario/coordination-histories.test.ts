@@ -66,7 +66,7 @@ describe.runIf(hasZooKeeper())('ZooKeeper of three servers (needs java and the p
       ports: ensemble.servers.map(({ port }) => port),
       configure: (ports) => ({ zookeeper: { servers: ports.map((port) => `127.0.0.1:${port}`) } }),
     };
-    expectAllWell('ZooKeeper', await runUnderFaults(clock, 'ZooKeeper', reach, zooKeeperServers(ensemble)));
+    expectAllWell('ZooKeeper', await runUnderFaults(clock, 'ZooKeeper', reach, zooKeeperServers(ensemble, clock)));
   });
 });
 

@@ -110,8 +110,10 @@ async function reach<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
+      // It may be told to stop before it has reached the store.
+      if (stop.signal.aborted) process.exit(0);
       if (!hasCode(error, 'COORD_UNREACHABLE')) throw error;
-      await clock.sleep(awayMs, stop.signal);
+      await clock.sleep(awayMs);
     }
   }
 }

@@ -8,6 +8,9 @@ import type { Fault } from './faults.ts';
 /** How long a server is away. */
 const awayMsMin = 600;
 const awayMsMax = 2_600;
+/** How long a server of ZooKeeper may take to join the others again. */
+const joinMsMax = 20_000;
+const joinPollMs = 100;
 
 /** A store of three servers, as faults see it. */
 export interface Servers {
@@ -27,13 +30,32 @@ export function etcdServers(cluster: EtcdCluster): Servers {
   };
 }
 
-export function zooKeeperServers(ensemble: ZooKeeperEnsemble): Servers {
+export function zooKeeperServers(ensemble: ZooKeeperEnsemble, clock: Clock): Servers {
   return {
     processes: ensemble.servers.map(({ process }) => process),
     leader: async () => (await ensemble.leader()).process,
     depose: undefined,
-    ready: () => ensemble.ready(),
+    ready: () => zooKeeperReady(ensemble, clock),
   };
+}
+
+/** A server that loses its leader in the moment it joins may wait for ever to be told that it is up to date; an operator starts it anew. */
+async function zooKeeperReady(ensemble: ZooKeeperEnsemble, clock: Clock): Promise<void> {
+  const deadlineMs = clock.monotonicMs() + joinMsMax;
+  const silent = async (): Promise<readonly ServerProcess[]> => {
+    const modes = await Promise.all(ensemble.servers.map((server) => server.mode()));
+    return ensemble.servers.filter((_, n) => modes[n] === undefined).map(({ process }) => process);
+  };
+  for (let left = await silent(); left.length > 0; left = await silent()) {
+    if (clock.monotonicMs() > deadlineMs) {
+      for (const server of left) {
+        await server.kill();
+        server.start();
+      }
+      return ensemble.ready();
+    }
+    await clock.sleep(joinPollMs);
+  }
 }
 
 /** What happens to the servers: all of it is mended, and the store serves again, before the next. */

@@ -104,6 +104,7 @@ export class Connection implements Disposable {
   readonly url: string;
   readonly #session: ClientHttp2Session;
   readonly #clock: Clock;
+  readonly #retired = new AbortController();
   #usable = true;
   #openStreams = 0;
   #heardMs: number;
@@ -123,7 +124,10 @@ export class Connection implements Disposable {
     const retire = (): void => {
       this.#usable = false;
     };
-    session.on('goaway', retire);
+    session.on('goaway', () => {
+      retire();
+      this.#leave();
+    });
     session.on('error', retire);
     session.on('close', () => {
       retire();
@@ -144,9 +148,18 @@ export class Connection implements Disposable {
     return this.#clock.monotonicMs() - Math.max(this.#heardMs, this.#pongedMs) >= QUIET_MS;
   }
 
+  /**
+   * Aborts when calls that have no end of their own are to move on: nobody renews anything here any more, so that hardly anybody would notice
+   * when the member falls silent. The reason is a CallFailure.
+   */
+  get retired(): AbortSignal {
+    return this.#retired.signal;
+  }
+
   /** Takes no new calls any more; those that run go on, and when the last one ends, so does the connection. */
   retire(): void {
     this.#usable = false;
+    this.#leave();
     if (!this.#session.closed) this.#session.close();
   }
 
@@ -200,6 +213,10 @@ export class Connection implements Disposable {
   [Symbol.dispose](): void {
     this.#usable = false;
     this.#session.destroy();
+  }
+
+  #leave(): void {
+    this.#retired.abort(new CallFailure('lost', `${this.url}: the connection is being left`));
   }
 
   #ping(): void {

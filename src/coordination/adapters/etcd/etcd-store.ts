@@ -3,10 +3,12 @@ import { assertKey, assertLabel, assertValue } from '../../key.ts';
 import { patiently } from '../../patience.ts';
 import type {
   CoordinationStore,
+  Entrance,
   Entry,
   Expectation,
   OwnTicket,
   Session,
+  SessionOptions,
   StoreCapabilities,
   SwapResult,
   Ticket,
@@ -18,6 +20,7 @@ import type { EtcdConfig } from './config.ts';
 import { CallFailure, toHoldfastError } from './failure.ts';
 import { bind, Layout } from './layout.ts';
 import { compareCreated, compareModified, requestDelete, requestGet, requestPut, rpc, type KeyValue } from './messages.ts';
+import { Entrances } from './entrance.ts';
 import { Queues } from './queues.ts';
 import { readAll } from './range.ts';
 import { Sessions } from './sessions.ts';
@@ -42,6 +45,7 @@ export class EtcdStore implements CoordinationStore {
   readonly #layout: Layout;
   readonly #sessions: Sessions;
   readonly #queues: Queues;
+  readonly #entrances: Entrances;
   #disposal: Promise<void> | undefined;
 
   constructor(config: EtcdConfig, runtime: Runtime) {
@@ -50,6 +54,7 @@ export class EtcdStore implements CoordinationStore {
     this.#layout = new Layout(config.prefix);
     this.#sessions = new Sessions(this.#client, this.#layout, runtime.logger);
     this.#queues = new Queues(this.#client, this.#layout, runtime);
+    this.#entrances = new Entrances(this.#client, this.#layout, this.#sessions, this.#queues, runtime);
   }
 
   /** Reads one key, so that a store that can not be used is refused when it is opened. @throws COORD_UNREACHABLE, COORD_DENIED */
@@ -57,7 +62,7 @@ export class EtcdStore implements CoordinationStore {
     await translated(this.#client.read({ key: this.#layout.key('') }, options));
   }
 
-  async openSession(options: { ttlMs: number; name: string; allowShortTtl?: boolean; signal?: AbortSignal }): Promise<Session> {
+  async openSession(options: SessionOptions & Options): Promise<Session> {
     assertTtl(options.ttlMs, this.capabilities, options.allowShortTtl);
     return await translated(this.#sessions.open(options));
   }
@@ -121,6 +126,13 @@ export class EtcdStore implements CoordinationStore {
     assertKey(queue);
     assertLabel(label);
     return await translated(this.#queues.enqueue(queue, label, this.#sessions.leaseOf(session), options.signal));
+  }
+
+  async enter(queue: string, label: string, options: SessionOptions & Options): Promise<Entrance> {
+    assertKey(queue);
+    assertLabel(label);
+    assertTtl(options.ttlMs, this.capabilities, options.allowShortTtl);
+    return await translated(this.#entrances.enter(queue, label, options));
   }
 
   async queue(queue: string, options: Options = {}): Promise<Ticket[]> {

@@ -201,10 +201,12 @@ describe('answers that another implementation wrote are read as meant', () => {
   });
 
   it('Txn', () => {
+    const nothing = { found: undefined, entries: [], more: false, deleted: 0n };
     fc.assert(
-      fc.property(header, keyValue, fc.boolean(), fc.nat(), (h, entry, succeeded, deleted) => {
+      fc.property(header, keyValue, keyValue, fc.boolean(), fc.nat(), (h, entry, other, succeeded, deleted) => {
         const responses = [
           { response_range: { header: {}, kvs: [theirKeyValue(entry)], count: 1 } },
+          { response_range: { header: {}, kvs: [theirKeyValue(entry), theirKeyValue(other)], more: true, count: 3 } },
           { response_range: { header: {} } },
           { response_put: { header: {} } },
           { response_delete_range: { header: {}, deleted } },
@@ -213,10 +215,11 @@ describe('answers that another implementation wrote are read as meant', () => {
           header: h,
           succeeded,
           results: [
-            { found: entry, deleted: 0n },
-            { found: undefined, deleted: 0n },
-            { found: undefined, deleted: 0n },
-            { found: undefined, deleted: BigInt(deleted) },
+            { ...nothing, found: entry, entries: [entry] },
+            { ...nothing, found: entry, entries: [entry, other], more: true },
+            nothing,
+            nothing,
+            { ...nothing, deleted: BigInt(deleted) },
           ],
         });
       }),

@@ -113,6 +113,11 @@ export function requestGet(key: string): Buffer {
   return encodeMessage({ 1: encodeRange({ key }) });
 }
 
+/** All of a range, if it has no more than `limit` keys. */
+export function requestRange(range: KeyRange, limit: number): Buffer {
+  return encodeMessage({ 1: encodeRange({ ...range, limit }) });
+}
+
 export function requestPut(key: string, value: string, lease: bigint): Buffer {
   return encodeMessage({ 2: encodeMessage({ 1: key, 2: value, 3: lease }) });
 }
@@ -124,7 +129,7 @@ export function requestDelete(key: string): Buffer {
 export interface TxnRequest {
   /** Made by `compareCreated`, `compareModified`; all must hold. */
   readonly compare: readonly Buffer[];
-  /** Made by `requestGet`, `requestPut`, `requestDelete`. */
+  /** Made by `requestGet`, `requestRange`, `requestPut`, `requestDelete`; done in this order. */
   readonly success: readonly Buffer[];
   readonly failure?: readonly Buffer[];
 }
@@ -132,14 +137,24 @@ export interface TxnRequest {
 export interface TxnReply {
   readonly header: Header;
   readonly succeeded: boolean;
-  /** For each request of the branch taken: the key that a get found, or how many keys were deleted. */
-  readonly results: readonly { readonly found: KeyValue | undefined; readonly deleted: bigint }[];
+  /** For each request of the branch taken. */
+  readonly results: readonly TxnResult[];
 }
+
+/** What a get (`found`) or a range (`entries`, and whether there were more than its limit) found, or how many keys were deleted. */
+export interface TxnResult {
+  readonly found: KeyValue | undefined;
+  readonly entries: readonly KeyValue[];
+  readonly more: boolean;
+  readonly deleted: bigint;
+}
+
+const nothingFound: TxnResult = { found: undefined, entries: [], more: false, deleted: 0n };
 
 function decodeTxn(message: Buffer): TxnReply {
   let header = noHeader;
   let succeeded = false;
-  const results: { found: KeyValue | undefined; deleted: bigint }[] = [];
+  const results: TxnResult[] = [];
   for (const { number, int, bytes } of readFields(message)) {
     if (number === 1) header = decodeHeader(bytes);
     else if (number === 2) succeeded = int !== 0n;
@@ -148,12 +163,15 @@ function decodeTxn(message: Buffer): TxnReply {
   return { header, succeeded, results };
 }
 
-function decodeTxnResult(message: Buffer): { found: KeyValue | undefined; deleted: bigint } {
+function decodeTxnResult(message: Buffer): TxnResult {
   for (const { number, bytes } of readFields(message)) {
-    if (number === 1) return { found: decodeRange(bytes).entries[0], deleted: 0n };
-    if (number === 3) return { found: undefined, deleted: decodeDeleteRange(bytes).deleted };
+    if (number === 1) {
+      const { entries, more } = decodeRange(bytes);
+      return { ...nothingFound, found: entries[0], entries, more };
+    }
+    if (number === 3) return { ...nothingFound, deleted: decodeDeleteRange(bytes).deleted };
   }
-  return { found: undefined, deleted: 0n };
+  return nothingFound;
 }
 
 function decodeDeleteRange(message: Buffer): { header: Header; deleted: bigint } {

@@ -50,10 +50,7 @@ export class Queues {
 
   async list(queue: string, signal: AbortSignal | undefined): Promise<Ticket[]> {
     const { entries } = await readAll(this.#client, this.#layout.queue(queue), { signal });
-    return entries
-      .filter((entry) => entry.lease !== 0n)
-      .toSorted((a, b) => (a.createRevision < b.createRevision ? -1 : 1))
-      .map(ticketOf);
+    return ticketsOf(entries);
   }
 
   async leave(ticket: Ticket, signal: AbortSignal | undefined): Promise<void> {
@@ -133,6 +130,14 @@ export class Queues {
     }
     if (revision > lease.fence) lease.fence = revision;
   }
+}
+
+/** The places among these keys, in order of arrival. */
+export function ticketsOf(entries: readonly KeyValue[]): Ticket[] {
+  return entries
+    .filter((entry) => entry.lease !== 0n)
+    .toSorted((a, b) => (a.createRevision < b.createRevision ? -1 : 1))
+    .map(ticketOf);
 }
 
 function ticketOf(keyValue: KeyValue): Ticket {

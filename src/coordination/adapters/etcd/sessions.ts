@@ -3,7 +3,7 @@ import { messageOf } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { RenewedSession } from '../../renewed-session.ts';
 import type { Session } from '../../store.ts';
-import { sentNow } from '../../validity.ts';
+import { type Sent, sentNow } from '../../validity.ts';
 import type { EtcdClient } from './client.ts';
 import { Deadline } from './deadline.ts';
 import { CallFailure, grpcStatus, toHoldfastError } from './failure.ts';
@@ -29,6 +29,18 @@ export interface Lease {
   fence: bigint;
 }
 
+/** A lease that was granted, before the key of its session is there. */
+export interface Grant {
+  readonly leaseId: bigint;
+  readonly id: string;
+  readonly key: string;
+  readonly value: string;
+  readonly ttlMs: number;
+  /** When it was asked for. */
+  readonly sent: Sent;
+  readonly name: string;
+}
+
 /** The sessions that one client has opened. */
 export class Sessions implements AsyncDisposable {
   readonly #client: EtcdClient;
@@ -42,29 +54,41 @@ export class Sessions implements AsyncDisposable {
     this.#logger = logger;
   }
 
-  async open({ ttlMs, name, signal }: { ttlMs: number; name: string; signal?: AbortSignal }): Promise<Session> {
+  async open(options: { ttlMs: number; name: string; signal?: AbortSignal }): Promise<Session> {
+    const grant = await this.grant(options);
+    try {
+      const put = requestPut(grant.key, grant.value, grant.leaseId);
+      const { header } = await this.#client.repeat(rpc.txn, { compare: [], success: [put] }, { signal: options.signal });
+      return this.adopt(grant, header.revision).session;
+    } catch (error) {
+      void this.#client.repeat(rpc.leaseRevoke, { id: grant.leaseId }).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** A lease for a session, whose key is still to be put. */
+  async grant({ ttlMs, name, signal }: { ttlMs: number; name: string; signal?: AbortSignal }): Promise<Grant> {
     const sent = sentNow(this.#client.clock);
     // When an answer is lost and the grant repeated, the lease of the first one runs out unused.
     const granted = await this.#client.repeat(rpc.leaseGrant, { ttlS: BigInt(Math.ceil(ttlMs / 1000)) }, { signal });
     const leaseId = granted.id;
     const id = sessionIdOf(leaseId, randomUUID());
-    const key = this.#layout.session(id);
     const value = JSON.stringify({ name: name.slice(0, NAME_LENGTH_MAX).toWellFormed() });
-    try {
-      const { header } = await this.#client.repeat(rpc.txn, { compare: [], success: [requestPut(key, value, leaseId)] }, { signal });
-      const life = {
-        id,
-        ttlMs: Number(granted.ttlS) * 1000,
-        renew: ({ timeoutMs }: { timeoutMs: number }) => this.#renew(leaseId, key, timeoutMs),
-        end: () => this.#end(session, leaseId),
-      };
-      const session = new RenewedSession(this.#client.clock, life, { sent, name });
-      this.#leases.set(session, { id: leaseId, session, key, value, fence: header.revision });
-      return session;
-    } catch (error) {
-      void this.#client.repeat(rpc.leaseRevoke, { id: leaseId }).catch(() => {});
-      throw error;
-    }
+    return { leaseId, id, key: this.#layout.session(id), value, ttlMs: Number(granted.ttlS) * 1000, sent, name };
+  }
+
+  /** Keeps it alive from now on. @param fence revision at which its key was put */
+  adopt({ leaseId, id, key, value, ttlMs, sent, name }: Grant, fence: bigint): Lease {
+    const life = {
+      id,
+      ttlMs,
+      renew: ({ timeoutMs }: { timeoutMs: number }) => this.#renew(leaseId, key, timeoutMs),
+      end: () => this.#end(session, leaseId),
+    };
+    const session = new RenewedSession(this.#client.clock, life, { sent, name });
+    const lease = { id: leaseId, session, key, value, fence };
+    this.#leases.set(session, lease);
+    return lease;
   }
 
   /** A no is made sure of by a transaction that a majority commits: reads of some versions can be stale (etcd issue 20418). */

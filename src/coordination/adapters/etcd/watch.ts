@@ -56,9 +56,10 @@ async function* watchOnce(client: EtcdClient, request: WatchRequest, signal: Abo
   const connection = await client.connect(limit.signal);
   const headers = await client.headers(connection, limit.signal);
   using call = connection.start(streamPath.watch, headers);
-  const abort = (): void => call.fail(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
+  const abort = (): void => call.fail(signal.aborted ? signal.reason : connection.retired.reason);
+  const ends = [signal, connection.retired];
+  for (const end of ends) end.addEventListener('abort', abort, { once: true });
+  if (ends.some((end) => end.aborted)) abort();
   try {
     call.send(encodeWatch(request));
     yield accept(client, await connection.prompt(call, limit.signal, () => call.next()));
@@ -66,10 +67,11 @@ async function* watchOnce(client: EtcdClient, request: WatchRequest, signal: Abo
     for (;;) yield await readWhole(client, () => call.next());
   } catch (error) {
     if (error instanceof CallFailure && (error.tokenRejected || error.isDenial)) await client.refused(headers);
-    client.blame(connection, error);
+    // One that is being left finishes what else it has begun.
+    if (!connection.retired.aborted) client.blame(connection, error);
     throw error;
   } finally {
-    signal.removeEventListener('abort', abort);
+    for (const end of ends) end.removeEventListener('abort', abort);
   }
 }
 

@@ -15,6 +15,14 @@ import type { ZooKeeperSession } from './session.ts';
 
 const empty = new Uint8Array(0);
 
+/** A try to take a place along with something else. */
+export interface Entered {
+  readonly name: string;
+  /** Undefined: it may be there all the same. */
+  readonly ticket: OwnTicket | undefined;
+  readonly ahead: readonly Ticket[] | undefined;
+}
+
 /**
  * Queues of ephemeral sequential nodes. ZooKeeper numbers them in the order of its transactions; the token is the number of the transaction
  * that created the place (czxid), which also grows when the queue itself was removed and created anew.
@@ -38,9 +46,18 @@ export class Queues {
    * A place that nobody waits for any more, because of the signal or CALL_MS_MAX, is left again as soon as it is known, or ends with its session.
    * @throws COORD_UNREACHABLE, COORD_DENIED, COORD_UNSUITABLE; the signal's or the session's reason
    */
-  async enqueue(queue: string, label: string, session: ZooKeeperSession, signal: AbortSignal): Promise<OwnTicket> {
+  enqueue(queue: string, label: string, session: ZooKeeperSession, signal: AbortSignal): Promise<OwnTicket> {
+    return this.#enqueue(queue, placeName(label, session.id, session.nextPlace()), session, signal, false);
+  }
+
+  /** A place under a name that `enter` may have taken already. */
+  enqueueAgain(queue: string, name: string, session: ZooKeeperSession, signal: AbortSignal): Promise<OwnTicket> {
+    return this.#enqueue(queue, name, session, signal, true);
+  }
+
+  async #enqueue(queue: string, name: string, session: ZooKeeperSession, signal: AbortSignal, asked: boolean): Promise<OwnTicket> {
     const unwanted = new AbortController();
-    const placing = this.#place(queue, placeName(label, session.id, session.nextPlace()), session, unwanted.signal);
+    const placing = this.#place(queue, name, session, unwanted.signal, asked);
     using _limit = this.#clock.after(CALL_MS_MAX, () => unwanted.abort(unreachable()));
     try {
       return await abortable(placing, AbortSignal.any([signal, session.signal, unwanted.signal]));
@@ -48,6 +65,28 @@ export class Queues {
       unwanted.abort(error);
       void placing.then((ticket) => this.#leaveLater(session, ticket)).catch(() => {});
       throw toStoreError(error);
+    }
+  }
+
+  /**
+   * Takes a place and reads the line, in one packet with what else is sent in this turn.
+   * Does not throw: without a ticket nobody knows yet, and `enqueueAgain` finds out.
+   */
+  async enter(connection: Connection, queue: string, label: string, session: ZooKeeperSession): Promise<Entered> {
+    const name = placeName(label, session.id, session.nextPlace());
+    const path = this.#layout.queue(queue);
+    try {
+      // The server does them in this order, so all places before ours that are still there are in the line.
+      const [created, line] = await Promise.all([
+        connection.submit(create(`${path}/${name}`, empty, this.#acl, 'ephemeral-sequential')),
+        connection.submit(getChildren(path)),
+      ]);
+      if (!created.ok) return { name, ticket: undefined, ahead: undefined };
+      const ticket = ticketOf(queue, created.value.path, created.value.stat);
+      const ahead = line.ok ? ticketsOf(queue, line.value).filter(({ order }) => order < ticket.order) : undefined;
+      return { name, ticket, ahead };
+    } catch {
+      return { name, ticket: undefined, ahead: undefined };
     }
   }
 
@@ -62,8 +101,7 @@ export class Queues {
     const [, quick] = await Promise.all([connection.submit(sync(path)), connection.submit(getChildren(path))]);
     const reply = quick.zxid >= told ? quick : await readNow(connection, this.#layout.root, getChildren(path));
     if (!reply.ok && reply.code === errorCode.noNode) return [];
-    const tickets = valueOf(reply, `listing ${path}`).map((name) => readPlace(queue, name));
-    return tickets.filter((ticket) => ticket !== undefined).toSorted((a, b) => (a.order < b.order ? -1 : 1));
+    return ticketsOf(queue, valueOf(reply, `listing ${path}`));
   }
 
   async leave(connection: Connection, ticket: Ticket): Promise<void> {
@@ -100,8 +138,8 @@ export class Queues {
   }
 
   /** Until there is a place, the session is over, or nobody wants it: then none is taken any more, but one taken is still found. */
-  async #place(queue: string, name: string, session: ZooKeeperSession, unwanted: AbortSignal): Promise<OwnTicket> {
-    for (let asked = false; ;) {
+  async #place(queue: string, name: string, session: ZooKeeperSession, unwanted: AbortSignal, askedBefore: boolean): Promise<OwnTicket> {
+    for (let asked = askedBefore; ;) {
       const connection = await session.client.connection({ signal: session.signal });
       try {
         const found = asked ? await this.#find(connection, queue, name) : undefined;
@@ -149,6 +187,12 @@ export class Queues {
       }
     }
   }
+}
+
+/** The places among these nodes, in order of arrival. */
+function ticketsOf(queue: string, names: readonly string[]): Ticket[] {
+  const tickets = names.map((name) => readPlace(queue, name));
+  return tickets.filter((ticket) => ticket !== undefined).toSorted((a, b) => (a.order < b.order ? -1 : 1));
 }
 
 function ticketOf(queue: string, path: string, stat: Stat): OwnTicket {

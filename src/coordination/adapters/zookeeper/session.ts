@@ -23,6 +23,9 @@ export interface SessionParts {
   readonly acl: Acl;
 }
 
+/** What is asked in the same packet as a new session's mark, so that it costs no round trip of its own. Its failure is its own business. */
+export type Along = (connection: Connection, session: ZooKeeperSession) => Promise<void>;
+
 interface LastSent {
   readonly connection: Connection;
   /** When what the server heard last of this session was sent. */
@@ -57,10 +60,14 @@ export class ZooKeeperSession implements Session {
   #last: LastSent | undefined;
 
   /** @throws ZooKeeperFailure, the signal's reason */
-  static async open(parts: SessionParts, options: { ttlMs: number; name: string; signal: AbortSignal }): Promise<ZooKeeperSession> {
+  static async open(
+    parts: SessionParts,
+    options: { ttlMs: number; name: string; signal: AbortSignal },
+    along?: Along,
+  ): Promise<ZooKeeperSession> {
     const session = new ZooKeeperSession(parts, options);
     try {
-      await session.#establish(options.signal);
+      await session.#establish(options.signal, along);
       return session;
     } catch (error) {
       void session.#end();
@@ -132,10 +139,10 @@ export class ZooKeeperSession implements Session {
     await this.close().catch(() => {});
   }
 
-  async #establish(signal: AbortSignal): Promise<void> {
+  async #establish(signal: AbortSignal, along: Along | undefined): Promise<void> {
     const { clock } = this.#parts.runtime;
     const deadlineMs = clock.monotonicMs() + CALL_MS_MAX;
-    for (;;) {
+    for (let more = along; ; more = undefined) {
       const connection = await this.client.connection({ limitMs: Math.max(0, deadlineMs - clock.monotonicMs()), signal });
       this.#ttlMs = connection.ttlMs;
       // The creation of a session is a transaction too: the leader knows of it since after the first frame was sent.
@@ -145,7 +152,7 @@ export class ZooKeeperSession implements Session {
         name: `${this.name} (${this.id})`,
       });
       try {
-        await abortable(this.#mark(connection), signal);
+        await abortable(Promise.all([this.#mark(connection), more?.(connection, this)]), signal);
         break;
       } catch (error) {
         if (signal.aborted || !isConnectionLoss(error) || clock.monotonicMs() > deadlineMs) throw error;

@@ -1,12 +1,15 @@
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
+import { sayGoodbye } from '../../goodbye.ts';
 import { assertKey, assertLabel, assertValue } from '../../key.ts';
 import type {
   CoordinationStore,
+  Entrance,
   Entry,
   Expectation,
   OwnTicket,
   Session,
+  SessionOptions,
   StoreCapabilities,
   SwapResult,
   Ticket,
@@ -25,8 +28,8 @@ import { type Layout, sessionIdPattern } from './layout.ts';
 import { prepareLayout } from './prepare.ts';
 import { NodeWatches } from './node-watches.ts';
 import { type Acl, errorCode, exists } from './protocol.ts';
-import { Queues } from './queues.ts';
-import { ZooKeeperSession } from './session.ts';
+import { type Entered, Queues } from './queues.ts';
+import { type Along, ZooKeeperSession } from './session.ts';
 
 /** Timeout of the client's own connection, for reads and watches: nothing is bound to it, it is short so that a silent server is left soon. */
 const BASE_TTL_MS = 4_000;
@@ -90,13 +93,37 @@ export class ZooKeeperStore implements CoordinationStore {
     this.#keyWatches = new KeyWatches(this.#base, this.#keys, layout);
   }
 
-  async openSession(options: { ttlMs: number; name: string; allowShortTtl?: boolean; signal?: AbortSignal }): Promise<Session> {
+  async openSession(options: SessionOptions & Options): Promise<Session> {
+    return this.#openSession(options, undefined);
+  }
+
+  async enter(queue: string, label: string, options: SessionOptions & Options): Promise<Entrance> {
+    assertKey(queue);
+    assertLabel(label);
+    let entered: Promise<Entered> | undefined;
+    const session = await this.#openSession(options, async (connection, opening) => {
+      entered = this.#queues.enter(connection, queue, label, opening);
+      await entered;
+    });
+    try {
+      // It was called when the session was marked, for the first time it was tried.
+      const { name, ticket, ahead } = await entered!;
+      if (ticket !== undefined) return { session, ticket, ahead };
+      const again = await this.#queues.enqueueAgain(queue, name, session, this.#until(options.signal));
+      return { session, ticket: again, ahead: undefined };
+    } catch (error) {
+      await sayGoodbye(session, this.#runtime);
+      throw error;
+    }
+  }
+
+  async #openSession(options: SessionOptions & Options, along: Along | undefined): Promise<ZooKeeperSession> {
     assertTtl(options.ttlMs, this.capabilities, options.allowShortTtl);
     const signal = this.#until(options.signal);
     signal.throwIfAborted();
     try {
       const parts = { ensemble: this.#ensemble, runtime: this.#runtime, layout: this.#layout, acl: this.#acl };
-      const session = await ZooKeeperSession.open(parts, { ttlMs: Math.ceil(options.ttlMs), name: options.name, signal });
+      const session = await ZooKeeperSession.open(parts, { ttlMs: Math.ceil(options.ttlMs), name: options.name, signal }, along);
       this.#sessions.add(session);
       session.signal.addEventListener('abort', () => this.#sessions.delete(session), { once: true });
       return session;

@@ -86,6 +86,8 @@ export class Wire implements AsyncDisposable {
   #roundTrips = 0;
   #connections = 0;
   #answered = true;
+  /** Called when clients have sent so many messages since `take`, before the server gets them. */
+  onRequests: (requests: number) => void = () => {};
 
   private constructor(server: Server) {
     this.#server = server;
@@ -129,6 +131,7 @@ export class Wire implements AsyncDisposable {
     client.on('data', (chunk: Buffer) => {
       const messages = up.push(chunk);
       this.#requests += messages;
+      if (messages > 0) this.onRequests(this.#requests);
       if (messages > 0 && this.#answered) {
         this.#roundTrips += 1;
         this.#answered = false;
