@@ -93,9 +93,10 @@ export class Control implements AgentControl {
       node: report.node,
       alive: report.status === 'connected' && report.phi < phi,
       ageMs: report.silentMs,
+      stampAgeMs: report.stampAgeMs,
       heartbeat: report.heartbeat,
     }));
-    return [{ node: this.node, alive: true, ageMs: 0, heartbeat: this.#deps.heartbeat() }, ...others];
+    return [{ node: this.node, alive: true, ageMs: 0, stampAgeMs: 0, heartbeat: this.#deps.heartbeat() }, ...others];
   }
 
   #members(service: string): { node: string; alive: boolean; state: MemberState }[] {

@@ -7,6 +7,10 @@ import type { Peers } from '../failover/peers.ts';
 const STALL_MS = 300;
 /** After a stall, so many heartbeats are heard before anybody is judged by silence again. */
 const ABSTAIN_BEATS = 5;
+/** Agents without members are judged by nobody and judge nobody: while nothing changes, every so many beats are enough for and from them. */
+const ONLOOKER_BEATS = 3;
+/** So long a heartbeat that says nothing new keeps its time of day: then it is the same as the one before, and costs everybody less. */
+const STAMP_MS = 1_000;
 
 export interface HeartbeatOptions {
   readonly everyMs: number;
@@ -21,7 +25,11 @@ export class Heartbeats implements Disposable {
   readonly #runtime: Runtime;
   readonly #options: HeartbeatOptions;
   readonly #stalls = new StallWatch(STALL_MS);
+  readonly #links: Disposable;
   #timer: Timer | undefined;
+  #said: { readonly heartbeat: Heartbeat; readonly content: string; readonly atMs: number } | undefined;
+  /** Beats since all were told. */
+  #beats = 0;
   #soon = false;
   #stopped = false;
   #lastMs: number;
@@ -31,6 +39,8 @@ export class Heartbeats implements Disposable {
     this.#runtime = runtime;
     this.#options = options;
     this.#lastMs = runtime.clock.monotonicMs();
+    // Whoever connects hears at once how things are.
+    this.#links = peers.network.onLinkChange((link) => link.status === 'connected' && this.announce());
     this.#beat();
   }
 
@@ -45,7 +55,7 @@ export class Heartbeats implements Disposable {
     this.#soon = true;
     queueMicrotask(() => {
       this.#soon = false;
-      if (!this.#stopped) this.#send();
+      if (!this.#stopped) this.#tellAll(this.#compose());
     });
   }
 
@@ -59,16 +69,41 @@ export class Heartbeats implements Disposable {
       this.#peers.observerStalled();
       this.#options.stalled(stalledMs, this.#options.everyMs * ABSTAIN_BEATS);
     }
-    this.#send();
+    this.#tell();
     this.#timer = clock.after(this.#options.everyMs, () => this.#beat());
   }
 
-  #send(): void {
-    this.#peers.network.broadcast('heartbeat', this.#options.compose());
+  #tell(): void {
+    const before = this.#said?.content;
+    const heartbeat = this.#compose();
+    this.#beats += 1;
+    if (this.#said?.content !== before || this.#beats >= ONLOOKER_BEATS) this.#tellAll(heartbeat);
+    else if (heartbeat.members.length > 0) this.#peers.network.broadcast('heartbeat', heartbeat, this.#onlookers());
+  }
+
+  #tellAll(heartbeat: Heartbeat): void {
+    this.#beats = 0;
+    this.#peers.network.broadcast('heartbeat', heartbeat);
+  }
+
+  /** What there is to say now: the very same object while that is nothing new. */
+  #compose(): Heartbeat {
+    const heartbeat = this.#options.compose();
+    const content = JSON.stringify([heartbeat.members, heartbeat.routers]);
+    const nowMs = this.#runtime.clock.monotonicMs();
+    const said = this.#said;
+    if (said?.content === content && nowMs - said.atMs < STAMP_MS) return said.heartbeat;
+    this.#said = { heartbeat, content, atMs: nowMs };
+    return heartbeat;
+  }
+
+  #onlookers(): ReadonlySet<string> {
+    return new Set(this.#peers.reports().flatMap(({ node, heartbeat }) => (heartbeat.members.length === 0 ? [node] : [])));
   }
 
   [Symbol.dispose](): void {
     this.#stopped = true;
+    this.#links[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
   }
 }

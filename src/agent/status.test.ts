@@ -32,6 +32,7 @@ function node(name: string, over: Partial<MemberState>, report: Partial<NodeRepo
     node: name,
     alive: true,
     ageMs: 10,
+    stampAgeMs: 10,
     heartbeat: { wallMs: 1_000_000, agentAddress: '10.0.0.1:7400', members: [state], routers: [] },
     ...report,
   };

@@ -8,6 +8,8 @@ export interface NodeReport {
   readonly node: string;
   readonly alive: boolean;
   readonly ageMs: number;
+  /** Since its heartbeat was stamped with its time of day. */
+  readonly stampAgeMs: number;
   readonly heartbeat: Heartbeat;
 }
 
@@ -113,7 +115,7 @@ function warningsOf(facts: ServiceFacts, members: readonly MemberStatus[], leade
       warnings.push(`Commits wait for ${target.k} instead of ${facts.acknowledge} replicas: too few are there.`);
   }
   for (const node of facts.nodes) {
-    const apart = Math.abs(wallMs - node.ageMs - node.heartbeat.wallMs);
+    const apart = Math.abs(wallMs - node.stampAgeMs - node.heartbeat.wallMs);
     if (node.alive && apart > CLOCKS_APART_MS)
       warnings.push(`The clock of ${node.node} is ${(apart / 1000).toFixed(1)} s apart from here: check its time synchronisation.`);
   }

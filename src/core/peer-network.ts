@@ -22,14 +22,20 @@ export type PeerHandler = (from: string, body: unknown) => Promise<unknown>;
 export interface PeerNetwork extends AsyncDisposable {
   readonly self: string;
   links(): readonly PeerLink[];
-  /** Sends to every connected peer, at most once, in order per peer; what a slow peer has not taken by the next broadcast of the same kind is dropped. */
-  broadcast(kind: string, body: unknown): void;
+  /**
+   * Sends to every connected peer but those in `except`, at most once, in order per peer; what a slow peer has not taken by the next broadcast
+   * of the same kind is dropped. A body that is the same object as the one before is taken for unchanged.
+   */
+  broadcast(kind: string, body: unknown, except?: ReadonlySet<string>): void;
   /**
    * Asks one peer.
    * @throws PEER_UNREACHABLE (not connected, or lost before the reply), PEER_TIMEOUT, PEER_REFUSED (the handler there threw; message and code carried)
    */
   request(node: string, kind: string, body: unknown, options: { timeoutMs: number; signal?: AbortSignal }): Promise<unknown>;
-  /** Registers the handler of a kind, for broadcasts (its result is dropped) and requests. One per kind. */
+  /**
+   * Registers the handler of a kind, for broadcasts (its result is dropped) and requests. One per kind. It must not change the body: one that
+   * is repeated may be the same object.
+   */
   handle(kind: string, handler: PeerHandler): void;
   /** Called on every change of a link's status, synchronously. */
   onLinkChange(listener: (link: PeerLink) => void): Disposable;

@@ -11,7 +11,11 @@ interface Peer {
   readonly arrivals: Arrivals;
   status: LinkStatus;
   heartbeat: Heartbeat;
+  /** What `heartbeat` was read from. */
+  body: unknown;
   heardMs: number;
+  /** When its `wallMs` came for the first time: a heartbeat that says nothing new repeats it. */
+  stampedMs: number;
 }
 
 /** One peer's evidence and last words, as of now. */
@@ -19,6 +23,8 @@ export class PeerReport {
   readonly node: string;
   readonly status: LinkStatus;
   readonly silentMs: number;
+  /** Age of `heartbeat.wallMs`. */
+  readonly stampAgeMs: number;
   readonly heartbeat: Heartbeat;
   readonly #arrivals: Arrivals;
   readonly #nowMs: number;
@@ -27,6 +33,7 @@ export class PeerReport {
     this.node = peer.node;
     this.status = peer.status;
     this.silentMs = nowMs - peer.heardMs;
+    this.stampAgeMs = nowMs - peer.stampedMs;
     this.heartbeat = peer.heartbeat;
     this.#arrivals = peer.arrivals;
     this.#nowMs = nowMs;
@@ -103,24 +110,36 @@ export class Peers implements Disposable {
   }
 
   #heard(from: string, body: unknown): undefined {
+    const now = this.#runtime.clock.monotonicMs();
+    const known = this.#peers.get(from);
+    // The very same object has been judged already.
+    const isRepeated = known !== undefined && known.body === body;
+    const peer = isRepeated ? known : this.#take(from, body, now);
+    if (peer === undefined) return;
+    peer.arrivals.arrived(now);
+    peer.status = 'connected';
+    peer.heardMs = now;
+    this.#notify(from);
+  }
+
+  /** Undefined when it is not a heartbeat, or of one peer too many. */
+  #take(from: string, body: unknown, now: number): Peer | undefined {
     const parsed = heartbeatSchema.safeParse(body);
     if (!parsed.success) {
       this.#runtime.logger.warn('peer.heartbeat.malformed', { from, error: parsed.error.message.slice(0, 500) });
-      return;
+      return undefined;
     }
-    const now = this.#runtime.clock.monotonicMs();
-    let peer = this.#peers.get(from);
-    if (peer === undefined) {
-      if (this.#peers.size >= PEERS_MAX) return;
-      const arrivals = new Arrivals({ ...defaultArrivalOptions, expectedMs: this.#intervalMs });
-      peer = { node: from, arrivals, status: 'connected', heartbeat: parsed.data, heardMs: now };
-      this.#peers.set(from, peer);
+    const heartbeat = parsed.data;
+    const known = this.#peers.get(from);
+    if (known !== undefined) {
+      const stampedMs = known.heartbeat.wallMs === heartbeat.wallMs ? known.stampedMs : now;
+      return Object.assign(known, { heartbeat, body, stampedMs });
     }
-    peer.arrivals.arrived(now);
-    peer.status = 'connected';
-    peer.heartbeat = parsed.data;
-    peer.heardMs = now;
-    this.#notify(from);
+    if (this.#peers.size >= PEERS_MAX) return undefined;
+    const arrivals = new Arrivals({ ...defaultArrivalOptions, expectedMs: this.#intervalMs });
+    const peer: Peer = { node: from, arrivals, status: 'connected', heartbeat, body, heardMs: now, stampedMs: now };
+    this.#peers.set(from, peer);
+    return peer;
   }
 
   #notify(node: string): void {

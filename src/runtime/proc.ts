@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, realpathSync } from 'node:fs';
 
 /** What /proc/PID/stat says (proc_pid_stat(5)). */
 export interface ProcStat {
@@ -9,17 +9,30 @@ export interface ProcStat {
   readonly startTicks: number;
 }
 
+/** A line of /proc/PID/stat: some fifty numbers, and a name of at most 64 bytes. */
+const statBytesMax = 2_048;
+const buffer = Buffer.alloc(statBytesMax);
+
 /** A process's present state, zombies included; undefined when there is none. */
 export function readStat(pid: number): ProcStat | undefined {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return undefined;
-  }
+  const text = readStatLine(pid);
+  if (text === undefined) return undefined;
   // The second field is the program's name in parentheses, which may itself hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return { pid, state: fields[0]!, sessionId: Number(fields[3]), startTicks: Number(fields[19]) };
+}
+
+/** Asked many times a second: one read into one buffer takes half the time of `readFileSync`. */
+function readStatLine(pid: number): string | undefined {
+  let file: number | undefined;
+  try {
+    file = openSync(`/proc/${pid}/stat`, 'r');
+    return buffer.toString('latin1', 0, readSync(file, buffer));
+  } catch {
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
 /** Whether it runs, or could (stopped counts, a zombie does not). */

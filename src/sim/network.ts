@@ -182,9 +182,10 @@ export class SimulatedPeers implements PeerNetwork {
     return [...this.#links.values()].map(asPeerLink);
   }
 
-  broadcast(kind: string, body: unknown): void {
+  broadcast(kind: string, body: unknown, except?: ReadonlySet<string>): void {
     const content = new Content(body);
-    for (const link of this.#links.values()) {
+    for (const [node, link] of this.#links) {
+      if (except?.has(node) === true) continue;
       if (link.connection !== 0) this.#send(link, { type: 'cast', kind, body: content, connection: link.connection, from: this.self });
     }
   }

@@ -22,13 +22,17 @@ export function encodeFrame(message: unknown): Buffer {
   return frame;
 }
 
-/** Cuts a byte stream into messages; holds at most one frame. */
+/** A short frame is kept: heartbeats of an agent to which nothing happens are alike, and then need not be parsed again. */
+const keptBytesMax = 16 * 1024;
+
+/** Cuts a byte stream into messages; holds at most one frame, and the last one if it is short. A message that is repeated is the same object again. */
 export class FrameReader {
   #bytesMax = helloBytesMax;
   readonly #header = Buffer.alloc(headerBytes);
   #headerFilled = 0;
   #body: Buffer | undefined;
   #bodyFilled = 0;
+  #last: { readonly body: Buffer; readonly value: unknown } | undefined;
 
   /** The other side is known now, and may send messages of full size. */
   trust(): void {
@@ -44,9 +48,16 @@ export class FrameReader {
         const body = this.#body;
         this.#body = undefined;
         this.#headerFilled = 0;
-        yield parse(body);
+        yield this.#parse(body);
       }
     }
+  }
+
+  #parse(body: Buffer): unknown {
+    if (this.#last?.body.equals(body) === true) return this.#last.value;
+    const value = parse(body);
+    this.#last = body.length <= keptBytesMax ? { body, value } : undefined;
+    return value;
   }
 
   #takeHeader(chunk: Buffer): Buffer {

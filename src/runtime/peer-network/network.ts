@@ -61,6 +61,7 @@ class TlsPeerNetwork implements PeerNetwork {
   readonly #listeners = new Set<(link: PeerLink) => void>();
   readonly #dialling: readonly Promise<void>[];
   #introductions = 0;
+  #said: { readonly kind: string; readonly body: unknown; readonly frame: Buffer } | undefined;
 
   constructor(options: PeerNetworkOptions, runtime: Runtime) {
     this.self = options.node;
@@ -78,9 +79,13 @@ class TlsPeerNetwork implements PeerNetwork {
     return [...this.#configured, ...this.#observers].map((link) => link.view());
   }
 
-  broadcast(kind: string, body: unknown): void {
-    const frame = encodeFrame({ type: 'cast', kind, body });
-    for (const link of [...this.#configured, ...this.#observers]) link.current?.cast(kind, frame);
+  broadcast(kind: string, body: unknown, except?: ReadonlySet<string>): void {
+    if (this.#said?.kind !== kind || this.#said.body !== body)
+      this.#said = { kind, body, frame: encodeFrame({ type: 'cast', kind, body }) };
+    const { frame } = this.#said;
+    for (const link of [...this.#configured, ...this.#observers]) {
+      if (link.node === undefined || except?.has(link.node) !== true) link.current?.cast(kind, frame);
+    }
   }
 
   async request(node: string, kind: string, body: unknown, options: { timeoutMs: number; signal?: AbortSignal }): Promise<unknown> {

@@ -110,10 +110,10 @@ export class Inspector {
     const deadline = runtime.clock.monotonicMs() + answerMs;
     const limits = () => ({ timeoutMs: Math.max(1, deadline - runtime.clock.monotonicMs()), signal });
     const session = await sessions.shared('inspecting', limits());
-    const [row] = await session.query(statement, limits());
+    const [row] = await session.query(statement, { ...limits(), name: 'inspect' });
     const now = runtime.clock.monotonicMs();
     if (now - this.#seldom.askedMs > seldomMs) {
-      const [asked] = await session.query(seldomAsked, limits());
+      const [asked] = await session.query(seldomAsked, { ...limits(), name: 'inspect-seldom' });
       this.#seldom = { askedMs: now, pending: asked?.['pending'] === true, damaged: Number(asked?.['damaged'] ?? 0) };
       await rotateLogInUse(places.log);
     }

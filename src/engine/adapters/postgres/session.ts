@@ -99,9 +99,14 @@ export class Session implements AsyncDisposable {
     return this.#reported.get(name);
   }
 
-  async query(sql: string, options: { timeoutMs: number; signal?: AbortSignal; values?: readonly unknown[] }): Promise<Row[]> {
-    const values = options.values === undefined ? undefined : [...options.values];
-    const result = await this.#bounded(this.#client.query(sql, values), 'a query', options);
+  /** One with a `name` is prepared when it is first asked, and planned no more: for what is asked all the time. */
+  async query(
+    sql: string,
+    options: { timeoutMs: number; signal?: AbortSignal; values?: readonly unknown[]; name?: string },
+  ): Promise<Row[]> {
+    const { values, name } = options;
+    const statement = { text: sql, ...(values === undefined ? {} : { values: [...values] }), ...(name === undefined ? {} : { name }) };
+    const result = await this.#bounded(this.#client.query(statement), 'a query', options);
     return result.rows as Row[];
   }
 
