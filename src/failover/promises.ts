@@ -35,7 +35,7 @@ export class Promises {
     return this.#onDisk.seen;
   }
 
-  /** Never lowers a promise; returns once it is on disk. @throws CELL_NOT_WRITTEN (the member keeps to it nevertheless) */
+  /** Never lowers a promise; returns once it is on disk. @throws CELL_NOT_WRITTEN (nothing was promised then) */
   async promise(term: number): Promise<void> {
     this.#wanted = { ...this.#wanted, promised: Math.max(term, this.#wanted.promised) };
     while (this.#onDisk.promised < term) await this.#write();
@@ -51,7 +51,13 @@ export class Promises {
   #write(): Promise<void> {
     const write = async (): Promise<void> => {
       const next = this.#wanted;
-      await this.#cell.write(next);
+      try {
+        await this.#cell.write(next);
+      } catch (error) {
+        // Nobody was told of it. Kept to, it would hold this member to a term of which no leader knows that it has to go beyond it.
+        this.#wanted = { ...this.#wanted, promised: this.#onDisk.promised };
+        throw error;
+      }
       this.#onDisk = next;
     };
     this.#writing ??= write().finally(() => (this.#writing = undefined));
