@@ -1,8 +1,9 @@
 // Beside Patroni: how long nobody can write, and what is lost. `--help` tells the options.
 import { setMaxListeners } from 'node:events';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeDirectory } from '../kit/directory.ts';
 import { describeMachine, missingPrograms, versionOf } from '../kit/machine.ts';
 import { Contest } from './contest.ts';
 import { help, parseOptions, type Options } from './options.ts';
@@ -32,10 +33,10 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     return await measure(options, directory, stop.signal);
   } catch (error) {
-    return fail(error);
+    return fail(stop.signal.aborted ? stop.signal.reason : error);
   } finally {
     if (options.keep) print(`Kept: ${directory}`);
-    else await rm(directory, { recursive: true, force: true });
+    else await removeDirectory(directory);
   }
 }
 
@@ -54,10 +55,10 @@ async function measure(options: Options, directory: string, signal: AbortSignal)
   const lines = compare(contest.outcomes);
   const holdfast = contest.outcomes.get('holdfast');
   if (holdfast !== undefined) print(`${formatAllPhases(holdfast)}\n`);
-  print(formatComparison(lines));
+  if (lines.length > 0) print(formatComparison(lines));
   const failures = [...contest.outcomes.values()].flatMap((outcome) => outcome.failures);
   for (const note of [...contest.notes, ...failures]) print(note);
-  if (broken !== undefined) return fail(broken);
+  if (broken !== undefined) return fail(signal.aborted ? signal.reason : broken);
   return failures.length === 0 && lines.every((line) => line.targets.every(({ met }) => met)) ? 0 : 1;
 
   async function save(): Promise<void> {

@@ -1,9 +1,10 @@
 // pgbench straight to a server, and through what may stand before it. `--help` tells the options.
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serviceAccount } from '../../src/agent/account.ts';
 import { freePorts } from '../../test/scenario/servers/server-process.ts';
+import { removeDirectory } from '../kit/directory.ts';
 import { describeMachine, missingPrograms, versionOf } from '../kit/machine.ts';
 import { cpuSeconds } from '../kit/process-usage.ts';
 import { help, parseOptions, type Options } from './options.ts';
@@ -52,7 +53,7 @@ async function race(options: Options, names: readonly WayName[], signal: AbortSi
   const { postgresBin, clients, seconds, rounds } = options;
   await using stack = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
-  stack.defer(() => rm(directory, { recursive: true, force: true }));
+  stack.defer(() => removeDirectory(directory));
   await chmod(directory, 0o711);
   const account = await serviceAccount(undefined, true);
   const server = stack.use(await Server.start({ directory, postgresBin, account }));
