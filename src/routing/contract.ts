@@ -19,7 +19,7 @@ export interface RouterUnderTest {
   readonly write: { readonly host: string; readonly port: number };
   readonly read: { readonly host: string; readonly port: number };
   /** Resolves when the last view is in force, where that takes a while. */
-  settled(): Promise<void>;
+  readonly settled: () => Promise<void>;
 }
 
 export interface RouterHarness {

@@ -139,12 +139,12 @@ describe.skipIf(haproxyProgram === undefined)('an HAProxy driven by its runtime 
     const running = await start(resources);
     const members = [await member('a'), await member('b')];
     const { router, settled } = opened(running);
-    let isOver = false;
+    const over = new AbortController();
     const served: (string | undefined)[] = Array.from({ length: 100 });
     const clients = served.map(async (_, index) => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         using one = await TestClient.connect(running.write);
-        while (!isOver && one.ending === undefined) {
+        while (!over.signal.aborted && one.ending === undefined) {
           served[index] = one.text;
           await clock.sleep(20);
         }
@@ -161,7 +161,7 @@ describe.skipIf(haproxyProgram === undefined)('an HAProxy driven by its runtime 
     await eventually(clock, () => served.every((text) => text === 'a\n'), 'all are served by the last leader');
     expect(members[1]!.sockets.size).toBe(0);
     expect(members[0]!.sockets.size).toBe(100);
-    isOver = true;
+    over.abort();
     await Promise.all(clients);
     expect(router.status().problem).toBeUndefined();
   });
