@@ -439,6 +439,32 @@ it('goes on after a loss from what a quiet watch was told last', async () => {
   expect(from).toEqual([101n, 151n]);
 });
 
+it('takes its watches along when it leaves a slow member: nobody would notice there that it falls silent', async () => {
+  await using slow = await FakeEtcd.start();
+  await using other = await FakeEtcd.start();
+  slow.onRange = (request) => ([...readFields(request)][0]!.bytes.toString().endsWith('/slow') ? 'silence' : {});
+  let watched = false;
+  slow.onWatch = () => {
+    watched = true;
+    return [{ 3: true }];
+  };
+  other.onWatch = () => [{ 3: true }, { 11: change('a', 151n) }];
+  await using store = storeOn([slow, other]);
+  const events = store.watch('a', { signal: new AbortController().signal });
+  await events.next();
+  const put = events.next();
+  await until(() => watched);
+  const moving = store.get('slow');
+  // It lives, as far as anybody can tell.
+  for (let n = 0; n < 12; n += 1) {
+    await store.get('other');
+    await clock.sleep(50);
+  }
+  await moving;
+  expect((await put).value).toMatchObject({ type: 'put' });
+  expect(other.calls.Range).toBeGreaterThan(0);
+});
+
 it('asks the majority before it calls a session dead, since a read may be stale', async () => {
   await using fake = await FakeEtcd.start();
   await using store = storeOn([fake]);
