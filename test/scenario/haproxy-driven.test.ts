@@ -135,12 +135,12 @@ describe.skipIf(haproxyProgram === undefined)('an HAProxy driven by its runtime 
     await hears(await client(running), 'b\n');
   });
 
-  test('a hundred clients that come and go, and forty changes of the leader: all end at the last one, and HAProxy lives', async () => {
+  test('thirty clients that come and go, and twenty changes of the leader: all end at the last one, and HAProxy lives', async () => {
     const running = await start(resources);
     const members = [await member('a'), await member('b')];
     const { router, settled } = opened(running);
     const over = new AbortController();
-    const served: (string | undefined)[] = Array.from({ length: 100 });
+    const served: (string | undefined)[] = Array.from({ length: 30 });
     const clients = served.map(async (_, index) => {
       while (!over.signal.aborted) {
         using one = await TestClient.connect(running.write);
@@ -151,16 +151,16 @@ describe.skipIf(haproxyProgram === undefined)('an HAProxy driven by its runtime 
         served[index] = undefined;
       }
     });
-    for (let term = 1; term <= 40; term++) {
+    for (let term = 1; term <= 20; term++) {
       const leader = members[term % 2]!;
       router.publish(view(term, leader));
       await settled();
       await clock.sleep(20);
-      if (term < 40) await router.hold(term);
+      if (term < 20) await router.hold(term);
     }
     await eventually(clock, () => served.every((text) => text === 'a\n'), 'all are served by the last leader');
     expect(members[1]!.sockets.size).toBe(0);
-    expect(members[0]!.sockets.size).toBe(100);
+    expect(members[0]!.sockets.size).toBe(30);
     over.abort();
     await Promise.all(clients);
     expect(router.status().problem).toBeUndefined();
@@ -172,7 +172,7 @@ describe.skipIf(haproxyProgram === undefined)('an HAProxy driven by its runtime 
     running.haproxy.signal('SIGSTOP');
     const { router } = opened(running);
     router.publish(view(1, a));
-    await eventually(clock, () => /did not answer within 500 ms/.test(router.status().problem ?? ''), 'it says so');
+    await expect.poll(() => router.status().problem ?? '', { timeout: 10_000 }).toMatch(/did not answer within 500 ms/);
     await router.hold(1);
     router.resume(1);
     running.haproxy.signal('SIGCONT');
