@@ -26,7 +26,10 @@ export async function takeOver(member: Member, order: TakeOver, signal: AbortSig
   }
   const record = await claim(member, order, signal);
   member.deps.announce();
+  const remembered = member.see(record.term);
+  remembered.catch(() => {});
   const position = await beginToLead(member, record, signal);
+  await remembered;
   const tookMs = Math.round(member.now() - beganMs);
   member.addHistory({
     term: record.term,
@@ -61,7 +64,6 @@ async function claim(member: Member, order: TakeOver, signal: AbortSignal): Prom
   if (swapped === undefined)
     throw new HoldfastError('FAILOVER_LOST_RACE', 'Another member claimed the leadership first', { retryable: true });
   member.deps.record('leadership.claimed', { term: order.term });
-  await member.see(order.term);
   return next;
 }
 

@@ -14,6 +14,9 @@ import { endOfWal } from './wal-end.ts';
 
 /** A replica that has much to replay is left to it; `inspect` tells when it accepts. */
 const replicaStartMsMax = 10_000;
+/** How long a server that runs may take to read whom it is to follow. */
+const readMsMax = 2_000;
+const readPollMs = 1;
 
 /** Makes this member a replica of `upstream`, after proof that its data can be continued from there. @throws see upstream-check.ts */
 export async function follow(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
@@ -40,6 +43,19 @@ export async function startFollowing(member: Member, upstream: MemberAddress, si
   if (member.server.main === undefined) await prepareConfiguration(configurationInput(member), member.places.data);
   await assumeRole(member, { kind: 'replica', upstream }, standbyMinimums);
   if (member.server.main === undefined) await member.server.start({ signal, waitMsMax: replicaStartMsMax });
+  else await untilItIsRead(member, upstream, signal);
+}
+
+/** Until the server shows whom it is to follow: who looked at it before that would have it follow again, which interrupts it. */
+async function untilItIsRead(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
+  const { clock } = member.runtime;
+  const deadline = clock.monotonicMs() + readMsMax;
+  while (accepts(member) && clock.monotonicMs() < deadline) {
+    const session = await member.sessions.shared('commands', { signal });
+    const [row] = await session.query(`select current_setting('primary_conninfo') as conninfo`, { timeoutMs: queryTimeoutMs, signal });
+    if (isSetTo(String(row?.['conninfo']), upstream)) return;
+    await clock.sleep(readPollMs, signal);
+  }
 }
 
 async function checkAgainst(member: Member, upstream: MemberAddress, signal: AbortSignal): Promise<void> {
@@ -75,7 +91,11 @@ async function presentSource(member: Member, upstream: MemberAddress, signal: Ab
   );
   const conninfo = String(row?.['conninfo']);
   if (conninfo === '' && row?.['status'] === null) return 'nobody';
-  const set = parseConninfo(conninfo);
   const streams = row?.['status'] === 'streaming' && row['host'] === upstream.host && Number(row['port']) === upstream.port;
-  return streams && set?.node === upstream.node && set.host === upstream.host && set.port === upstream.port ? 'upstream' : 'unknown';
+  return streams && isSetTo(conninfo, upstream) ? 'upstream' : 'unknown';
+}
+
+function isSetTo(conninfo: string, upstream: MemberAddress): boolean {
+  const set = parseConninfo(conninfo);
+  return set?.node === upstream.node && set.host === upstream.host && set.port === upstream.port;
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../core/errors.ts';
@@ -17,6 +18,7 @@ import type { Session } from './session.ts';
 import { readHistory } from './timeline.ts';
 
 const reloadMs = 10;
+const promotedPollMs = 2;
 
 /** Starts data that was a primary's as the primary. @throws ENGINE_NOT_PRIMARY */
 export async function startPrimary(member: Member, acknowledge: Acknowledgement | null, signal: AbortSignal): Promise<void> {
@@ -60,12 +62,25 @@ export async function promote(
   await untilRuleIsRead(member, session, rule, signal);
   await reserveTimelines(member.places.data, timeline, member.context.account);
   await session.query('select pg_promote(false)', { timeoutMs: queryTimeoutMs, signal });
-  // The startup process may sleep out its retry interval before it looks for the request: a reload wakes it.
-  while (await inRecovery(session, signal)) {
-    await session.query('select pg_reload_conf()', { timeoutMs: queryTimeoutMs, signal });
-    await member.runtime.clock.sleep(reloadMs, signal);
-  }
+  await untilPromoted(member, session, signal);
   return await beginOfTimeline(member, session, signal);
+}
+
+/**
+ * The startup process may sleep out its retry interval before it looks for the request: a reload wakes it. Once it has taken the request (and
+ * removed its file), further reloads would only keep the other processes busy.
+ */
+async function untilPromoted(member: Member, session: Session, signal: AbortSignal): Promise<void> {
+  const { clock } = member.runtime;
+  const request = join(member.places.data, 'promote');
+  let wakeMs = -Infinity;
+  while (await inRecovery(session, signal)) {
+    if (existsSync(request) && clock.monotonicMs() - wakeMs >= reloadMs) {
+      wakeMs = clock.monotonicMs();
+      await session.query('select pg_reload_conf()', { timeoutMs: queryTimeoutMs, signal });
+    }
+    await clock.sleep(promotedPollMs, signal);
+  }
 }
 
 async function startFrozen(member: Member, control: ControlFile, signal: AbortSignal): Promise<void> {
