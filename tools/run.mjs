@@ -17,6 +17,7 @@ const tasks = {
   test: [['node', 'tools/test.ts']],
   sim: [['node', 'test/simulation/main.ts']],
   bench: [['node', 'tools/bench.ts']],
+  soak: [['node', 'test/soak/main.ts']],
   linearizable: [['node', 'test/history/linearizable.ts']],
   lint: [['oxlint', '--type-aware', '--deny-warnings']],
   format: [['oxfmt']],

@@ -390,6 +390,7 @@ describe('a leader that serves', () => {
       'release',
       { stop: true },
     ],
+    ['waits for a database that has not told its role', { ...leading, engine: { ...primary, role: 'none' } }, 'nothing', {}],
     [
       'keeps it when nobody can take over',
       {
@@ -406,30 +407,6 @@ describe('a leader that serves', () => {
       { ...leading, engine: { ...primary, impairment: 'full' }, impairedSinceMs: nowMs - 2_001 },
       'release',
       { stop: true, why: 'the disk of the database is full' },
-    ],
-    [
-      'not to one whose disk is full, too',
-      {
-        ...leading,
-        engine: { ...primary, impairment: 'full' },
-        impairedSinceMs: nowMs - 60_000,
-        peers: [peer('n1', { impairment: 'full' }), peer('n3', { impairment: 'stalled' })],
-      },
-      'nothing',
-      { say: 'running' },
-    ],
-    [
-      'not for a full disk where that could lose commits',
-      {
-        ...leading,
-        leadership: record({ leader: 'n2', session: 's2', roster: [{ k: 0, voters: [] }] }),
-        policy: { ...defaultPolicy, acknowledge: 0 },
-        engine: { ...primary, acknowledge: { k: 0, voters: [] }, impairment: 'full' },
-        inForce: { k: 0, voters: [] },
-        impairedSinceMs: nowMs - 60_000,
-      },
-      'nothing',
-      { say: 'running' },
     ],
     ['hands over a stalled disk', { ...leading, engine: { ...primary, impairment: 'stalled' }, impairedSinceMs: 1 }, 'release', {}],
     [

@@ -164,6 +164,12 @@ function decideAsLeader(o: Observation, record: LeadershipRecord): Decision {
   const promisedTo = Math.max(highestPromise(o), record.term);
   if (engine.running && engine.role === 'primary') return decideAsServingLeader(o, record, promisedTo);
   if (o.paused) return nothing('paused', 'the service is paused: its database is left as it is');
+  // It runs, and has not said yet as what: not a database that is down.
+  if (engine.running && engine.role === 'none') {
+    const unfit = unfitToServe(o, record);
+    if (unfit === undefined) return nothing('starting', 'the database runs, but does not answer');
+    return { act: 'release', stop: true, say: 'released', why: unfit };
+  }
   if (engine.data === 'absent') {
     if (record.systemId === null && o.self.replicated)
       return { act: 'bootstrap', say: 'bootstrapping', why: 'the first data were not finished' };

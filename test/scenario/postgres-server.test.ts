@@ -119,8 +119,14 @@ describe.each(versions)('PostgreSQL as it runs ($name)', ({ bin }) => {
     expect(await slots()).toEqual([expect.stringMatching(/^holdfast_b_/)]);
     await client.query('checkpoint');
     expect((await oldest(client)) > kept, 'what only c needed is gone').toBe(true);
-    // A replica keeps it, too, as far as it is told.
-    await b.engine.retain([{ node: 'a', lsn: position!.lsn }, { node: 'c' }], { signal });
+    // A replica keeps it, too, as far as it is told; of one whose data are being copied it is told zero.
+    await b.engine.retain(
+      [
+        { node: 'c', lsn: 0n },
+        { node: 'a', lsn: position!.lsn },
+      ],
+      { signal },
+    );
     const reader = await b.connect();
     const { rows } = await reader.query<{ kept: string }>(
       "select restart_lsn::text as kept from pg_replication_slots where slot_name like 'holdfast_a_%'",

@@ -114,11 +114,11 @@ export class Hosts implements AsyncDisposable {
   /**
    * Clients that go to the routers of all hosts, each beginning with another; and for each member one that sticks to its database, past all routers.
    */
-  load(): Load {
+  load(table?: string): Load {
     const routed = this.members.map((name) => this.agents.routed(name));
     const roaming = [0, 1].map((n) => ({ name: `roaming${n + 1}`, connections: [...routed.slice(n), ...routed.slice(0, n)] }));
     const stubborn = this.members.map((name) => ({ name: `stubborn on ${name}`, connections: [this.agents.connection(name)] }));
-    return new Load([...roaming, ...stubborn]);
+    return new Load([...roaming, ...stubborn], table);
   }
 
   storeOf(name: string): Store['servers'][number] {

@@ -1,5 +1,6 @@
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { query } from '../agents.ts';
 import type { Clocks } from './clocks.ts';
 import type { Disk } from './disk.ts';
@@ -10,6 +11,8 @@ import type { Hosts } from './hosts.ts';
 const DAMAGED_AT = 4_000;
 const DAMAGED_BYTES = 16;
 const PAGE_BYTES = 8_192;
+const REPLAY_MS_MAX = 10_000;
+const REPLAY_POLL_MS = 50;
 
 /** What can go wrong with what a host keeps, and with its clock. Faults of disks need hosts with `diskMiB`, of clocks such with `Clocks`. */
 export class StorageFaults {
@@ -55,17 +58,31 @@ export class StorageFaults {
     return this.#faults.made(`WAL of ${host} lost`, () => off.undo());
   }
 
-  /** Bytes of the first page of a table turn over on the disk of a host, while it is off: nothing of it is in memory. */
+  /** Bytes of the second page of a table turn over on the disk of a host, while it is off: nothing of it is in memory. */
   async damage(host: string, table: string): Promise<Fault> {
     const connection = this.#hosts.agents.connection(host);
     const [row] = await query<{ path: string }>(connection, 'select pg_relation_filepath($1) as path', [table]);
-    await query(this.#hosts.agents.routed((await this.#hosts.agents.status())!.leader!), 'checkpoint');
+    await this.#settle(host, table);
     const off = await this.#faults.powerOff(host);
     await using file = await open(join(this.#hosts.dataOf(host), row!.path), 'r+');
     const bytes = Buffer.alloc(DAMAGED_BYTES);
     await file.read(bytes, 0, DAMAGED_BYTES, PAGE_BYTES + DAMAGED_AT);
     await file.write(Buffer.from(bytes.map((byte) => byte ^ 0xff)), 0, DAMAGED_BYTES, PAGE_BYTES + DAMAGED_AT);
     return this.#faults.made(`page of ${table} on ${host} damaged`, () => off.undo());
+  }
+
+  /** Has the host's recovery begin beyond everything that changes the table's first pages: it would write them whole. */
+  async #settle(host: string, table: string): Promise<void> {
+    const { agents } = this.#hosts;
+    const leader = agents.connection((await agents.status())!.leader!);
+    // Reading sets hint bits, which changes pages, too.
+    await query(leader, `select count(*) from ${table}`);
+    await query(leader, 'checkpoint');
+    const [end] = await query<{ lsn: string }>(leader, 'select pg_current_wal_lsn() as lsn');
+    const replayed = 'select pg_last_wal_replay_lsn() >= $1::pg_lsn as there';
+    for (const endMs = performance.now() + REPLAY_MS_MAX; performance.now() < endMs; await sleep(REPLAY_POLL_MS))
+      if ((await query<{ there: boolean }>(agents.connection(host), replayed, [end!.lsn]))[0]!.there) break;
+    await query(agents.connection(host), 'checkpoint');
   }
 
   #disk(host: string): Disk {

@@ -45,6 +45,8 @@ export class Inspector {
   #seldom = { askedMs: Number.NEGATIVE_INFINITY, pending: false, damaged: 0 };
   #examined: { atMs: number; pid: number; found: DataState } | undefined;
   #timeline = { segment: -1n, timeline: -1 };
+  /** What the main process was when it last answered: one that stands still has not become anything else. */
+  #was: { readonly pid: number; readonly role: EngineObservation['role'] } | undefined;
   /** While a rule is being changed none is in force everywhere. */
   ruleInMotion = false;
 
@@ -74,7 +76,7 @@ export class Inspector {
       data: 'present',
       running: main !== undefined,
       accepting: false,
-      role: 'none',
+      role: main !== undefined && this.#was?.pid === main.pid ? this.#was.role : 'none',
       replicas: [],
       pendingRestart: false,
       failure,
@@ -98,7 +100,9 @@ export class Inspector {
     const running = { ...none, ...known, running: true, pid: main.pid, role: isReplicaData(places.data) ? 'replica' : 'primary' } as const;
     if (!accepts(this.#member)) return { ...running, position: resting };
     try {
-      return { ...running, accepting: true, ...(await this.#ask(found.control, signal)) };
+      const answer = { ...running, accepting: true, ...(await this.#ask(found.control, signal)) };
+      this.#was = answer;
+      return answer;
     } catch (error) {
       signal.throwIfAborted();
       return { ...running, position: resting, failure: failureOf(error) };

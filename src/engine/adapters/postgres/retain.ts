@@ -27,7 +27,8 @@ export async function retain(member: Member, members: readonly { node: string; l
     if (!present.has(name))
       await session.query('select pg_create_physical_replication_slot($1, true)', { ...limits, values: [name] }).catch(ignore('42710'));
     const slot = present.get(name);
-    if (lsn === undefined || slot?.['active'] === true) continue;
+    // Of data that are being copied nothing is there yet: they need what their slot keeps.
+    if (lsn === undefined || lsn === 0n || slot?.['active'] === true) continue;
     // It only moves forward, and not beyond what is here.
     await session
       .query('select pg_replication_slot_advance($1, $2::pg_lsn)', { ...limits, values: [name, formatLsn(lsn)] })

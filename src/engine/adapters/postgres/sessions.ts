@@ -1,4 +1,5 @@
 import type { Clock } from '../../../core/clock.ts';
+import { HoldfastError } from '../../../core/errors.ts';
 import { adminRole, type CredentialVault } from './credentials.ts';
 import type { Places } from './places.ts';
 import { hasState, Session, type SessionTarget } from './session.ts';
@@ -31,6 +32,7 @@ export class Sessions implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #onEnd: () => void;
   readonly #shared = new Map<SharedFor, Promise<Session>>();
+  #closed = false;
 
   constructor(options: { places: Places; vault: CredentialVault; port: number; clock: Clock; onEnd: () => void }) {
     this.#places = options.places;
@@ -71,15 +73,23 @@ export class Sessions implements AsyncDisposable {
       settings: adminSettings,
     };
     try {
-      return await Session.open(target, this.#clock, limits);
+      return this.#wanted(await Session.open(target, this.#clock, limits));
     } catch (error) {
       // The user is free to drop it.
-      if (hasState(error, '3D000')) return await Session.open({ ...target, database: 'template1' }, this.#clock, limits);
+      if (hasState(error, '3D000')) return this.#wanted(await Session.open({ ...target, database: 'template1' }, this.#clock, limits));
       throw error;
     }
   }
 
+  /** What was under way when the engine was let go of must leave nothing open. */
+  #wanted(session: Session): Session {
+    if (!this.#closed) return session;
+    session.cut();
+    throw new HoldfastError('ENGINE_STOPPED', 'the engine was let go of', { retryable: true });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     for (const opening of this.#shared.values()) await (await opening.catch(() => undefined))?.[Symbol.asyncDispose]();
     this.#shared.clear();
   }
