@@ -86,20 +86,20 @@ export class Agent {
       const member =
         service.postgres === undefined && service.process === undefined
           ? undefined
-          : stack.use(
-              await openMember({
-                config,
-                name,
-                service,
-                leaderships,
-                sessions,
-                peers,
-                runtime,
-                announce,
-                routers: router ?? noRouters,
-                record: (what, data) => events.add(name, what, data),
-              }),
-            );
+          : await openMember({
+              config,
+              name,
+              service,
+              leaderships,
+              sessions,
+              peers,
+              runtime,
+              announce,
+              routers: router ?? noRouters,
+              record: (what, data) => events.add(name, what, data),
+            });
+      // What it stands on goes after it: as long as there are connections to its database, this process would not end.
+      if (member !== undefined) for (const part of [member.deps.fence, member.deps.engine, member]) stack.use(part);
       services.set(name, { name, store: leaderships, member, router, engine: kind });
     }
     Member.answer(
