@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, freshName } from '../../src/coordination/contract/harness.ts';
 import { acquireLock } from '../../src/coordination/lock.ts';
+import { exists } from '../../src/coordination/adapters/zookeeper/protocol.ts';
 import { openStore } from '../../src/coordination/registry.ts';
 import { storeConfigSchema, type StoreConfigInput } from '../../src/coordination/config.ts';
 import type { CoordinationStore, Entrance, OwnTicket } from '../../src/coordination/store.ts';
@@ -9,6 +10,7 @@ import { createClock, createRandom } from '../../src/runtime/index.ts';
 import { CutProxy } from './servers/cut-proxy.ts';
 import { EtcdCluster, hasEtcd } from './servers/etcd.ts';
 import { type Dialect, grpc, Wire, zooKeeper } from './servers/wire.ts';
+import { connectBare } from './servers/zookeeper-clients.ts';
 import { hasZooKeeper, ZooKeeperEnsemble } from './servers/zookeeper.ts';
 
 const clock = createClock();
@@ -156,12 +158,25 @@ describe.runIf(hasEtcd())('an entrance on etcd (needs the programs etcd and etcd
 });
 
 describe.runIf(hasZooKeeper())('an entrance on ZooKeeper (needs java and the package zookeeper)', () => {
+  let port = 0;
   describeEntrances({
     start: async () => {
       const ensemble = await ZooKeeperEnsemble.start(clock);
-      return { port: ensemble.servers[0]!.port, [Symbol.asyncDispose]: () => ensemble[Symbol.asyncDispose]() };
+      port = ensemble.servers[0]!.port;
+      return { port, [Symbol.asyncDispose]: () => ensemble[Symbol.asyncDispose]() };
     },
-    configure: (port) => ({ zookeeper: { servers: [`127.0.0.1:${port}`] } }),
+    configure: (at) => ({ zookeeper: { servers: [`127.0.0.1:${at}`] } }),
     dialect: zooKeeper,
+  });
+
+  it('has the number of the transaction that made its place as its token', async () => {
+    await using store = (await openStore(storeConfigSchema.parse({ zookeeper: { servers: [`127.0.0.1:${port}`] } }), runtime)) as Entering;
+    await using bare = await connectBare(`127.0.0.1:${port}`);
+    const queue = freshName();
+    for (let n = 0; n < 3; n += 1) {
+      const { ticket } = await store.enter(queue, 'write', { ttlMs, name: 'one who enters' });
+      const found = await bare.submit(exists(`/holdfast/queues/${ticket.key}`));
+      expect(found.ok && found.value.czxid).toBe(ticket.token);
+    }
   });
 });

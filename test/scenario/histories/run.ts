@@ -48,7 +48,8 @@ export async function runUnderFaults(clock: Clock, name: string, reach: Reach, s
   try {
     await Promise.all(clients.map((client) => client.ready()));
     const targets = { clock, random: random.fork('clients'), clients, replace: start };
-    const injected = await Promise.all([
+    // All are through before anything ends: who still injects would start clients that nobody stops.
+    const injected = await Promise.allSettled([
       injectAll(clock, random.fork('client faults'), amount.rounds, [
         ...clientFaults(targets),
         ...(reach.ports.length > 0 ? linkFaults(targets) : []),
@@ -57,11 +58,15 @@ export async function runUnderFaults(clock: Clock, name: string, reach: Reach, s
         ? []
         : injectAll(clock, random.fork('server faults'), amount.rounds, serverFaults(clock, random.fork('servers'), servers)),
     ]);
+    const faults = injected.flatMap((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    });
     await clock.sleep(afterMs);
     const problems = (await Promise.all(clients.map((client) => client.stop()))).filter((problem) => problem !== undefined);
     const findings = await histories.check();
     if (problems.length > 0) histories.keep();
-    return { findings, faults: injected.flat(), problems, acts: { accepted: resource.accepted, refused: resource.refused } };
+    return { findings, faults, problems, acts: { accepted: resource.accepted, refused: resource.refused } };
   } catch (error) {
     histories.keep();
     throw error;

@@ -92,7 +92,7 @@ export type Reply<T> =
 
 /** All operations were done, in one transaction, whose number is known if data was set in it; or none, and which one could not be. */
 export type MultiOutcome =
-  | { readonly done: true; readonly zxid: bigint | undefined }
+  | { readonly done: true; readonly zxid: bigint | undefined; readonly paths: readonly string[] }
   | { readonly done: false; readonly failed: number; readonly code: number };
 
 const nothing = (): void => {};
@@ -164,15 +164,16 @@ export const multi = (operations: readonly Operation[]): Request<MultiOutcome> =
 
 function readMulti(from: JuteReader): MultiOutcome {
   let zxid: bigint | undefined;
+  const paths: string[] = [];
   let failure: { failed: number; code: number } | undefined;
   for (let index = 0; ; index++) {
     const type = from.int();
     const done = from.bool();
     from.int();
-    if (done) return failure === undefined ? { done: true, zxid } : { done: false, ...failure };
+    if (done) return failure === undefined ? { done: true, zxid, paths } : { done: false, ...failure };
     if (type === opcode.setData) zxid = readStat(from).mzxid;
     // The server answers a create2 of a multi as a create: with its path alone.
-    else if (type === opcode.create || type === opcode.create2) from.text();
+    else if (type === opcode.create || type === opcode.create2) paths.push(from.text());
     else if (type === opcode.error) {
       const code = from.int();
       // Those before the one that failed say ok, those after it runtimeInconsistency.

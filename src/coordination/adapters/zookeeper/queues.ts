@@ -2,14 +2,26 @@ import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import { abortable } from '../../abortable.ts';
 import type { OwnTicket, Ticket } from '../../store.ts';
-import { readNow, refusal, valueOf } from './answers.ts';
+import { readNow, refusal, transact, valueOf } from './answers.ts';
 import { CALL_MS_MAX, isConnectionLoss } from './calls.ts';
 import type { Client } from './client.ts';
 import type { Connection } from './connection.ts';
 import type { Ensemble } from './ensemble.ts';
 import { toStoreError } from './failure.ts';
 import { type Layout, placeName, readPlace } from './layout.ts';
-import { type Acl, ANY_VERSION, create, errorCode, exists, getChildren, getData, remove, type Stat, sync } from './protocol.ts';
+import {
+  type Acl,
+  ANY_VERSION,
+  create,
+  errorCode,
+  exists,
+  getChildren,
+  getData,
+  type Operation,
+  remove,
+  type Stat,
+  sync,
+} from './protocol.ts';
 import type { NodeWatches } from './node-watches.ts';
 import type { ZooKeeperSession } from './session.ts';
 
@@ -69,20 +81,28 @@ export class Queues {
   }
 
   /**
-   * Takes a place and reads the line, in one packet with what else is sent in this turn.
-   * Does not throw: without a ticket nobody knows yet, and `enqueueAgain` finds out.
+   * Takes a place in one transaction with what marks its session, and reads the line in the same packet. Does not throw: without a ticket nobody
+   * knows yet, and `enqueueAgain` finds out.
    */
-  async enter(connection: Connection, queue: string, label: string, session: ZooKeeperSession): Promise<Entered> {
+  async enter(
+    connection: Connection,
+    queue: string,
+    label: string,
+    session: ZooKeeperSession,
+    marking: readonly Operation[],
+  ): Promise<Entered> {
     const name = placeName(label, session.id, session.nextPlace());
     const path = this.#layout.queue(queue);
+    const place = create(`${path}/${name}`, empty, this.#acl, 'ephemeral-sequential');
     try {
       // The server does them in this order, so all places before ours that are still there are in the line.
-      const [created, line] = await Promise.all([
-        connection.submit(create(`${path}/${name}`, empty, this.#acl, 'ephemeral-sequential')),
+      const [outcome, line] = await Promise.all([
+        transact(connection, [...marking, place], 'lining up'),
         connection.submit(getChildren(path)),
       ]);
-      if (!created.ok) return { name, ticket: undefined, ahead: undefined };
-      const ticket = ticketOf(queue, created.value.path, created.value.stat);
+      const created = outcome.done ? outcome.paths.at(-1) : undefined;
+      if (!outcome.done || created === undefined || outcome.zxid === undefined) return { name, ticket: undefined, ahead: undefined };
+      const ticket = { ...placeOf(queue, created), token: outcome.zxid };
       const ahead = line.ok ? ticketsOf(queue, line.value).filter(({ order }) => order < ticket.order) : undefined;
       return { name, ticket, ahead };
     } catch {
@@ -196,7 +216,11 @@ function ticketsOf(queue: string, names: readonly string[]): Ticket[] {
 }
 
 function ticketOf(queue: string, path: string, stat: Stat): OwnTicket {
-  return { ...readPlace(queue, path.slice(path.lastIndexOf('/') + 1))!, token: stat.czxid };
+  return { ...placeOf(queue, path), token: stat.czxid };
+}
+
+function placeOf(queue: string, path: string): Ticket {
+  return readPlace(queue, path.slice(path.lastIndexOf('/') + 1))!;
 }
 
 function unreachable(): HoldfastError {

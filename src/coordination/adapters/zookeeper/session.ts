@@ -11,7 +11,7 @@ import { Client } from './client.ts';
 import type { Connection } from './connection.ts';
 import type { Ensemble } from './ensemble.ts';
 import type { Layout } from './layout.ts';
-import { type Acl, ANY_VERSION, check, create, errorCode } from './protocol.ts';
+import { type Acl, ANY_VERSION, check, create, errorCode, type Operation, setData } from './protocol.ts';
 
 /** How long a holder that ends a session waits for the ensemble to confirm it. In the background it is tried for one TTL, when that is longer. */
 const CLOSE_MS_MAX = 3_000;
@@ -23,8 +23,11 @@ export interface SessionParts {
   readonly acl: Acl;
 }
 
-/** What is asked in the same packet as a new session's mark, so that it costs no round trip of its own. Its failure is its own business. */
-export type Along = (connection: Connection, session: ZooKeeperSession) => Promise<void>;
+/**
+ * Marks a new session together with something else, at the first try: in one transaction of `marking` and more.
+ * @returns whether it is marked; false: it is then marked alone
+ */
+export type Along = (connection: Connection, session: ZooKeeperSession, marking: readonly Operation[]) => Promise<boolean>;
 
 interface LastSent {
   readonly connection: Connection;
@@ -152,7 +155,7 @@ export class ZooKeeperSession implements Session {
         name: `${this.name} (${this.id})`,
       });
       try {
-        await abortable(Promise.all([this.#mark(connection), more?.(connection, this)]), signal);
+        await abortable(this.#mark(connection, more), signal);
         break;
       } catch (error) {
         if (signal.aborted || !isConnectionLoss(error) || clock.monotonicMs() > deadlineMs) throw error;
@@ -162,12 +165,17 @@ export class ZooKeeperSession implements Session {
     this.assertValid();
   }
 
-  async #mark(connection: Connection): Promise<void> {
+  async #mark(connection: Connection, along: Along | undefined): Promise<void> {
     const { layout, acl } = this.#parts;
     const about = Buffer.from(JSON.stringify({ name: this.name, host: hostname(), pid: process.pid }));
-    const reply = await connection.submit(create(layout.session(this.id), about, acl, 'ephemeral'));
-    // It can only be there by an attempt of ours whose answer was lost: the name is unique, and the session is still the same.
-    if (!reply.ok && reply.code !== errorCode.nodeExists) throw refusal(reply.code, `creating ${layout.session(this.id)}`);
+    const path = layout.session(this.id);
+    const mark = create(path, about, acl, 'ephemeral');
+    // Written once more, since only the answer to that says which transaction it was.
+    if (along === undefined || !(await along(connection, this, [mark, setData(path, about, ANY_VERSION)]))) {
+      const reply = await connection.submit(mark);
+      // It can only be there by an attempt of ours whose answer was lost: the name is unique, and the session is still the same.
+      if (!reply.ok && reply.code !== errorCode.nodeExists) throw refusal(reply.code, `creating ${path}`);
+    }
     this.#marked = true;
   }
 

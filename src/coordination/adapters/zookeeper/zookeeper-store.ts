@@ -101,9 +101,9 @@ export class ZooKeeperStore implements CoordinationStore {
     assertKey(queue);
     assertLabel(label);
     let entered: Promise<Entered> | undefined;
-    const session = await this.#openSession(options, async (connection, opening) => {
-      entered = this.#queues.enter(connection, queue, label, opening);
-      await entered;
+    const session = await this.#openSession(options, async (connection, opening, marking) => {
+      entered = this.#queues.enter(connection, queue, label, opening, marking);
+      return (await entered).ticket !== undefined;
     });
     try {
       // It was called when the session was marked, for the first time it was tried.
