@@ -11,9 +11,10 @@ const nodeMajorNeeded = 24;
 
 /**
  * For a daemon that mostly waits, memory that is given back counts more than the last bit of speed: a young generation of 1 MB instead of
- * 16, and one heap of the C library instead of one for each thread (mallopt(3)). Both can be set only before a process begins.
+ * 16, an old one that is collected sooner, and one heap of the C library instead of one for each thread (mallopt(3)). These can be set only
+ * before a process begins.
  */
-const smallHeap = '--max-semi-space-size=1';
+const smallHeap = ['--max-semi-space-size=1', '--optimize-for-size'];
 const smallLibrary = { MALLOC_ARENA_MAX: '1' };
 
 if (Number.parseInt(process.versions.node, 10) < nodeMajorNeeded) handOver(bundledNode());
@@ -26,7 +27,7 @@ else {
 function becomeSmall() {
   const chosen = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((options) => options.includes('semi-space-size'));
   if (chosen || process.platform !== 'linux' || process.execve === undefined) return;
-  const args = [process.execPath, smallHeap, ...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  const args = [process.execPath, ...smallHeap, ...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
   process.execve(process.execPath, args, { ...smallLibrary, ...process.env });
 }
 

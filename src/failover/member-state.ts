@@ -6,6 +6,8 @@ export function memberState(member: Member): MemberState {
   const { engine, fence, store } = member.deps;
   const { options } = member;
   const e = member.engineState;
+  // Looked for in /proc each time.
+  const guard = fence.pid;
   const record = store.leadership?.value;
   const serves = member.servingTerm > 0 && e.running && e.role === 'primary' && e.accepting;
   const detail = member.fault || (e.failure ? `${e.failure.message} ${e.failure.hint}` : '') || member.decision.why;
@@ -40,7 +42,7 @@ export function memberState(member: Member): MemberState {
     ...(serves ? { sync: Object.fromEntries(e.replicas.map((replica) => [replica.node, replica.sync])) } : {}),
     pids: {
       agent: options.agentPid,
-      ...(fence.pid === undefined ? {} : { guard: fence.pid }),
+      ...(guard === undefined ? {} : { guard }),
       ...(e.pid === undefined ? {} : { database: e.pid }),
     },
   };
