@@ -203,10 +203,10 @@ export function describeRouterContract(name: string, harness: RouterHarness): vo
 
     it('does not hold longer than its time when nothing comes of a hand-over', async () => {
       const [a] = await start('a');
-      const under = await open(300);
+      const under = await open(1000);
       await publish(under, view(1, a));
       await under.router.hold(1);
-      await clock.sleep(100);
+      await clock.sleep(500);
       const client = await connect(under);
       await held(under, client);
       await hears(client, 'a\n');
