@@ -199,14 +199,15 @@ function composeHeartbeat(config: HoldfastConfig, runtime: MachineRuntime, servi
 }
 
 function publishRoutes(self: string, services: ReadonlyMap<string, LocalService>, peers: Peers): void {
+  const routed = [...services.values()].filter(({ router }) => router !== undefined);
+  if (routed.length === 0) return;
   const reports = peers.reports();
-  for (const { name, router, member } of services.values()) {
-    if (router === undefined) continue;
+  for (const { name, router, member } of routed) {
     const members = reports.flatMap((report) => {
       const state = report.heartbeat.members.find((one) => one.service === name);
       return state === undefined ? [] : [{ node: report.node, alive: report.status === 'connected', state }];
     });
     if (member !== undefined) members.push({ node: self, alive: true, state: member.state() });
-    router.publish(routeView(members));
+    router!.publish(routeView(members));
   }
 }
