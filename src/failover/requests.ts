@@ -20,6 +20,8 @@ import { takeOver } from './take-over.ts';
 
 /** After promising somebody else: so long it leaves the attempt to them. */
 const AFTER_GRANT_MS = 1_000;
+/** After telling somebody that it would promise: the request itself is on its way, and a rival would only interrupt it. */
+const AFTER_SOUND_MS = 300;
 /** Members notice a death within milliseconds of each other; one that is asked first waits so long for its own evidence. */
 const SUSPECT_TOO_MS = 300;
 const STOP_TIMEOUT_MS = 5_000;
@@ -90,8 +92,10 @@ async function grant(member: Member, request: FenceRequest, from: string): Promi
     nowMs: member.now(),
   });
   if (why !== undefined) return { granted: false, promised: member.pledged, why };
-  if (request.mode === 'sound')
+  if (request.mode === 'sound') {
+    member.holdStillUntilMs = Math.max(member.holdStillUntilMs, member.now() + AFTER_SOUND_MS);
     return { granted: true, promised: member.pledged, eligible: member.eligible(), priority: member.options.priority };
+  }
   member.holdStillUntilMs = member.now() + AFTER_GRANT_MS;
   await member.promise(request.term);
   const position = await member.occupied('voting', () => member.gate.run((signal) => stopReceiving(member, signal), true));
