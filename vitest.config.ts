@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // fault; on a developer's machine every failure shows. What is simulated is deterministic and fails twice.
 const retry = process.env['CI'] === undefined ? 0 : 1;
 
-// Unit tests share workers; the scenario tests start real servers, so each file gets its own process and they run one after another.
+// Unit tests share workers. The scenario tests start real servers, so each file gets its own process; two at a time, as most of their time is waiting.
 export default defineConfig({
   test: {
     projects: [
@@ -29,8 +29,7 @@ export default defineConfig({
           name: 'scenario',
           include: ['test/scenario/**/*.test.ts'],
           pool: 'forks',
-          maxWorkers: 1,
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 120_000,
           retry,

@@ -303,7 +303,8 @@ describe('holdfast elect', () => {
     const runs = await commands.untilLines('runs', 3);
     expect(new Set(runs).size).toBe(3);
     signal(candidate.process.pid, 'SIGINT');
-    expect((await candidate.finished).code).toBe(128 + 2);
+    // Its command may be ending by itself in that very moment.
+    expect([1, 128 + 2]).toContain((await candidate.finished).code);
     await using store = await openHere();
     await using _ = await campaign(store, 'demo', runtime, { value: 'next', waitMs: 0, ttlMs });
   });
