@@ -20,7 +20,7 @@ function starts(args: readonly string[], options = ''): { starts: Start[]; statu
   return { starts: lines.map((line) => JSON.parse(line) as Start), status };
 }
 
-describe.runIf(process.platform === 'linux')('an agent', () => {
+describe.runIf(process.platform === 'linux')('an agent', { timeout: 60_000 }, () => {
   test('begins anew in the same process with a small heap, and says what is wrong as ever', () => {
     const { starts: seen, status } = starts(['agent', ...NO_CONFIG]);
     expect(seen).toHaveLength(2);
