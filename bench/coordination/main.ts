@@ -30,6 +30,11 @@ interface Result {
   readonly handOver: HandOver;
 }
 
+/** What is to be ended when the benchmark is. */
+let running: AsyncDisposable | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void Promise.resolve(running?.[Symbol.asyncDispose]()).finally(() => process.exit(2)));
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -53,6 +58,7 @@ async function main(): Promise<number> {
   for (const name of names) {
     if (name !== 'etcd' && name !== 'zookeeper') throw new Error(`--only is etcd or zookeeper, not '${name}'`);
     await using subject = await starts[name](runtime, servers);
+    running = subject;
     results.push({
       store: name,
       uncontended: await measureUncontended(subject, runtime, repetitions),
