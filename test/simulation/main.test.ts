@@ -76,7 +76,7 @@ describe('npm run sim', () => {
   ])('refuses %s %s', async (...args) => {
     const { code, stdout, stderr } = await sim(...args.filter((one) => one !== undefined));
     expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toMatch(/^error: .+\n\nRuns whole simulated clusters/);
+    expect(stderr).toMatch(/^error: .+\n\nRuns whole simulated clusters/s);
   });
 
   test('takes a rejection that nobody handles for a violation', async () => {
