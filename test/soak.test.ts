@@ -49,6 +49,7 @@ describe('arguments', () => {
 test('a report counts what happened, and shows findings', () => {
   const round: RoundReport = {
     round: 3,
+    at: '2026-11-23T05:00:00.000Z',
     faults: [{ kind: 'disk full', where: 'leader', host: 'node1', delayMs: 0, lastsMs: 4_000, note: '' }],
     gapMs: 2_100,
     acknowledged: 100,

@@ -10,6 +10,8 @@ export interface FaultReport extends Drawn {
 /** One round: its faults, from the first until all was whole again. */
 export interface RoundReport {
   readonly round: number;
+  /** When its faults began, ISO 8601. */
+  readonly at: string;
   readonly faults: readonly FaultReport[];
   /** The longest time without an acknowledged write of clients that go to whoever leads. */
   readonly gapMs: number;

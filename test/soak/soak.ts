@@ -1,3 +1,5 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf } from '../../src/core/errors.ts';
 import { createClock } from '../../src/runtime/index.ts';
 import { seededRandom, type SeededRandom } from '../../src/sim/random.ts';
@@ -111,6 +113,7 @@ class Soak implements AsyncDisposable {
       leader: before.leader!,
       others: (host) => this.#hosts.others(host),
     };
+    const at = new Date(this.#clock.wallMs()).toISOString();
     const made = await Promise.all(drawRound(this.#random).map((drawn) => this.#one(stage, drawn)));
     await this.#faults.undoAll();
     const endedMs = this.#clock.monotonicMs();
@@ -119,8 +122,10 @@ class Soak implements AsyncDisposable {
     const { gapMs, acknowledged, unknown } = load.measure();
     if (!this.hopeless) findings.push(...findingsOf(await load.verify()));
     this.#keep(load);
+    await this.#tidy();
     const report = {
       round: ++this.#rounds,
+      at,
       faults: made,
       gapMs,
       acknowledged,
@@ -166,6 +171,12 @@ class Soak implements AsyncDisposable {
     }
     this.hopeless = true;
     return undefined;
+  }
+
+  /** What was set aside is never deleted by Holdfast: an operator does that, before it fills the disk. */
+  async #tidy(): Promise<void> {
+    for (const { path } of this.#hosts.disks.values())
+      for (const name of await readdir(path)) if (name.startsWith('data.aside-')) await rm(join(path, name), { recursive: true });
   }
 
   async #newLoad(): Promise<Load> {
