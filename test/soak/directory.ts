@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, mkdtempSync } from 'node:fs';
-import { cp } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { Write } from '../scenario/hosts/history.ts';
 import type { RoundReport } from './report.ts';
 
@@ -30,11 +30,19 @@ export class SoakDirectory {
     this.#failed = true;
   }
 
-  /** Of the hosts, whose own directory goes. */
-  async keepLogs(from: string): Promise<void> {
+  /** Of the hosts, whose own directory goes, and others by their name. */
+  async keepLogs(from: string, others: Readonly<Record<string, string>>): Promise<void> {
     if (!this.#failed) return;
-    const wanted = (path: string): boolean =>
-      !/-disk(-\d+\.img)?(\/|$)|\.sock|\/tls(\/|$)/.test(path) && (/\.(log|yaml|json)$/.test(path) || !/\.\w+$/.test(path));
-    await cp(from, join(this.path, 'logs'), { recursive: true, filter: wanted, errorOnExist: false }).catch(() => {});
+    for (const [name, text] of Object.entries(others)) await this.#keep(name, (to) => writeFile(to, text));
+    for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isFile() && /\.log(\.\d+)?$/.test(path)) await this.#keep(relative(from, path), (to) => copyFile(path, to));
+    }
+  }
+
+  async #keep(name: string, write: (to: string) => Promise<void>): Promise<void> {
+    const to = join(this.path, 'logs', name);
+    await mkdir(dirname(to), { recursive: true });
+    await write(to);
   }
 }

@@ -218,11 +218,18 @@ class Soak implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#faults.undoAll();
-    await this.#load?.[Symbol.asyncDispose]();
-    await this.#options.directory.keepLogs(this.#hosts.directory);
-    await this.#hosts[Symbol.asyncDispose]();
-    this.#clocks[Symbol.dispose]();
+    // The last comes first; each is tried, whatever becomes of the others.
+    await using stack = new AsyncDisposableStack();
+    stack.use(this.#clocks);
+    stack.use(this.#hosts);
+    stack.defer(() => this.#keepLogs());
+    if (this.#load !== undefined) stack.use(this.#load);
+    stack.defer(() => this.#faults.undoAll());
+  }
+
+  async #keepLogs(): Promise<void> {
+    const stores = this.#hosts.names.map(async (name) => [`${name}/store.log`, await this.#hosts.storeOf(name).process.log()] as const);
+    await this.#options.directory.keepLogs(this.#hosts.directory, Object.fromEntries(await Promise.all(stores)));
   }
 }
 
