@@ -12,9 +12,9 @@ const why = whyNoHosts() ?? (hasEtcd() ? undefined : 'needs etcd and etcdctl');
 const describeHosts = why === undefined ? describe : describe.skip;
 const skipped = why === undefined ? '' : ` (SKIPPED: ${why})`;
 
-/** A database that stands still is given up sooner than by default: the tests wait for it. */
+/** A database that stands still is given up sooner than by default, for the tests wait for it; an agent that is replaced, later: machines may be busy. */
 const impatient = (config: Configuration): void => {
-  config.services['orders']!['failover'] = { unresponsive: '3s' };
+  config.services['orders']!['failover'] = { unresponsive: '3s', agentGrace: '5s' };
 };
 
 describeHosts(`quorum mode on three hosts, each with a member of etcd${skipped}`, () => {

@@ -247,6 +247,10 @@ describe.each(versions)('PostgreSQL as it runs ($name)', ({ bin }) => {
     await caughtUp(a, b);
     const before = await b.engine.inspect({ signal });
     await b.engine[Symbol.asyncDispose]();
+    // What the agent before had begun: it watches over nothing any more, else its process would not end.
+    await b.engine.adopt({ signal });
+    const told: string[] = [];
+    b.engine.onDeath(() => told.push('the one before'));
     await using next = await b.reopen();
     await next.adopt({ signal });
     const seen = await next.inspect({ signal });
@@ -257,6 +261,8 @@ describe.each(versions)('PostgreSQL as it runs ($name)', ({ bin }) => {
     next.onDeath(death.resolve);
     cluster.runtime.processes.kill(cluster.runtime.processes.identify(before.pid!)!, 'SIGKILL');
     await death.promise;
+    await cluster.runtime.clock.sleep(200);
+    expect(told).toEqual([]);
   });
 
   test("whoever sits at a member's address and asks for the password does not get it", async () => {

@@ -249,6 +249,19 @@ describe('ends nothing', () => {
     await untilGone();
   });
 
+  test('because an agent that has let go of it comes back to it', async () => {
+    const [main] = await startDatabase();
+    const leaving = await open();
+    await leaving.arm(clock.bootMs() + 60_000);
+    await leaving[Symbol.asyncDispose]();
+    const next = await open();
+    await next.arm('never');
+    // What it had begun before it left.
+    await expect(leaving.arm(clock.bootMs())).rejects.toMatchObject({ code: 'GUARD_UNAVAILABLE' });
+    await clock.sleep(300);
+    expect(processes.isAlive(main!)).toBe(true);
+  });
+
   test('because an agent that was replaced says so', async () => {
     await startDatabase();
     const old = await open();

@@ -149,6 +149,8 @@ class ProcessGuard implements Fence {
   }
 
   async #arm(deadlineBootMs: number | 'never'): Promise<void> {
+    // It belongs to the next agent: taken from that one, it would hear of no renewal any more.
+    if (this.#closed) throw new Error('this agent has let go of it');
     if (this.#pipe === undefined && !(await this.#attach())) await this.#start();
     let answer = await this.#ask(deadline(deadlineBootMs));
     if (answer === 'taken') {

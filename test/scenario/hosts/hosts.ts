@@ -14,7 +14,6 @@ const NAMES = ['node1', 'node2', 'node3'] as const;
 
 /** What runs on a host. `database`: the whole tree of the member's PostgreSQL. */
 export type Part = 'agent' | 'guard' | 'database' | 'store';
-export const PARTS: readonly Part[] = ['agent', 'guard', 'database', 'store'];
 
 export interface HostsOptions {
   readonly store?: StoreKind;

@@ -30,6 +30,7 @@ export class Server {
   readonly #listeners = new Set<() => void>();
   #main: ProcessIdentity | undefined;
   #watch: Disposable | undefined;
+  #released = false;
   /** Grows with every stop, so that a start that was under way notices. */
   #stops = 0;
 
@@ -159,8 +160,9 @@ export class Server {
     void this.main;
   }
 
-  /** Lets go of a running server; it goes on. */
+  /** Lets go of a running server for good; it goes on. What is still under way finds it as before, but watches over it no more. */
   release(): void {
+    this.#released = true;
     this.#watch?.[Symbol.dispose]();
     this.#watch = undefined;
     this.#main = undefined;
@@ -178,6 +180,8 @@ export class Server {
 
   #supervise(main: ProcessIdentity, child?: DetachedProcess): void {
     this.#main = main;
+    // A watch would keep this process alive for ever.
+    if (this.#released) return;
     void child?.exited.then(() => {
       if (this.#main === main) this.#died();
     });
