@@ -37,6 +37,12 @@ export class SimulatedGuard {
     this.#timer = this.#clock.after(Math.max(0, deadlineBootMs - this.#clock.bootMs()) + this.#lateMs(), () => this.check());
   }
 
+  /** The machine goes on after a suspension, in which timers stood still and the time since boot did not: it looks at its deadline anew. */
+  wakes(): void {
+    this.check();
+    this.set(this.#deadlineBootMs);
+  }
+
   /** Also asked whenever the database has begun to take writes. */
   check(): void {
     if (!this.expired || this.#database.server === undefined) return;

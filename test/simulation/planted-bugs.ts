@@ -98,17 +98,6 @@ export function hopeful(store: CoordinationStore): CoordinationStore {
   });
 }
 
-/** Swaps whatever is there. */
-export function blind(store: CoordinationStore): CoordinationStore {
-  return storeWith(store, {
-    swap: async (key, value, expect, options) => {
-      if (key !== leadershipKey || expect === 'absent') return store.swap(key, value, expect, options);
-      const before = await store.get(key, options);
-      return store.swap(key, value, before?.revision ?? expect, options);
-    },
-  });
-}
-
 /** Changes what it hears of others' answers to a request for their promise. */
 export function hearing(network: PeerNetwork, change: (reply: FenceReply, term: number) => FenceReply): PeerNetwork {
   return networkWith(network, {

@@ -1,5 +1,4 @@
 import {
-  blind,
   changing,
   claimingLate,
   confirmedByNobody,
@@ -177,11 +176,6 @@ export const planted: readonly Planted[] = [
     seedsMax: 80,
     options: quorumOfThree,
     variation: { ...faithful, name: 'a swap whose reply was lost is taken for won', store: (store) => hopeful(store) },
-  },
-  {
-    seedsMax: 150,
-    options: quorumOfThree,
-    variation: { ...faithful, name: 'a claim does not ask what it replaces', store: (store) => blind(store) },
   },
   {
     seedsMax: 20,

@@ -85,9 +85,9 @@ export const machineFaults = {
       return () => {
         node.suspended = false;
         world.trace.add(node.name, 'machine goes on');
-        // A real guard notices within its poll interval, which the database may use: the one hole of asynchronous mode that is not closed.
-        node.guard.check();
+        // A real guard notices within its poll interval (a second), which the database may use: the one hole of asynchronous mode that is not closed.
         for (const clock of clocksOf(node)) clock.resume();
+        node.guard.wakes();
       };
     },
   },
