@@ -167,6 +167,8 @@ class Soak implements AsyncDisposable {
         return undefined;
       } catch (error) {
         findings.push({ what: 'not whole in time', rows: [], detail: messageOf(error) });
+        // Whoever interrupts it has waited long enough.
+        if (this.#options.signal.aborted) break;
       }
     }
     this.hopeless = true;
