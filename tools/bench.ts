@@ -11,6 +11,6 @@ if (/^[a-z][a-z0-9-]*$/.test(name) && existsSync(file)) {
   await import(pathToFileURL(file).href);
 } else {
   const names = globSync('*/main.ts', { cwd: folder }).map((path) => path.split('/')[0]);
-  process.stderr.write(`error: '${name}' is no benchmark; there are: ${names.toSorted().join(', ')}\n`);
+  process.stderr.write(`error: '${name}' is no benchmark; there are: ${names.toSorted((a, b) => (a! < b! ? -1 : 1)).join(', ')}\n`);
   process.exitCode = 2;
 }
