@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ProcessIdentity } from '../core/processes.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, Position } from './engine.ts';
 
 /** Real members to test. */
 export interface EngineHarness {
@@ -122,6 +122,14 @@ export function describeEngineContract(name: string, harness: EngineHarness): vo
       expect(await engine.inspect({ signal })).toMatchObject({ running: false, role: 'none' });
       await engine.startPrimary({ acknowledge: null, signal });
       expect(await engine.inspect({ signal })).toMatchObject({ running: true, role: 'primary' });
+    });
+
+    test('a clean stop tells the position at which it ends, if it is replicated, before it has ended', async () => {
+      await started();
+      const told: Position[] = [];
+      const position = await engine.stop('clean', { timeoutMs: patienceMs, onFinal: (final) => told.push(final) });
+      expect(position).toBeDefined();
+      expect(told).toEqual(harness.replicated ? [position] : []);
     });
 
     test('a clean stop of what stands still ends it all the same', async () => {

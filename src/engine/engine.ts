@@ -133,8 +133,10 @@ export interface Engine extends AsyncDisposable {
   /**
    * `clean`: connections are ended, replicas get everything, returns the final position. `immediate`: nothing more is acknowledged from
    * the moment of the call, every process of the tree is gone when it returns (undefined). Falls from clean to immediate after `timeoutMs`.
+   * @param options.onFinal told the final position of a primary as soon as nobody is served any more and it is on disk. Its processes end, and
+   * replicas get the last of it, a little later.
    */
-  stop(mode: 'clean' | 'immediate', options: { timeoutMs: number }): Promise<Position | undefined>;
+  stop(mode: 'clean' | 'immediate', options: { timeoutMs: number; onFinal?: (position: Position) => void }): Promise<Position | undefined>;
   /** Moves the data directory aside (never deletes) and returns where it is now. Stopped members only. */
   setAside(reason: string): Promise<string>;
   /** Keeps the WAL that these other members still need, up to the engine's own limit, and lets go of what others needed. */

@@ -324,7 +324,11 @@ describe('a member that suspects the leader', () => {
     ],
     [
       'but not for long',
-      { ...suspecting, electableSinceMs: nowMs - 151, peers: [peer('n1', {}, false), peer('n3', { priority: 1 })] },
+      {
+        ...suspecting,
+        electableSinceMs: nowMs - defaultPolicy.heartbeatMs - 151,
+        peers: [peer('n1', {}, false), peer('n3', { priority: 1 })],
+      },
       'elect',
       /suspected/,
     ],

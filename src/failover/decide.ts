@@ -28,7 +28,7 @@ export type Action =
   | { readonly act: 'provision'; readonly leader: string; readonly setAside: boolean }
   | { readonly act: 'elect' };
 
-/** Between ranks of candidates: long enough for the better one to have asked for promises. */
+/** Between ranks of candidates, beyond the beat in which the better one may notice later: long enough for it to have asked for promises. */
 const RANK_DELAY_MS = 150;
 /** Starts in a row that failed, after which a leader rather lets another try. */
 const FAILED_STARTS_MAX = 3;
@@ -375,7 +375,7 @@ function decideElection(o: Observation, record: LeadershipRecord): Decision | un
   }
   if (!o.self.eligible || record.systemId === null) return undefined;
   if (o.nowMs < o.holdStillUntilMs) return nothing('voting', `${why}; leaves the next attempt to others`);
-  const waitMs = rankOf(o) * RANK_DELAY_MS;
+  const waitMs = rankOf(o) * (o.policy.heartbeatMs + RANK_DELAY_MS);
   if (o.nowMs - (o.electableSinceMs ?? o.nowMs) < waitMs) return nothing('voting', `${why}; a better candidate comes first`);
   return { act: 'elect', say: 'electing', why };
 }

@@ -1,5 +1,6 @@
 import { deadline } from '../core/deadline.ts';
 import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
+import type { Position } from '../engine/engine.ts';
 import { takeOverReplySchema, toWire, type Outcome, type TakeOver } from './messages.ts';
 import { elect } from './election.ts';
 import { beginToLead, ownRecord } from './lead.ts';
@@ -68,7 +69,7 @@ export async function switchover(member: Member, to: string | undefined): Promis
 }
 
 async function handOver(member: Member, successor: string): Promise<Outcome> {
-  const { engine, peers, fence } = member.deps;
+  const { engine, fence } = member.deps;
   return member.gate.run(async (signal) => {
     await checkpoint(member, signal);
     const held = ownRecord(member).value.term;
@@ -76,41 +77,64 @@ async function handOver(member: Member, successor: string): Promise<Outcome> {
     const record = await holdAndConfirm(member, held, signal);
     const term = Math.max(record.value.term, member.pledged, ...member.peerViews().map((peer) => peer.state.promised)) + 1;
     await member.promise(term);
-    const position = engine.capabilities.replicated
-      ? await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS })
-      : await engine.stop('clean', { timeoutMs: CLEAN_STOP_MS }).then(() => ({ timeline: 0, lsn: 0n }));
+    const stopping = stopInOrder(member);
+    const position = await stopping.final;
     member.servingTerm = 0;
-    member.engineState = await engine.inspect({ signal });
+    // From here on nothing interrupts it: that another leads is what it is for, even while the database has yet to end.
+    const asked = position && askToTakeOver(member, successor, { term, revision: record.revision, position, beganMs });
+    asked?.catch(() => {});
+    await stopping.ended;
+    member.engineState = await engine.inspect({ signal: member.signal });
     fence.renew('never');
-    if (position === undefined)
+    if (asked === undefined)
       throw new HoldfastError('SWITCHOVER_FAILED', `The database on ${member.node} did not stop cleanly in time; it leads again`, {
         retryable: true,
       });
-    const alive = member
-      .peerViews()
-      .filter((peer) => peer.alive)
-      .map((peer) => peer.node);
-    const order: TakeOver = {
-      service: member.service,
-      term,
-      revision: record.revision.toString(),
-      why: 'switchover',
-      position: toWire(position),
-      from: member.node,
-      granted: [member.node, ...alive],
-      startedMsAgo: Math.max(0, member.now() - beganMs),
-    };
-    try {
-      takeOverReplySchema.parse(await peers.network.request(successor, 'take-over', order, { timeoutMs: TAKE_OVER_TIMEOUT_MS, signal }));
-    } catch (error) {
-      throw new HoldfastError(
-        'SWITCHOVER_FAILED',
-        `${successor} did not take over from ${formatLsn(position.lsn)}: ${messageOf(error)}; ${member.node} leads again`,
-        { retryable: true, cause: error },
-      );
-    }
+    await asked;
     return { leader: successor, term, tookMs: Math.round(member.now() - beganMs) };
   });
+}
+
+/** `final` comes as soon as the database serves nobody any more and all that it wrote is on disk; its processes need a little longer to end. */
+function stopInOrder(member: Member): { final: Promise<Position | undefined>; ended: Promise<unknown> } {
+  const { engine } = member.deps;
+  const early = Promise.withResolvers<Position | undefined>();
+  const ended = engine.stop('clean', { timeoutMs: CLEAN_STOP_MS, onFinal: early.resolve });
+  if (!engine.capabilities.replicated) return { final: ended.then(() => ({ timeline: 0, lsn: 0n })), ended };
+  ended.then(early.resolve, early.reject);
+  return { final: early.promise, ended };
+}
+
+/** @throws SWITCHOVER_FAILED */
+async function askToTakeOver(
+  member: Member,
+  successor: string,
+  from: { term: number; revision: bigint; position: Position; beganMs: number },
+): Promise<void> {
+  const alive = member.peerViews().filter((peer) => peer.alive);
+  const order: TakeOver = {
+    service: member.service,
+    term: from.term,
+    revision: from.revision.toString(),
+    why: 'switchover',
+    position: toWire(from.position),
+    from: member.node,
+    granted: [member.node, ...alive.map((peer) => peer.node)],
+    startedMsAgo: Math.max(0, member.now() - from.beganMs),
+  };
+  try {
+    const reply = await member.deps.peers.network.request(successor, 'take-over', order, {
+      timeoutMs: TAKE_OVER_TIMEOUT_MS,
+      signal: member.signal,
+    });
+    takeOverReplySchema.parse(reply);
+  } catch (error) {
+    throw new HoldfastError(
+      'SWITCHOVER_FAILED',
+      `${successor} did not take over from ${formatLsn(from.position.lsn)}: ${messageOf(error)}; ${member.node} leads again`,
+      { retryable: true, cause: error },
+    );
+  }
 }
 
 /** From here on clients wait. The leadership is looked at once more when they do: it may have taken a while. */

@@ -168,12 +168,13 @@ export class Database {
   }
 
   /** Ends the server in good order. False: it could not be done at all, it must be killed. */
-  async stopCleanly(): Promise<Position> {
+  async stopCleanly(onFinal?: (position: Position) => void): Promise<Position> {
     const server = this.#running();
     if (server.role === 'replica') server.receiver?.end();
     else {
       server.close();
       server.mark();
+      onFinal?.(server.data.position);
       const { end } = server.data;
       while (server.isBehind(end)) await this.#wait(server, 2, 2);
     }

@@ -133,13 +133,16 @@ export class SimulatedEngine implements Engine {
     });
   }
 
-  async stop(mode: 'clean' | 'immediate', options: { timeoutMs: number }): Promise<Position | undefined> {
+  async stop(
+    mode: 'clean' | 'immediate',
+    options: { timeoutMs: number; onFinal?: (position: Position) => void },
+  ): Promise<Position | undefined> {
     const database = this.#database;
     const { server } = database;
     if (server === undefined) return mode === 'clean' ? database.data?.position : undefined;
     if (mode === 'clean') {
       const late = this.#clock.sleep(options.timeoutMs).then(() => undefined);
-      const done = await Promise.race([this.#ask(undefined, () => database.stopCleanly()).catch(() => undefined), late]);
+      const done = await Promise.race([this.#ask(undefined, () => database.stopCleanly(options.onFinal)).catch(() => undefined), late]);
       if (done !== undefined) return done;
     }
     if (database.server === server) database.kill();

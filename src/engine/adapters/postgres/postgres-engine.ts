@@ -17,6 +17,7 @@ import { changeAcknowledgement } from './acknowledge.ts';
 import { openBinaries } from './binaries.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { PostgresConfig } from './config.ts';
+import { readControlFile } from './control-file.ts';
 import { CredentialVault } from './credentials.ts';
 import { examineData, moveAside } from './data-directory.ts';
 import { follow } from './follow.ts';
@@ -37,6 +38,8 @@ import { endOfWal } from './wal-end.ts';
 
 /** A checkpoint of all memory may take a slow disk long. */
 const checkpointMsMax = 300_000;
+/** How often it is looked whether a server that ends has written its last checkpoint. */
+const finalPollMs = 2;
 
 /** PostgreSQL as an engine: what it promises is said in engine.ts, how it keeps it in the modules that this one joins. */
 export class PostgresEngine implements Engine {
@@ -130,9 +133,14 @@ export class PostgresEngine implements Engine {
     await session.query('checkpoint', { timeoutMs: checkpointMsMax, signal });
   }
 
-  async stop(mode: 'clean' | 'immediate', { timeoutMs }: { timeoutMs: number }): Promise<Position | undefined> {
+  async stop(
+    mode: 'clean' | 'immediate',
+    { timeoutMs, onFinal }: { timeoutMs: number; onFinal?: (position: Position) => void },
+  ): Promise<Position | undefined> {
     const { server, places } = this.#member;
-    if (mode === 'immediate' || !(await server.stopFast(timeoutMs))) {
+    const stopping = mode === 'clean' ? server.stopFast(timeoutMs) : undefined;
+    if (stopping !== undefined && onFinal !== undefined) void this.#tellFinal(stopping, onFinal);
+    if (stopping === undefined || !(await stopping)) {
       await server.killAll();
       return undefined;
     }
@@ -141,6 +149,23 @@ export class PostgresEngine implements Engine {
     const found = await examineData(places, this.#member.context, this.#member.binaries.version);
     const isClean = found.state === 'present' && (found.control.state === 'shut down' || found.control.state === 'shut down in recovery');
     return isClean ? await endOfWal(places.data, found.control) : undefined;
+  }
+
+  /** A server's last checkpoint, after which its control file says that it is shut down, ends its WAL; then it waits for its replicas. */
+  async #tellFinal(stopping: Promise<boolean>, onFinal: (position: Position) => void): Promise<void> {
+    const { data } = this.#member.places;
+    let ended = false;
+    const end = (): void => void (ended = true);
+    stopping.then(end, end);
+    while (!ended) {
+      try {
+        const control = await readControlFile(data);
+        if (control.state === 'shut down') return onFinal(await endOfWal(data, control));
+      } catch {
+        // Whoever waits for the end is told what is wrong.
+      }
+      await this.#member.runtime.clock.sleep(finalPollMs);
+    }
   }
 
   async setAside(reason: string): Promise<string> {
