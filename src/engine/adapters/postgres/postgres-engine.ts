@@ -154,10 +154,10 @@ export class PostgresEngine implements Engine {
   /** A server's last checkpoint, after which its control file says that it is shut down, ends its WAL; then it waits for its replicas. */
   async #tellFinal(stopping: Promise<boolean>, onFinal: (position: Position) => void): Promise<void> {
     const { data } = this.#member.places;
-    let ended = false;
-    const end = (): void => void (ended = true);
+    const ended = new AbortController();
+    const end = (): void => ended.abort();
     stopping.then(end, end);
-    while (!ended) {
+    while (!ended.signal.aborted) {
       try {
         const control = await readControlFile(data);
         if (control.state === 'shut down') return onFinal(await endOfWal(data, control));
