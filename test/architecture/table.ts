@@ -9,12 +9,15 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   detection: ['core'],
   engine: ['core'],
   routing: ['core'],
+  storage: ['core'],
+  model: ['core'],
+  backup: ['core', 'storage', 'coordination'],
   failover: ['core', 'coordination', 'detection', 'engine', 'routing'],
   config: ['core'],
   api: ['core', 'coordination', 'detection', 'engine', 'routing', 'failover'],
   client: ['core'],
-  agent: ['core', 'runtime', 'coordination', 'detection', 'engine', 'routing', 'failover', 'config', 'api', 'client'],
-  cli: ['core', 'runtime', 'coordination', 'config', 'api', 'client', 'agent'],
+  agent: ['core', 'runtime', 'coordination', 'detection', 'engine', 'routing', 'failover', 'storage', 'backup', 'config', 'api', 'client'],
+  cli: ['core', 'runtime', 'coordination', 'storage', 'backup', 'model', 'config', 'api', 'client', 'agent'],
 };
 
 /** Single files that a folder may use beyond its layers. */
@@ -34,16 +37,21 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   fastify: ['src/api/'],
   '@fastify/swagger': ['src/api/'],
   'fastify-type-provider-zod': ['src/api/'],
+  '@aws-sdk/client-s3': ['src/storage/adapters/s3/'],
+  ssh2: ['src/storage/adapters/sftp/'],
 };
 
 /** May be imported by tests anywhere. */
 export const testPackages: readonly string[] = ['vitest', 'fast-check', '@grpc/grpc-js', 'pg', 'yaml'];
 
 /** Parts of src/ that reach the machine only through ports: everything in them runs in the simulator. */
-export const portsOnly: readonly string[] = ['core', 'sim', 'coordination', 'detection', 'engine', 'routing', 'failover'];
+export const portsOnly: readonly string[] = ['core', 'sim', 'coordination', 'detection', 'engine', 'routing', 'failover', 'storage', 'model', 'backup'];
 
-/** What is a port's real side though no adapter of a choice: the guard is a process, and reached through FIFOs. */
-export const machineParts: readonly string[] = ['src/failover/guard/'];
+/**
+ * What is a port's real side though no adapter of a choice: the guard is a process, and reached through FIFOs; a file tree is read and written
+ * in place; hashing, packing and number crunching go to worker threads.
+ */
+export const machineParts: readonly string[] = ['src/failover/guard/', 'src/backup/files/', 'src/backup/workers/', 'src/model/workers/'];
 
 /** Modules of Node that touch neither files, network, processes nor time. */
 export const pureNodeModules: readonly string[] = [
@@ -56,6 +64,7 @@ export const pureNodeModules: readonly string[] = [
   'node:string_decoder',
   'node:url',
   'node:util',
+  'node:zlib',
 ];
 
 /** Lines that a file may have before it tells two stories. */

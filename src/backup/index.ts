@@ -1,0 +1,1 @@
+export type { BlobId, BlobPlace, BlobType, FileId, Repository, RepositoryWriter, SavedBlob, Snapshot } from './repository.ts';

@@ -1,0 +1,1 @@
+export type { ByteRange, CallOptions, Location, LocationCapabilities, LocationStatus, ObjectInfo } from './location.ts';

@@ -1,0 +1,75 @@
+/** Size of one object and, where the store tells it, when it was last written. */
+export interface ObjectInfo {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** Milliseconds since 1970-01-01 UTC by the store's own clock. */
+  readonly modifiedMs?: number;
+}
+
+/** Half-open part of an object: `sizeBytes` bytes from `offset` on; both non-negative integers, `sizeBytes` at least 1. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+/** What differs between kinds of location, as data: nobody asks for the kind. */
+export interface LocationCapabilities {
+  /** Of two writers that both `put` with `ifAbsent`, exactly one succeeds. Without it, `ifAbsent` is a look before the write. */
+  readonly conditionalCreate: boolean;
+  /** What is removed or overwritten can be had back by the store's own means (versioning, object lock). */
+  readonly keepsOldVersions: boolean;
+}
+
+/** One location's own view of how it is; combinators tell one for each of their parts. */
+export interface LocationStatus {
+  readonly name: string;
+  readonly state: 'ok' | 'degraded' | 'away';
+  /** Why it is not ok, for people; empty when it is. */
+  readonly message: string;
+  /** Changes that this location has not got yet; 0 when it has all. */
+  readonly behindObjects: number;
+  readonly behindBytes: number;
+  readonly parts: readonly LocationStatus[];
+}
+
+export interface CallOptions {
+  readonly signal: AbortSignal;
+}
+
+/**
+ * One place where copies live: a flat map from keys to immutable objects of bytes.
+ *
+ * Keys are 1 to 512 characters of `[A-Za-z0-9._-]` and `/`, with no empty, `.` or `..` segment (`assertKey`). An object is whole or not
+ * there: a `put` that was cut is never seen by anyone, and one that resolved survives a crash of the store's machine as far as the store
+ * can promise that. Reading, listing and looking see what was put before. All calls may run at once; none holds more than one
+ * object in memory.
+ *
+ * Every call may throw: STORAGE_UNREACHABLE and STORAGE_BUSY (retryable), STORAGE_DENIED, STORAGE_FULL, STORAGE_UNSUITABLE (the store
+ * does not do what is needed), or the signal's reason.
+ */
+export interface Location extends AsyncDisposable {
+  /** For people and events: as in the configuration. */
+  readonly name: string;
+  readonly capabilities: LocationCapabilities;
+  /**
+   * Creates or replaces an object. `data` is written as one, in order, and is not changed or kept after the call.
+   * @throws STORAGE_EXISTS with `ifAbsent` when there is one already
+   */
+  put(key: string, data: readonly Uint8Array[], options: CallOptions & { readonly ifAbsent?: boolean }): Promise<void>;
+  /**
+   * The object, or the part of it that `range` names, which must lie within it.
+   * @throws STORAGE_NOT_FOUND, STORAGE_DAMAGED (shorter than asked for, or its own checksum does not fit)
+   */
+  get(key: string, options: CallOptions & { readonly range?: ByteRange }): Promise<Uint8Array>;
+  /** Undefined when there is none. */
+  stat(key: string, options: CallOptions): Promise<ObjectInfo | undefined>;
+  /**
+   * All objects whose keys begin with `prefix` (empty or ending in `/`), each once, in no promised order. What is put or removed meanwhile
+   * may or may not be among them.
+   */
+  list(prefix: string, options: CallOptions): AsyncIterable<ObjectInfo>;
+  /** Removes it; nothing happens when there is none. */
+  remove(key: string, options: CallOptions): Promise<void>;
+  /** How it is, without being asked of the store anew unless that is cheap. */
+  status(): LocationStatus;
+}
