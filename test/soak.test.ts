@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../src/sim/random.ts';
-import { readArguments, UsageError } from './soak/arguments.ts';
+import { UsageError } from './kit/command-line.ts';
+import { readArguments } from './soak/arguments.ts';
 import { catalogue } from './soak/catalogue.ts';
 import { drawRound } from './soak/draw.ts';
 import { add, emptySummary, roundText, summaryText, type RoundReport } from './soak/report.ts';

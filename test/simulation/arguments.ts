@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { numberOption, parseOptions, UsageError } from '../kit/command-line.ts';
 import { planted } from './planted.ts';
 
 const seedMax = 2 ** 52;
@@ -18,9 +18,6 @@ export interface SimulationArguments {
   readonly help: boolean;
 }
 
-/** What was typed makes no sense. */
-export class UsageError extends Error {}
-
 export const usage = `Runs whole simulated clusters, each seed another one, and checks that nothing acknowledged is lost.
 
   npm run sim -- [--seeds N] [--from S] [--workers W] [--json]   run N seeds (${seedsDefault}), beginning with S (1)
@@ -35,8 +32,16 @@ Exit code 0: no violation; 1: a violation, and the command that replays it; 2: w
 
 /** @throws UsageError */
 export function readArguments(args: readonly string[]): SimulationArguments {
-  const values = parse(args);
-  const seed = whole('seed', values.seed, { min: 0, max: seedMax });
+  const values = parseOptions(args, {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    from: { type: 'string' },
+    workers: { type: 'string' },
+    planted: { type: 'string' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  const seed = numberOption('seed', values.seed, { min: 0, max: seedMax });
   if (seed !== undefined) {
     for (const other of ['seeds', 'from', 'workers'] as const) {
       if (values[other] !== undefined) throw new UsageError(`--seed runs one seed again: --${other} has no meaning beside it`);
@@ -47,36 +52,11 @@ export function readArguments(args: readonly string[]): SimulationArguments {
     throw new UsageError(`--planted: there is no planted bug "${bug}"; --planted list names those that there are`);
   return {
     seed,
-    from: whole('from', values.from, { min: 0, max: seedMax }) ?? 1,
-    seeds: whole('seeds', values.seeds, { min: 1, max: seedMax }) ?? seedsDefault,
-    workers: whole('workers', values.workers, { min: 1, max: workersMax }) ?? availableParallelism(),
+    from: numberOption('from', values.from, { min: 0, max: seedMax }) ?? 1,
+    seeds: numberOption('seeds', values.seeds, { min: 1, max: seedMax }) ?? seedsDefault,
+    workers: numberOption('workers', values.workers, { min: 1, max: workersMax }) ?? availableParallelism(),
     json: values.json === true,
     planted: bug,
     help: values.help === true,
   };
-}
-
-function parse(args: readonly string[]) {
-  const options = {
-    seed: { type: 'string' },
-    seeds: { type: 'string' },
-    from: { type: 'string' },
-    workers: { type: 'string' },
-    planted: { type: 'string' },
-    json: { type: 'boolean' },
-    help: { type: 'boolean', short: 'h' },
-  } as const;
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function whole(name: string, text: string | undefined, { min, max }: { min: number; max: number }): number | undefined {
-  if (text === undefined) return undefined;
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < min || number > max)
-    throw new UsageError(`--${name} must be a whole number from ${min} to ${max}, not "${text}"`);
-  return number;
 }

@@ -1,4 +1,5 @@
-import { readArguments, usage, UsageError, type SimulationArguments } from './arguments.ts';
+import { runCommand } from '../kit/command-line.ts';
+import { readArguments, usage, type SimulationArguments } from './arguments.ts';
 import { planted } from './planted.ts';
 import { Progress } from './progress.ts';
 import { runSeed } from './run.ts';
@@ -9,33 +10,21 @@ import { count, emptyTally, reportOf, tallyText, violationsToldMax, type FoundVi
 
 const interruptedCode = 130;
 
-async function main(args: readonly string[]): Promise<number> {
-  let wanted: SimulationArguments;
-  try {
-    wanted = readArguments(args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`error: ${error.message}\n\n${usage}`);
-    return 2;
-  }
-  if (wanted.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
+async function run(wanted: SimulationArguments): Promise<number> {
   if (wanted.planted === 'list') {
     for (const { variation, seedsMax } of planted) process.stdout.write(`${variation.name} (found within ${seedsMax} seeds)\n`);
     return 0;
   }
-  return wanted.seed === undefined ? runMany(wanted) : replay(wanted.seed, wanted);
+  return wanted.seed === undefined ? await runMany(wanted) : await replay(wanted.seed, wanted);
 }
 
 async function replay(seed: number, { json, planted: wanted }: SimulationArguments): Promise<number> {
   const bug = planted.find((one) => one.variation.name === wanted);
-  const run = await runSeed(seed, { ...bug?.options, ...(bug && { variation: bug.variation }), traceLinesMax: Infinity });
-  const { violation } = run;
-  if (json) print({ ...reportOf(run), digest: run.digest, trace: run.world.trace.lines() });
+  const result = await runSeed(seed, { ...bug?.options, ...(bug && { variation: bug.variation }), traceLinesMax: Infinity });
+  const { violation } = result;
+  if (json) print({ ...reportOf(result), digest: result.digest, trace: result.world.trace.lines() });
   else {
-    for (const line of run.world.trace.lines()) process.stdout.write(`${line}\n`);
+    for (const line of result.world.trace.lines()) process.stdout.write(`${line}\n`);
     process.stdout.write(violation === undefined ? `\nseed ${seed}: no violation\n` : `\nseed ${seed}: ${violation.message}\n`);
   }
   return violation === undefined ? 0 : 1;
@@ -81,4 +70,4 @@ function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runCommand(process.argv.slice(2), { usage, read: readArguments, run });

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { numberOption, parseOptions, UsageError } from '../kit/command-line.ts';
 import type { StoreKind } from '../scenario/hosts/store.ts';
 
 const MINUTES_DEFAULT = 10;
@@ -16,9 +16,6 @@ export interface SoakArguments {
   readonly help: boolean;
 }
 
-/** What was typed makes no sense. */
-export class UsageError extends Error {}
-
 export const usage = `Breaks a real cluster on three hosts (network namespaces) by chance, under load, and checks that nothing acknowledged is lost.
 
   npm run soak -- [--minutes M] [--seed S] [--coordination etcd|zookeeper] [--dir DIRECTORY] [--json]
@@ -34,42 +31,23 @@ Exit code 0: no finding; 1: a finding; 2: wrong usage, or a machine that can not
 
 /** @throws UsageError */
 export function readArguments(args: readonly string[]): SoakArguments {
-  const values = parse(args);
-  const coordination = values.coordination ?? 'etcd';
-  if (coordination !== 'etcd' && coordination !== 'zookeeper')
-    throw new UsageError(`--coordination is etcd or zookeeper, not "${coordination}"`);
-  return {
-    minutes: number('minutes', values.minutes, { min: 0.1, max: MINUTES_MAX }) ?? MINUTES_DEFAULT,
-    seed: number('seed', values.seed, { min: 0, max: SEED_MAX, whole: true }) ?? randomInt(SEED_MAX),
-    coordination,
-    directory: values.dir,
-    json: values.json === true,
-    help: values.help === true,
-  };
-}
-
-function parse(args: readonly string[]) {
-  const options = {
+  const values = parseOptions(args, {
     minutes: { type: 'string' },
     seed: { type: 'string' },
     coordination: { type: 'string' },
     dir: { type: 'string' },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
-  } as const;
-  try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function number(name: string, text: string | undefined, limits: { min: number; max: number; whole?: true }): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  const right =
-    /^\d+(\.\d+)?$/.test(text) && value >= limits.min && value <= limits.max && (limits.whole !== true || Number.isInteger(value));
-  if (!right)
-    throw new UsageError(`--${name} must be a ${limits.whole ? 'whole ' : ''}number from ${limits.min} to ${limits.max}, not "${text}"`);
-  return value;
+  });
+  const coordination = values.coordination ?? 'etcd';
+  if (coordination !== 'etcd' && coordination !== 'zookeeper')
+    throw new UsageError(`--coordination is etcd or zookeeper, not "${coordination}"`);
+  return {
+    minutes: numberOption('minutes', values.minutes, { min: 0.1, max: MINUTES_MAX, fractions: true }) ?? MINUTES_DEFAULT,
+    seed: numberOption('seed', values.seed, { min: 0, max: SEED_MAX }) ?? randomInt(SEED_MAX),
+    coordination,
+    directory: values.dir,
+    json: values.json === true,
+    help: values.help === true,
+  };
 }

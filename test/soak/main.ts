@@ -1,8 +1,9 @@
 import { messageOf } from '../../src/core/errors.ts';
+import { runCommand } from '../kit/command-line.ts';
 import { whyNoClocks } from '../scenario/hosts/clocks.ts';
 import { whyNoDisks } from '../scenario/hosts/disk.ts';
 import { whyNoHosts } from '../scenario/hosts/machine.ts';
-import { readArguments, usage, UsageError, type SoakArguments } from './arguments.ts';
+import { readArguments, usage, type SoakArguments } from './arguments.ts';
 import { SoakDirectory } from './directory.ts';
 import { roundText, summaryText, type RoundReport } from './report.ts';
 import { soak } from './soak.ts';
@@ -11,28 +12,16 @@ import { soak } from './soak.ts';
 
 const INTERRUPTED = 130;
 
-async function main(args: readonly string[]): Promise<number> {
-  let wanted: SoakArguments;
-  try {
-    wanted = readArguments(args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`error: ${error.message}\n\n${usage}`);
-    return 2;
-  }
-  if (wanted.help) {
-    process.stdout.write(usage);
-    return 0;
-  }
+async function run(wanted: SoakArguments): Promise<number> {
   const why = whyNoHosts() ?? whyNoDisks() ?? whyNoClocks();
   if (why !== undefined) {
     process.stderr.write(`error: this machine can not do it: ${why}\n`);
     return 2;
   }
-  return await run(wanted);
+  return await soakAndTell(wanted);
 }
 
-async function run({ minutes, seed, coordination, directory: path, json }: SoakArguments): Promise<number> {
+async function soakAndTell({ minutes, seed, coordination, directory: path, json }: SoakArguments): Promise<number> {
   const directory = new SoakDirectory(path);
   const stop = new AbortController();
   // A second signal, as a terminal and npm both pass it on, changes nothing: it is already ending.
@@ -63,4 +52,4 @@ async function run({ minutes, seed, coordination, directory: path, json }: SoakA
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runCommand(process.argv.slice(2), { usage, read: readArguments, run });
