@@ -12,7 +12,7 @@ PostgreSQL and the same client (one row every 20 ms, a second of patience, recon
                          its agents drive), at-rest, saturated (default: all, but of PgBouncer only where that is installed)
   --repetitions N        of each event (20)
   --only NAME            holdfast or patroni
-  --patroni-clusters N   independent clusters that are raced at once, as Patroni mostly waits (3)
+  --patroni-clusters N   independent clusters that are raced at once, as Patroni mostly waits (2)
   --peer-tuned           Patroni at the lowest timing that it accepts, instead of its defaults
   --peer-timing T,L,R    ttl, loop_wait and retry_timeout of Patroni, in seconds
   --peer-synchronous     Patroni with synchronous_mode on: commits wait for a replica, as Holdfast's do
@@ -58,7 +58,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       events: { type: 'string', default: [...eventNames, ...otherEvents].filter((name) => !lacks(name)).join(',') },
       repetitions: { type: 'string', default: '20' },
       only: { type: 'string' },
-      'patroni-clusters': { type: 'string', default: '3' },
+      'patroni-clusters': { type: 'string', default: '2' },
       'peer-tuned': { type: 'boolean', default: false },
       'peer-timing': { type: 'string' },
       'peer-synchronous': { type: 'boolean', default: false },
