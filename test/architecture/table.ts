@@ -45,7 +45,18 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
 export const testPackages: readonly string[] = ['vitest', 'fast-check', '@grpc/grpc-js', 'pg', 'yaml'];
 
 /** Parts of src/ that reach the machine only through ports: everything in them runs in the simulator. */
-export const portsOnly: readonly string[] = ['core', 'sim', 'coordination', 'detection', 'engine', 'routing', 'failover', 'storage', 'model', 'backup'];
+export const portsOnly: readonly string[] = [
+  'core',
+  'sim',
+  'coordination',
+  'detection',
+  'engine',
+  'routing',
+  'failover',
+  'storage',
+  'model',
+  'backup',
+];
 
 /**
  * What is a port's real side though no adapter of a choice: the guard is a process, and reached through FIFOs; a file tree is read and written
