@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
 import type { MachineRuntime, Runtime } from '../../core/runtime.ts';
-import { abortable } from '../../coordination/abortable.ts';
+import { abortable } from '../../core/abortable.ts';
 import type { AcquireOptions, Hold } from '../../coordination/hold.ts';
 import { anySignal, limitAfter } from '../../coordination/patience.ts';
 import type { CoordinationStore } from '../../coordination/store.ts';

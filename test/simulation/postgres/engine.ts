@@ -1,4 +1,4 @@
-import { abortable } from '../../../src/coordination/abortable.ts';
+import { abortable } from '../../../src/core/abortable.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { HoldfastError } from '../../../src/core/errors.ts';
 import type {

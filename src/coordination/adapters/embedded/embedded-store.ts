@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
 import { assertKey, assertLabel, assertValue } from '../../key.ts';

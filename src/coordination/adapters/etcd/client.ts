@@ -1,7 +1,7 @@
 import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import type { CallHeaders } from './call.ts';
 import type { EtcdConfig } from './config.ts';
 import { readTlsFiles, type Connection } from './connection.ts';

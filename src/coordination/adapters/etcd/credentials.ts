@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { Secret } from '../../../core/secret.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import type { CallHeaders } from './call.ts';
 import type { Connection } from './connection.ts';
 import { Deadline } from './deadline.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import type { MemoryServer } from './memory-server.ts';
 
 /** How long a call waits for its reply. */

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import { assertKey, assertLabel, assertValue } from '../../key.ts';
 import { RenewedSession } from '../../renewed-session.ts';
 import { assertTtl } from '../../ttl.ts';

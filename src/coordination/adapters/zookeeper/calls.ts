@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/clock.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import type { Client } from './client.ts';
 import type { Connection } from './connection.ts';
 import { toStoreError, ZooKeeperFailure } from './failure.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../core/logger.ts';
 import type { Runtime } from '../../../core/runtime.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import type { Connection, SessionKeys } from './connection.ts';
 import type { Ensemble } from './ensemble.ts';
 import { ZooKeeperFailure } from './failure.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/clock.ts';
 import { type Address, formatAddress } from '../../../core/config-fields.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import { type ConnectOptions, Connection } from './connection.ts';
 import type { TlsMaterial } from './dial.ts';
 import { ZooKeeperFailure } from './failure.ts';

@@ -1,4 +1,4 @@
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import type { WatchEvent } from '../../store.ts';
 import { valueOf } from './answers.ts';
 import { isConnectionLoss } from './calls.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import type { OwnTicket, Ticket } from '../../store.ts';
 import { readNow, refusal, transact, valueOf } from './answers.ts';
 import { CALL_MS_MAX, isConnectionLoss } from './calls.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
-import { abortable } from '../../abortable.ts';
+import { abortable } from '../../../core/abortable.ts';
 import type { Session, SessionState } from '../../store.ts';
 import { type Sent, sentNow, Validity } from '../../validity.ts';
 import { refusal, transact } from './answers.ts';
