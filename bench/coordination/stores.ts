@@ -5,13 +5,14 @@ import { openStore } from '../../src/coordination/registry.ts';
 import { storeConfigSchema, type StoreConfigInput } from '../../src/coordination/config.ts';
 import type { CoordinationStore } from '../../src/coordination/store.ts';
 import { transact } from '../../src/coordination/adapters/zookeeper/answers.ts';
-import { ANY_VERSION, create, setData } from '../../src/coordination/adapters/zookeeper/protocol.ts';
+import { ANY_VERSION, closeSession, create, setData } from '../../src/coordination/adapters/zookeeper/protocol.ts';
 import type { Runtime } from '../../src/core/runtime.ts';
 import { EtcdCluster } from '../../test/scenario/servers/etcd.ts';
 import { ZooKeeperEnsemble } from '../../test/scenario/servers/zookeeper.ts';
 import { connectBare } from '../../test/scenario/servers/zookeeper-clients.ts';
 import { type Dialect, grpc, Wire, zooKeeper } from '../../test/scenario/servers/wire.ts';
 
+const ttlS = 60;
 const openToAll = { scheme: 'world', id: 'anyone' };
 
 /** A store under measurement, with its own servers. */
@@ -25,12 +26,15 @@ export interface Subject extends AsyncDisposable {
   /** A client; with `wire`, through a relay that counts. */
   readonly open: (options?: { readonly wire?: Wire }) => Promise<CoordinationStore>;
   readonly openWire: () => Promise<Wire>;
-  /** One write on a connection that is open, made by hand: what a round trip costs here. */
   readonly openRaw: () => Promise<RawConnection>;
 }
 
+/** The store spoken to by hand, with nothing of a recipe. */
 export interface RawConnection extends AsyncDisposable {
+  /** One write on a connection that is open. */
   readonly write: () => Promise<void>;
+  /** The round trips that are needed, one after the other: a session, a key that lives with it, the end of the session. */
+  readonly roundTrips: () => Promise<void>;
 }
 
 export async function startEtcd(runtime: Runtime, members: 1 | 3): Promise<Subject> {
@@ -47,6 +51,11 @@ export async function startEtcd(runtime: Runtime, members: 1 | 3): Promise<Subje
       return {
         write: async () => {
           await client.once(rpc.txn, { compare: [], success: [requestPut('/raw', 'value', 0n)] });
+        },
+        roundTrips: async () => {
+          const { id } = await client.once(rpc.leaseGrant, { ttlS: BigInt(ttlS) });
+          await client.once(rpc.txn, { compare: [], success: [requestPut('/raw/place', 'value', id)] });
+          await client.once(rpc.leaseRevoke, { id });
         },
         [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
       };
@@ -69,6 +78,12 @@ export async function startZooKeeper(runtime: Runtime, servers: 1 | 3): Promise<
       return {
         write: async () => {
           await transact(connection, [setData('/raw', Buffer.from('value'), ANY_VERSION)], 'a raw write');
+        },
+        // A session of ZooKeeper is a connection.
+        roundTrips: async () => {
+          await using session = await connectBare(`127.0.0.1:${port}`);
+          await transact(session, [create('/raw/place-', Buffer.from('value'), openToAll, 'ephemeral-sequential')], 'a raw place');
+          await session.submit(closeSession);
         },
         [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
       };

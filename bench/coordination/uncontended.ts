@@ -18,32 +18,38 @@ export interface Uncontended {
   /** A lock acquired that nobody else wants, and released, ms. */
   readonly acquireAndRelease: Summary;
   readonly roundTripsNeeded: number;
-  /** Median of `acquireAndRelease` ÷ (median of `write` × `roundTripsNeeded`). */
+  /** Those round trips made by hand, ms. */
+  readonly byHand: Summary;
+  /** Median of `acquireAndRelease` ÷ median of `byHand`. */
   readonly ratio: number;
   /** Per acquire and release, on the wire. */
   readonly counts: WireCounts;
 }
 
-/** Raw writes and locks alternate, so that what the machine does meanwhile meets both alike. */
+/** What is compared alternates, so that what the machine does meanwhile meets both alike. */
 export async function measureUncontended(subject: Subject, runtime: Runtime, repetitions: number): Promise<Uncontended> {
   await using raw = await subject.openRaw();
   await using store = await subject.open();
   const writes: number[] = [];
+  const hands: number[] = [];
   const locks: number[] = [];
   for (let n = -warmUps; n < repetitions; n += 1) {
     const write = await timed(runtime, () => raw.write());
+    const hand = await timed(runtime, () => raw.roundTrips());
     const lock = await timed(runtime, () => acquireAndRelease(store, runtime));
     if (n < 0) continue;
     writes.push(write);
+    hands.push(hand);
     locks.push(lock);
   }
-  const [write, acquired] = [summarize(writes)!, summarize(locks)!];
+  const [write, byHand, acquired] = [summarize(writes)!, summarize(hands)!, summarize(locks)!];
   const { roundTripsNeeded } = subject;
   return {
     write,
+    byHand,
     acquireAndRelease: acquired,
     roundTripsNeeded,
-    ratio: acquired.median / (write.median * roundTripsNeeded),
+    ratio: acquired.median / byHand.median,
     counts: await countOnWire(subject, runtime),
   };
 }
