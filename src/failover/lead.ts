@@ -1,5 +1,5 @@
 import { HoldfastError } from '../core/errors.ts';
-import type { EngineObservation, Position } from '../engine/engine.ts';
+import type { Acknowledgement, EngineObservation, Position } from '../engine/engine.ts';
 import { leaderDeadlineBootMs } from './lease.ts';
 import type { Member } from './member.ts';
 import type { LeadershipRecord, Versioned } from './records.ts';
@@ -37,8 +37,8 @@ export async function beginToLead(member: Member, record: LeadershipRecord, sign
     const deadline = leaderDeadlineBootMs(member);
     if (deadline === undefined)
       throw new HoldfastError('FAILOVER_LOST_RACE', 'The lease ended before the database could be started', { retryable: true });
-    const [before] = await Promise.all([member.deps.engine.inspect({ signal }), member.deps.fence.arm(deadline)]);
-    const begin = await startOrPromote(member, record, before, signal);
+    await member.deps.fence.arm(deadline);
+    const begin = await startOrPromote(member, configuration, record.timeline, signal);
     member.engineState = await member.deps.engine.inspect({ signal });
     member.effective = { configuration, lsn: begin.lsn };
     member.deps.announce();
@@ -49,11 +49,11 @@ export async function beginToLead(member: Member, record: LeadershipRecord, sign
   }
 }
 
-async function startOrPromote(member: Member, record: LeadershipRecord, before: EngineObservation, signal: AbortSignal): Promise<Position> {
+/** The engine refuses what does not fit what it finds, so the state seen last, by which the leadership was claimed, is enough to ask by. */
+async function startOrPromote(member: Member, configuration: Acknowledgement, timeline: number, signal: AbortSignal): Promise<Position> {
   const { engine } = member.deps;
-  const configuration = record.roster.at(-1)!;
   const acknowledge = configuration.k === 0 ? null : configuration;
-  if (engine.capabilities.replicated && isReplica(before)) return engine.promote({ acknowledge, timeline: record.timeline, signal });
+  if (engine.capabilities.replicated && isReplica(member.engineState)) return engine.promote({ acknowledge, timeline, signal });
   await engine.startPrimary({ acknowledge, signal });
   const started = await engine.inspect({ signal });
   return started.position ?? { timeline: 0, lsn: 0n };
