@@ -1,4 +1,5 @@
 // What the rest of backup/ asks of an open repository. Format: restic repository version 2, doc/design.rst of restic/restic.
+import type { CallOptions, Location } from '../storage/index.ts';
 
 /** SHA-256 of the plain text, 64 lower-case hexadecimal digits. */
 export type BlobId = string;
@@ -15,6 +16,22 @@ export interface BlobPlace {
   /** Plain size in bytes; what is stored is compressed when the pack's entry says so. */
   readonly plainSizeBytes: number;
   readonly compressed: boolean;
+}
+
+/** One entry of the index. A blob that lies in several packs has as many. */
+export interface IndexedBlob {
+  readonly type: BlobType;
+  readonly id: BlobId;
+  readonly place: BlobPlace;
+}
+
+/** Kinds of files that a repository consists of, besides its `config`. */
+export type FileKind = 'data' | 'index' | 'key' | 'lock' | 'snapshot';
+
+/** A file as it lies in the location. */
+export interface StoredFile {
+  readonly id: FileId;
+  readonly sizeBytes: number;
 }
 
 /** A snapshot as restic writes it: unknown members of a document that another program wrote are kept. */
@@ -42,28 +59,54 @@ export interface SavedBlob {
   readonly storedBytes: number;
 }
 
+/** A lock that is held, and refreshed until it is disposed of. */
+export interface HeldLock extends AsyncDisposable {
+  readonly exclusive: boolean;
+  /** Aborts with BACKUP_LOCK_LOST when it could not be refreshed in time: whatever relies on it must end at once. */
+  readonly signal: AbortSignal;
+}
+
 /** An open repository: keys known, index loaded. Calls may run at once. */
 export interface Repository extends AsyncDisposable {
   /** 64 hexadecimal digits of `config`. */
   readonly id: string;
   readonly version: 1 | 2;
+  /** Polynomial of restic's own chunker, as hexadecimal digits; secret like all of `config`: seeds of other chunkers may be derived from it. */
+  readonly chunkerPolynomial: string;
+  readonly location: Location;
 
   /** Whether it is in the index or being saved now. */
   has(type: BlobType, id: BlobId): boolean;
   find(type: BlobType, id: BlobId): BlobPlace | undefined;
+  /** Every entry of the index as it is now, in no promised order; not to be used across an await in which blobs are saved. */
+  blobs(): Iterable<IndexedBlob>;
   /** Decrypted, decompressed, hash verified. @throws BACKUP_BLOB_MISSING, BACKUP_DAMAGED (what, which pack) */
-  loadBlob(type: BlobType, id: BlobId, options: { readonly signal: AbortSignal }): Promise<Uint8Array>;
+  loadBlob(type: BlobType, id: BlobId, options: CallOptions): Promise<Uint8Array>;
 
-  snapshots(options: { readonly signal: AbortSignal }): AsyncIterable<Snapshot>;
+  snapshots(options: CallOptions): AsyncIterable<Snapshot>;
   /** By its whole id, an unambiguous prefix of it, or `latest`. @throws BACKUP_SNAPSHOT_UNKNOWN (which there are) */
-  snapshot(idOrPrefix: string, options: { readonly signal: AbortSignal }): Promise<Snapshot>;
+  snapshot(idOrPrefix: string, options: CallOptions): Promise<Snapshot>;
 
+  /** What lies in the location, whether an index knows it or not. */
+  files(kind: FileKind, options: CallOptions): AsyncIterable<StoredFile>;
+  /** Loads what others have added to the index since. `loadBlob` does so by itself for a blob that it does not know. */
+  refresh(options: CallOptions): Promise<void>;
+
+  /**
+   * Takes the repository's lock: shared for whoever reads or adds and must not have blobs removed under it, exclusive for whoever removes.
+   * restic honours it, and is honoured. @throws BACKUP_LOCKED (by whom)
+   */
+  lock(options: CallOptions & { readonly exclusive?: boolean; readonly waitMs?: number }): Promise<HeldLock>;
   /** Begins to write; at most one writer at a time. Takes the repository's shared lock until it is disposed of. @throws BACKUP_LOCKED */
-  write(options: { readonly signal: AbortSignal }): Promise<RepositoryWriter>;
+  write(options: CallOptions): Promise<RepositoryWriter>;
+  /** Begins to remove. Takes the exclusive lock until it is disposed of, and refreshes the index under it. @throws BACKUP_LOCKED */
+  maintain(options: CallOptions): Promise<RepositoryMaintenance>;
 }
 
 /** Adds blobs and snapshots. What was saved but not flushed when it is disposed of is left for prune. */
 export interface RepositoryWriter extends AsyncDisposable {
+  /** Aborts when the writer can not go on: its lock was lost, or a pack could not be stored. */
+  readonly signal: AbortSignal;
   /**
    * Hashes, compresses, encrypts and packs; resolves once the writer has taken it over (bounded memory: waits for room). `data` may be
    * used again by the caller only then.
@@ -72,5 +115,20 @@ export interface RepositoryWriter extends AsyncDisposable {
   /** Every blob saved so far is in a durable pack and in a durable index when it resolves. */
   flush(): Promise<void>;
   /** Flushes, then writes the snapshot: the last object of a backup. */
+  saveSnapshot(document: Readonly<Record<string, unknown>>): Promise<Snapshot>;
+}
+
+/** Removes, under the exclusive lock. Nothing is removed before what replaces it is durable. */
+export interface RepositoryMaintenance extends AsyncDisposable {
+  readonly signal: AbortSignal;
+  /** Copies blobs of one pack, as they are stored, into new packs; each is opened and verified on the way. @throws BACKUP_DAMAGED */
+  repack(packId: FileId, blobs: readonly IndexedBlob[]): Promise<void>;
+  /**
+   * Makes durable what was repacked, then an index of all but `packIds`, then removes the former index files, then those packs. Cut off
+   * anywhere, the repository is whole; packs that no index names are left, and the next call with them removes them.
+   */
+  removePacks(packIds: ReadonlySet<FileId>): Promise<void>;
+  removeSnapshots(ids: Iterable<FileId>): Promise<void>;
+  /** Writes a snapshot that replaces another, say with other tags; the other one is to be removed after it. */
   saveSnapshot(document: Readonly<Record<string, unknown>>): Promise<Snapshot>;
 }

@@ -62,7 +62,13 @@ export const portsOnly: readonly string[] = [
  * What is a port's real side though no adapter of a choice: the guard is a process, and reached through FIFOs; a file tree is read and written
  * in place; hashing, packing and number crunching go to worker threads.
  */
-export const machineParts: readonly string[] = ['src/failover/guard/', 'src/backup/files/', 'src/backup/workers/', 'src/model/workers/'];
+export const machineParts: readonly string[] = [
+  'src/failover/guard/',
+  'src/backup/files/',
+  'src/backup/workers/',
+  'src/backup/machine/',
+  'src/model/workers/',
+];
 
 /** Modules of Node that touch neither files, network, processes nor time. */
 export const pureNodeModules: readonly string[] = [

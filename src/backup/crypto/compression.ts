@@ -1,0 +1,29 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+
+/** Of 1 to 22: beyond it, time grows much faster than size shrinks. */
+const level = 3;
+/** Bytes of a buffer that grows when the size of a result is not known. */
+const unknownChunkBytes = 256 * 1024;
+
+/** zstd (RFC 8878). The result may share its buffer with nothing else. */
+export function compress(plain: Uint8Array): Uint8Array<ArrayBuffer> {
+  const packed = zstdCompressSync(plain, {
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+    // What zstd may need at most (ZSTD_compressBound): one buffer, no copies.
+    chunkSize: Math.max(1024, plain.byteLength + (plain.byteLength >> 8) + 512),
+  });
+  return packed;
+}
+
+/**
+ * @param plainBytesMax more than this is refused before it takes memory
+ * @param plainBytes the size that is expected, when it is known
+ * @throws Error when it is not zstd, or larger
+ */
+export function decompress(packed: Uint8Array, plainBytesMax: number, plainBytes?: number): Uint8Array<ArrayBuffer> {
+  const plain = zstdDecompressSync(packed, {
+    maxOutputLength: Math.max(plainBytesMax, 1),
+    chunkSize: Math.max(64, plainBytes ?? Math.min(plainBytesMax, unknownChunkBytes)),
+  });
+  return plain;
+}

@@ -1,0 +1,69 @@
+// How everything in a repository is sealed: nonce, AES-256-CTR cipher text, Poly1305-AES code of the cipher text.
+// Format: doc/design.rst of restic/restic, "Keys, Encryption and MAC"; D. J. Bernstein, "The Poly1305-AES message-authentication code".
+import { createCipheriv, createDecipheriv, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { macBytes, poly1305 } from './poly1305.ts';
+
+const nonceBytes = 16;
+/** Bytes that sealing adds. */
+export const sealBytes: number = nonceBytes + macBytes;
+
+/** Bytes of a key as one piece: AES-256 key, AES-128 key `k`, `r`. */
+export const sealingKeyBytes = 64;
+
+/** The three keys that sealing takes. Secret. */
+export interface SealingKey {
+  /** 32 bytes, AES-256. */
+  readonly encrypt: Uint8Array;
+  /** 16 bytes, AES-128: turns the nonce into `s` of Poly1305. */
+  readonly macK: Uint8Array;
+  /** 16 bytes, `r` of Poly1305 before it is clamped. */
+  readonly macR: Uint8Array;
+}
+
+/** @param bytes `sealingKeyBytes` of them, as scrypt derives them from a password */
+export function sealingKeyFrom(bytes: Uint8Array): SealingKey {
+  if (bytes.byteLength !== sealingKeyBytes) throw new RangeError(`a sealing key has ${sealingKeyBytes} bytes, not ${bytes.byteLength}`);
+  return { encrypt: bytes.slice(0, 32), macK: bytes.slice(32, 48), macR: bytes.slice(48, 64) };
+}
+
+export function randomSealingKey(): SealingKey {
+  return sealingKeyFrom(randomFillSync(new Uint8Array(sealingKeyBytes)));
+}
+
+/** Sealed bytes in a buffer of their own, under a new random nonce. */
+export function seal(key: SealingKey, plain: Uint8Array): Uint8Array<ArrayBuffer> {
+  const sealed = new Uint8Array(plain.byteLength + sealBytes);
+  const nonce = randomFillSync(sealed.subarray(0, nonceBytes));
+  const text = sealed.subarray(nonceBytes, nonceBytes + plain.byteLength);
+  const cipher = createCipheriv('aes-256-ctr', key.encrypt, nonce);
+  inSlices(plain, (part, at) => text.set(cipher.update(part), at));
+  sealed.set(macOf(key, nonce, text), nonceBytes + plain.byteLength);
+  return sealed;
+}
+
+/** The plain bytes in a buffer of their own; undefined when they were not sealed so with this key. */
+export function unseal(key: SealingKey, sealed: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  if (sealed.byteLength < sealBytes) return undefined;
+  const nonce = sealed.subarray(0, nonceBytes);
+  const text = sealed.subarray(nonceBytes, sealed.byteLength - macBytes);
+  if (!timingSafeEqual(macOf(key, nonce, text), sealed.subarray(sealed.byteLength - macBytes))) return undefined;
+  const plain = new Uint8Array(text.byteLength);
+  const decipher = createDecipheriv('aes-256-ctr', key.encrypt, nonce);
+  inSlices(text, (part, at) => plain.set(decipher.update(part), at));
+  return plain;
+}
+
+/** What one call of the cipher takes: its result is a buffer of that size, to be freed by the collector, so it is kept in the cache. */
+const sliceBytes = 65536;
+
+function inSlices(bytes: Uint8Array, take: (part: Uint8Array, at: number) => void): void {
+  for (let at = 0; at < bytes.byteLength; at += sliceBytes) take(bytes.subarray(at, at + sliceBytes), at);
+}
+
+function macOf(key: SealingKey, nonce: Uint8Array, text: Uint8Array): Uint8Array {
+  const oneTime = new Uint8Array(32);
+  oneTime.set(key.macR);
+  const cipher = createCipheriv('aes-128-ecb', key.macK, null).setAutoPadding(false);
+  oneTime.set(cipher.update(nonce), 16);
+  return poly1305(oneTime, text);
+}

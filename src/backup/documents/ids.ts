@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import type { FileId, FileKind } from '../repository.ts';
+
+const idForm = /^[0-9a-f]{64}$/;
+const folders: Readonly<Record<FileKind, string>> = { data: 'data', index: 'index', key: 'keys', lock: 'locks', snapshot: 'snapshots' };
+
+/** Where a repository's configuration lies. */
+export const configKey = 'config';
+
+/** Bytes of an id. */
+export const idBytes = 32;
+
+export function isId(text: unknown): text is string {
+  return typeof text === 'string' && idForm.test(text);
+}
+
+export function sha256(...parts: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+}
+
+/** The prefix below which files of a kind lie. */
+export function folderOf(kind: FileKind): string {
+  return `${folders[kind]}/`;
+}
+
+/** The location's key of a file. Packs are spread over 256 folders by their first byte. */
+export function objectKey(kind: FileKind, id: FileId): string {
+  return kind === 'data' ? `data/${id.slice(0, 2)}/${id}` : `${folders[kind]}/${id}`;
+}
+
+/** The id within an object's key; undefined for what is no file of that kind: leftovers of others are nobody's business. */
+export function idOfKey(kind: FileKind, key: string): FileId | undefined {
+  const id = key.slice(key.lastIndexOf('/') + 1);
+  return isId(id) && key === objectKey(kind, id) ? id : undefined;
+}
+
+const verifiable = /^(?:data\/[0-9a-f]{2}|index|keys|locks|snapshots)\/([0-9a-f]{64})$/;
+
+/**
+ * Whether an object of a repository is what was put there, without its password: its name is its SHA-256. Undefined for what has another
+ * name (`config`): that alone can not tell. For combinators that choose among copies.
+ */
+export function verify(key: string, bytes: Uint8Array): boolean | undefined {
+  const id = verifiable.exec(key)?.[1];
+  return id === undefined ? undefined : sha256(bytes) === id;
+}

@@ -1,0 +1,65 @@
+import { decompress } from '../crypto/compression.ts';
+import { type SealingKey, unseal } from '../crypto/seal.ts';
+import { sha256 } from '../documents/ids.ts';
+import type { FileId } from '../repository.ts';
+import { decodeHeader, type PackEntry, PackHeaderError } from './header.ts';
+
+/** Something wrong with a pack. With `entry`, that blob can not be read; without, the pack as a whole is at odds with itself or the index. */
+export interface PackFault {
+  readonly problem: string;
+  readonly entry?: PackEntry;
+}
+
+/**
+ * Reads a pack whole: its checksum, its header beside the index, every blob.
+ * @param entries what the index says of it
+ */
+export function inspectPack(key: SealingKey, id: FileId, pack: Uint8Array, entries: readonly PackEntry[]): PackFault[] {
+  const faults: PackFault[] = [];
+  if (sha256(pack) !== id) faults.push({ problem: 'does not match its name' });
+  faults.push(...compareHeader(key, pack, entries));
+  for (const entry of entries) {
+    const problem = inspectBlob(key, pack, entry);
+    if (problem !== undefined) faults.push({ problem, entry });
+  }
+  return faults;
+}
+
+function compareHeader(key: SealingKey, pack: Uint8Array, entries: readonly PackEntry[]): PackFault[] {
+  let header: readonly PackEntry[];
+  try {
+    header = decodeHeader(key, pack, pack.byteLength);
+  } catch (error) {
+    if (error instanceof PackHeaderError) return [{ problem: error.message }];
+    throw error;
+  }
+  const indexed = new Set(entries.map(textOf));
+  const held = new Set(header.map(textOf));
+  const unknown = header.filter((entry) => !indexed.has(textOf(entry))).length;
+  const invented = entries.filter((entry) => !held.has(textOf(entry))).length;
+  return [
+    ...(unknown > 0 ? [{ problem: `holds ${unknown} blobs that its index does not know` }] : []),
+    ...(invented > 0 ? [{ problem: `does not hold ${invented} blobs that its index tells of` }] : []),
+  ];
+}
+
+function textOf({ type, id, offset, sizeBytes, plainSizeBytes, compressed }: PackEntry): string {
+  return `${type} ${id} ${offset} ${sizeBytes} ${plainSizeBytes} ${compressed}`;
+}
+
+/** Why a blob can not be had from its pack; undefined when it can. */
+export function inspectBlob(key: SealingKey, pack: Uint8Array, entry: PackEntry): string | undefined {
+  const { offset, sizeBytes, plainSizeBytes, compressed, id } = entry;
+  if (offset + sizeBytes > pack.byteLength) return 'lies beyond the end of its pack';
+  const form = unseal(key, pack.subarray(offset, offset + sizeBytes));
+  if (form === undefined) return 'does not match its checksum';
+  let plain: Uint8Array = form;
+  if (compressed) {
+    try {
+      plain = decompress(form, plainSizeBytes, plainSizeBytes);
+    } catch {
+      return 'can not be decompressed';
+    }
+  }
+  return plain.byteLength === plainSizeBytes && sha256(plain) === id ? undefined : 'is not the blob that it is said to be';
+}

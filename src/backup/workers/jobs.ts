@@ -1,0 +1,106 @@
+// The work that takes processor time, as pure functions of what they are given: run on a worker thread, or in place when it is little.
+import { compress, decompress } from '../crypto/compression.ts';
+import { seal, sealBytes, type SealingKey, unseal } from '../crypto/seal.ts';
+import { damaged } from '../documents/damaged.ts';
+import { sha256 } from '../documents/ids.ts';
+import { openDocument } from '../documents/sealed.ts';
+import { decodeIndex, type IndexedPack } from '../index/index-file.ts';
+import { encodeHeader, type PackEntry } from '../pack/header.ts';
+import { inspectPack, type PackFault } from '../pack/inspect.ts';
+import type { BlobId, FileId } from '../repository.ts';
+
+/** Bytes that own their buffer, so that they can be handed over. */
+export type OwnBytes = Uint8Array<ArrayBuffer>;
+
+/** A blob as it is stored, and what is needed to open it. */
+export interface StoredBlob {
+  readonly stored: OwnBytes;
+  readonly id: BlobId;
+  readonly plainSizeBytes: number;
+  readonly compressed: boolean;
+}
+
+/**
+ * Every kind of job: what goes in, what comes out. Bytes that go in belong to the job from then on, those that come out to the caller; none
+ * is ever seen by two jobs at once.
+ */
+export interface Jobs {
+  /** The id of a blob, and its bytes back. */
+  readonly hash: { readonly input: { readonly data: OwnBytes }; readonly output: { readonly id: BlobId; readonly data: OwnBytes } };
+  readonly seal: {
+    readonly input: { readonly data: OwnBytes; readonly compressed: boolean };
+    readonly output: { readonly stored: OwnBytes; readonly compressed: boolean };
+  };
+  /** Undefined: what is stored is not that blob. */
+  readonly open: { readonly input: StoredBlob; readonly output: { readonly data: OwnBytes | undefined } };
+  /** The parts of a pack: blobs, then its header. */
+  readonly pack: {
+    readonly input: { readonly parts: OwnBytes[]; readonly entries: readonly PackEntry[] };
+    readonly output: { readonly id: FileId; readonly parts: OwnBytes[] };
+  };
+  /** What is wrong with a pack beside its index; with `entries` undefined only its own header is believed. */
+  readonly inspect: {
+    readonly input: { readonly id: FileId; readonly pack: OwnBytes; readonly entries: readonly PackEntry[] };
+    readonly output: { readonly faults: readonly PackFault[] };
+  };
+  readonly index: {
+    readonly input: { readonly id: FileId; readonly stored: OwnBytes };
+    readonly output: { readonly packs: readonly IndexedPack[] };
+  };
+}
+
+export type JobKind = keyof Jobs;
+type Job<Kind extends JobKind> = (key: SealingKey, input: Jobs[Kind]['input']) => Jobs[Kind]['output'];
+
+export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
+  hash: (_key, { data }) => ({ id: sha256(data), data }),
+  seal: (key, { data, compressed }) => sealBlob(key, data, compressed),
+  open: (key, blob) => ({ data: openBlob(key, blob) }),
+  pack: (key, { parts, entries }) => {
+    const all = [...parts, encodeHeader(key, entries)];
+    return { id: sha256(...all), parts: all };
+  },
+  inspect: (key, { id, pack, entries }) => ({ faults: inspectPack(key, id, pack, entries) }),
+  index: (key, { id, stored }) => {
+    const what = `index ${id}`;
+    if (sha256(stored) !== id) throw damaged(what, 'does not match its name');
+    return { packs: decodeIndex(openDocument(key, stored, what), what).packs };
+  },
+};
+
+/** Buffers in an input or output that change hands. */
+export function buffersOf(value: object): ArrayBuffer[] {
+  return Object.values(value).flatMap((member) => {
+    if (member instanceof Uint8Array) return [member.buffer as ArrayBuffer];
+    return Array.isArray(member) && member[0] instanceof Uint8Array ? member.map((one: OwnBytes) => one.buffer) : [];
+  });
+}
+
+/** Compressed only where that saves something: readers are spared the work otherwise. */
+export function sealBlob(
+  key: SealingKey,
+  data: Uint8Array,
+  compressed: boolean,
+): { readonly stored: OwnBytes; readonly compressed: boolean } {
+  const packed = compressed && data.byteLength > 0 ? compress(data) : undefined;
+  return packed !== undefined && packed.byteLength < data.byteLength
+    ? { stored: seal(key, packed), compressed: true }
+    : { stored: seal(key, data), compressed: false };
+}
+
+/** The plain bytes; undefined when what is stored is not that blob. */
+export function openBlob(key: SealingKey, { stored, id, plainSizeBytes, compressed }: Readonly<StoredBlob>): OwnBytes | undefined {
+  if (stored.byteLength < sealBytes) return undefined;
+  const form = unseal(key, stored);
+  if (form === undefined) return undefined;
+  const data = compressed ? decompressed(form, plainSizeBytes) : form;
+  return data !== undefined && data.byteLength === plainSizeBytes && sha256(data) === id ? data : undefined;
+}
+
+function decompressed(form: Uint8Array, plainSizeBytes: number): OwnBytes | undefined {
+  try {
+    return decompress(form, plainSizeBytes, plainSizeBytes);
+  } catch {
+    return undefined;
+  }
+}

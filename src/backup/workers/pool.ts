@@ -1,0 +1,104 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { HoldfastError } from '../../core/errors.ts';
+import type { SealingKey } from '../crypto/seal.ts';
+import { buffersOf, type JobKind, jobs, type Jobs } from './jobs.ts';
+import type { Order, Report, WorkerStart } from './protocol.ts';
+
+/** Jobs below this size are done in place: handing them over takes longer. */
+const inPlaceBytesMax = 4 * 1024;
+/** As long as this much was done in all, no thread is started: small repositories are done with by then. */
+const firstInPlaceBytes = 2 * 1024 * 1024;
+
+interface Waiting {
+  readonly order: Order;
+  readonly settle: PromiseWithResolvers<unknown>;
+}
+
+/**
+ * Does jobs on as many threads as there are cores. Its queue is as long as its callers together let it be: each of them waits for room of
+ * its own before it asks.
+ */
+export class WorkerPool implements AsyncDisposable {
+  readonly size: number;
+  readonly #key: SealingKey;
+  readonly #idle: Worker[] = [];
+  readonly #busy = new Map<Worker, Waiting>();
+  readonly #queue: Waiting[] = [];
+  #inPlaceBytes = 0;
+  #broken: Error | undefined;
+
+  constructor(key: SealingKey, size: number = availableParallelism()) {
+    this.#key = key;
+    this.size = size;
+  }
+
+  /** Takes the buffers in `input` over; those in what it resolves to are the caller's. */
+  async run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]['input']): Promise<Jobs[Kind]['output']> {
+    if (this.#broken) throw this.#broken;
+    const buffers = buffersOf(input);
+    const bytes = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
+    if (this.#isInPlace(bytes)) return jobs[kind](this.#key, input);
+    const settle = Promise.withResolvers<unknown>();
+    this.#queue.push({ order: { kind, input }, settle });
+    this.#dispatch();
+    return (await settle.promise) as Jobs[Kind]['output'];
+  }
+
+  #isInPlace(bytes: number): boolean {
+    if (bytes <= inPlaceBytesMax || this.size === 0) return true;
+    if (this.#busy.size > 0 || this.#inPlaceBytes + bytes > firstInPlaceBytes) return false;
+    this.#inPlaceBytes += bytes;
+    return true;
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      const worker = this.#idle.pop() ?? this.#start();
+      if (worker === undefined) return;
+      const waiting = this.#queue.shift()!;
+      this.#busy.set(worker, waiting);
+      worker.ref();
+      worker.postMessage(waiting.order, buffersOf(waiting.order.input));
+    }
+  }
+
+  #start(): Worker | undefined {
+    if (this.#busy.size + this.#idle.length >= this.size) return undefined;
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { key: this.#key } satisfies WorkerStart });
+    worker.on('message', (report: Report) => this.#finish(worker, report));
+    worker.on('error', (error) => this.#break(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', () => this.#break(new Error('a worker thread ended')));
+    return worker;
+  }
+
+  #finish(worker: Worker, report: Report): void {
+    const { settle } = this.#busy.get(worker)!;
+    this.#busy.delete(worker);
+    this.#idle.push(worker);
+    // A thread without work keeps no program alive.
+    worker.unref();
+    if ('output' in report) settle.resolve(report.output);
+    else settle.reject(revived(report.failure));
+    this.#dispatch();
+  }
+
+  /** A thread that fell over has taken its job's buffers along: nobody can go on. */
+  #break(error: Error): void {
+    this.#broken ??= error;
+    for (const { settle } of [...this.#busy.values(), ...this.#queue]) settle.reject(this.#broken);
+    this.#queue.length = 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#break(new Error('the repository was closed'));
+    const workers = [...this.#idle, ...this.#busy.keys()];
+    this.#idle.length = 0;
+    this.#busy.clear();
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}
+
+function revived({ message, code, hint }: Extract<Report, { failure: unknown }>['failure']): Error {
+  return code === undefined ? new Error(message) : new HoldfastError(code, message, hint === undefined ? {} : { hint });
+}
