@@ -1,0 +1,295 @@
+import type { Dir } from 'node:fs';
+import { link, lstat, mkdir, opendir, realpath, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { messageOf } from '../../../core/errors.ts';
+import type { Runtime } from '../../../core/runtime.ts';
+import { Calls } from '../../calls.ts';
+import { alreadyExists, beyondEnd, damaged, notFound, unreachable, unsuitable } from '../../failures.ts';
+import { assertKey, assertPrefix, assertRange, isKey, OBJECT_BYTES_MAX, objectBytes } from '../../key.ts';
+import type { ByteRange, CallOptions, Location, LocationCapabilities, LocationStatus, ObjectInfo } from '../../location.ts';
+import type { LocalConfig } from './config.ts';
+import { errnoOf, explainErrno, isMissing } from './failure.ts';
+import { flushDirectory, openForReading, readPart, writeAll } from './files.ts';
+import { Scratch } from './scratch.ts';
+
+/** Entries of a directory that are looked at together. */
+const looksAtOnce = 64;
+
+/** What is known of the directory once it was there. */
+interface Opened {
+  /** Absolute, without links. */
+  readonly root: string;
+  readonly scratch: Scratch;
+  /** Whether it can be written to; then it has its mark, the scratch directory. */
+  readonly marked: boolean;
+}
+
+/**
+ * Objects as files of a directory. Each is written beside, flushed, and renamed (or, where it must not exist, linked) into place, and the
+ * directory flushed: what is seen is whole, and what was put survives a crash.
+ *
+ * The directory must exist; nothing outside of it is touched, and no link out of it followed. When it goes away (its disk is unmounted),
+ * so does the location: nothing is written where it used to be.
+ */
+export class LocalLocation implements Location {
+  readonly name: string;
+  readonly #path: string;
+  readonly #runtime: Runtime;
+  readonly #calls: Calls;
+  #opened: Opened | undefined;
+  #canLink = true;
+
+  constructor(name: string, config: LocalConfig, runtime: Runtime) {
+    this.name = name;
+    this.#path = config.path;
+    this.#runtime = runtime;
+    this.#calls = new Calls(name, runtime.clock, (error) => explainErrno(name, error));
+  }
+
+  get capabilities(): LocationCapabilities {
+    return { conditionalCreate: this.#canLink, keepsOldVersions: false };
+  }
+
+  /** Looks at the directory for the first time; each call does so until it is found. @throws STORAGE_UNREACHABLE, STORAGE_DENIED, STORAGE_UNSUITABLE */
+  async connect(signal: AbortSignal): Promise<void> {
+    await this.#calls.run(signal, () => this.#open());
+  }
+
+  async put(
+    key: string,
+    data: readonly Uint8Array[],
+    { signal, ifAbsent = false }: CallOptions & { readonly ifAbsent?: boolean },
+  ): Promise<void> {
+    assertKey(key);
+    objectBytes(data);
+    await this.#calls.run(signal, async () => {
+      const { root, scratch } = await this.#open(true);
+      const target = join(root, key);
+      const written = await this.#write(scratch, data, signal);
+      try {
+        await this.#makeDirectories(root, dirname(key));
+        signal.throwIfAborted();
+        await (ifAbsent ? this.#create(written, target, key) : rename(written, target));
+        await flushDirectory(dirname(target));
+      } finally {
+        await unlink(written).catch(() => {});
+      }
+    });
+  }
+
+  async get(key: string, { signal, range }: CallOptions & { readonly range?: ByteRange }): Promise<Uint8Array> {
+    assertKey(key);
+    if (range !== undefined) assertRange(range);
+    return await this.#calls.run(signal, async () => {
+      const path = await this.#pathOf(key);
+      if (path === undefined) throw notFound(this.name, key);
+      try {
+        await using file = await openForReading(path);
+        const info = await file.stat();
+        if (!info.isFile()) throw notFound(this.name, key);
+        const { offset, sizeBytes } = range ?? { offset: 0, sizeBytes: info.size };
+        if (offset + sizeBytes > info.size) throw beyondEnd(this.name, key, offset + sizeBytes, info.size);
+        if (sizeBytes > OBJECT_BYTES_MAX) throw unsuitable(this.name, `${key} has ${sizeBytes} bytes, more than an object has`);
+        const bytes = await readPart(file, offset, sizeBytes, signal);
+        if (bytes.byteLength < sizeBytes) throw beyondEnd(this.name, key, offset + sizeBytes, offset + bytes.byteLength);
+        return bytes;
+      } catch (error) {
+        if (isMissing(error)) {
+          await this.#assertThere();
+          throw notFound(this.name, key);
+        }
+        if (errnoOf(error) === 'EIO') throw damaged(this.name, key, `can not be read: ${messageOf(error)}`, error);
+        throw error;
+      }
+    });
+  }
+
+  async stat(key: string, { signal }: CallOptions): Promise<ObjectInfo | undefined> {
+    assertKey(key);
+    return await this.#calls.run(signal, async () => {
+      const path = await this.#pathOf(key);
+      return path === undefined ? undefined : await this.#look(key, path);
+    });
+  }
+
+  async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {
+    assertPrefix(prefix);
+    const first = await this.#calls.run(signal, () => this.#pathOf(`${prefix}any`));
+    if (first === undefined) return;
+    const { root } = this.#opened!;
+    const open = [prefix];
+    for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
+      for await (const { files, directories } of this.#entries(root, directory, signal)) {
+        open.push(...directories);
+        for (const file of files) {
+          signal.throwIfAborted();
+          yield file;
+        }
+      }
+    }
+  }
+
+  async remove(key: string, { signal }: CallOptions): Promise<void> {
+    assertKey(key);
+    await this.#calls.run(signal, async () => {
+      const path = await this.#pathOf(key);
+      if (path === undefined) return;
+      await unlink(path).catch((error: unknown) => {
+        // A directory is no object (unlink(2) says EPERM of one where it follows POSIX).
+        if (!isMissing(error) && errnoOf(error) !== 'EISDIR') throw error;
+      });
+    });
+  }
+
+  status(): LocationStatus {
+    return this.#calls.status();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#calls.settle();
+  }
+
+  /** @param writing whether it must be possible to write to it */
+  async #open(writing = false): Promise<Opened> {
+    if (this.#opened !== undefined && (this.#opened.marked || !writing)) return this.#opened;
+    const root = await realpath(this.#path).catch((error: unknown) => {
+      throw isMissing(error) ? this.#missing(error) : error;
+    });
+    const scratch = new Scratch(root, this.#runtime.clock);
+    let marked = true;
+    try {
+      await scratch.make();
+      this.#canLink = await scratch.canLink();
+    } catch (error) {
+      // To restore from, it may well be read-only.
+      if (writing || !['EROFS', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) throw error;
+      marked = false;
+    }
+    return (this.#opened = { root, scratch, marked });
+  }
+
+  /** Writes a temporary file, flushed. */
+  async #write(scratch: Scratch, data: readonly Uint8Array[], signal: AbortSignal): Promise<string> {
+    const { file, path } = await scratch.create();
+    try {
+      await using written = file;
+      await writeAll(written, data, signal);
+      await written.datasync();
+      return path;
+    } catch (error) {
+      await unlink(path).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Gives what was written its name, unless another has it. @throws STORAGE_EXISTS */
+  async #create(written: string, target: string, key: string): Promise<void> {
+    const taken = async (): Promise<Error> =>
+      (await lstat(target)).isFile() ? alreadyExists(this.name, key) : unsuitable(this.name, `${key} is no file there`);
+    if (!this.#canLink) {
+      if ((await this.#look(key, target)) !== undefined) throw await taken();
+      return await rename(written, target);
+    }
+    await link(written, target).catch(async (error: unknown) => {
+      throw errnoOf(error) === 'EEXIST' ? await taken() : error;
+    });
+  }
+
+  /** Makes what is missing of the directories of a key, one by one, each flushed into the one above; never the root itself. */
+  async #makeDirectories(root: string, directory: string): Promise<void> {
+    if (directory === '.') return;
+    const path = join(root, directory);
+    if ((await this.#real(path)) !== undefined) return;
+    await this.#makeDirectories(root, dirname(directory));
+    await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    });
+    await flushDirectory(dirname(path));
+    if (!(await lstat(path)).isDirectory()) throw unsuitable(this.name, `${directory} is no directory there, but an object`);
+  }
+
+  /** Where an object is or would be; undefined where not even its directory is. @throws STORAGE_UNREACHABLE when all is gone */
+  async #pathOf(key: string): Promise<string | undefined> {
+    const { root } = await this.#open();
+    const path = join(root, key);
+    if ((await this.#real(dirname(path))) !== undefined) return path;
+    await this.#assertThere();
+    return undefined;
+  }
+
+  /** The path itself, when it is there and no link is on the way to it. @throws STORAGE_UNSUITABLE for one that leads elsewhere */
+  async #real(path: string): Promise<string | undefined> {
+    const real = await realpath(path).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+      return undefined;
+    });
+    if (real === undefined || real === path) return real;
+    throw unsuitable(this.name, `${path} is reached by a symbolic link`, {
+      hint: 'Mount what it leads to in its place (mount --bind), or make it a location of its own.',
+    });
+  }
+
+  /** Of a file; undefined of what is none, or not there. */
+  async #look(key: string, path: string): Promise<ObjectInfo | undefined> {
+    const info = await lstat(path).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+      return undefined;
+    });
+    if (info === undefined) await this.#assertThere();
+    if (info?.isSymbolicLink() === true) throw unsuitable(this.name, `${path} is a symbolic link, and not followed`);
+    return info?.isFile() === true ? { key, sizeBytes: info.size, modifiedMs: Math.floor(info.mtimeMs) } : undefined;
+  }
+
+  /** After something was not found: is the place itself? @throws STORAGE_UNREACHABLE */
+  async #assertThere(): Promise<void> {
+    const { root, scratch, marked } = await this.#open();
+    await lstat(marked ? scratch.path : root).catch((error: unknown) => {
+      throw isMissing(error) ? this.#missing(error) : error;
+    });
+  }
+
+  /** What is in one directory, some at a time; nothing when it is not there (any more). */
+  async *#entries(root: string, prefix: string, signal: AbortSignal): AsyncGenerator<{ files: ObjectInfo[]; directories: string[] }> {
+    const directory = await this.#calls.run(signal, () => openDirectory(join(root, prefix)));
+    if (directory === undefined) return await this.#calls.run(signal, () => this.#assertThere());
+    try {
+      for (let more = true; more;) {
+        const found = await this.#calls.run(signal, () => this.#nextEntries(directory, root, prefix));
+        more = found.more;
+        yield found;
+      }
+    } finally {
+      await directory.close().catch(() => {});
+    }
+  }
+
+  async #nextEntries(directory: Dir, root: string, prefix: string): Promise<{ files: ObjectInfo[]; directories: string[]; more: boolean }> {
+    const directories: string[] = [];
+    const keys: string[] = [];
+    let more = true;
+    while (more && keys.length < looksAtOnce) {
+      const entry = await directory.read();
+      more = entry !== null;
+      const key = `${prefix}${entry?.name ?? ''}`;
+      if (entry === null || !isKey(key)) continue;
+      if (entry.isDirectory()) directories.push(`${key}/`);
+      else keys.push(key);
+    }
+    const looks = await Promise.all(keys.map((key) => this.#look(key, join(root, key))));
+    return { files: looks.filter((info) => info !== undefined), directories, more };
+  }
+
+  #missing(cause: unknown): Error {
+    return unreachable(this.name, `there is no directory ${this.#path}, or not the one that was there`, {
+      cause,
+      hint: `Mount its disk. If it is new: install -d -m 0700 ${this.#path}`,
+    });
+  }
+}
+
+async function openDirectory(path: string): Promise<Dir | undefined> {
+  return await opendir(path, { bufferSize: looksAtOnce }).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+    return undefined;
+  });
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { link, lstat, mkdir, open, opendir, unlink, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../../core/clock.ts';
+import { errnoOf } from './failure.ts';
+
+/** Beside the objects, by a name that no key can have. Only a directory that has it is known to be the one that was opened. */
+export const SCRATCH = '~holdfast';
+/** What a put that was killed left behind is removed at this age: no put takes so long. */
+const leftoverMs = 24 * 3_600_000;
+/** How often they are looked for, and how many of them at once. */
+const tidyEveryMs = 3_600_000;
+const leftoversMax = 10_000;
+
+/** Where objects are written before they are seen. */
+export class Scratch {
+  readonly path: string;
+  readonly #clock: Clock;
+  #tidiedAtMs = -Infinity;
+
+  constructor(root: string, clock: Clock) {
+    this.path = join(root, SCRATCH);
+    this.#clock = clock;
+  }
+
+  async make(): Promise<void> {
+    await mkdir(this.path, { mode: 0o700 }).catch((error: unknown) => {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    });
+    if (!(await lstat(this.path)).isDirectory()) await mkdir(this.path);
+  }
+
+  /** An empty file of its own name, for its owner alone. */
+  async create(): Promise<{ readonly file: FileHandle; readonly path: string }> {
+    await this.#tidy();
+    const path = join(this.path, `put-${randomBytes(12).toString('hex')}`);
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    return { path, file: await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600) };
+  }
+
+  /** Whether a file can get a second name (link(2)): FAT, and some network file systems, have no such thing. */
+  async canLink(): Promise<boolean> {
+    const { file, path } = await this.create();
+    const second = `${path}-link`;
+    try {
+      await file.close();
+      await link(path, second);
+      await unlink(second);
+      return true;
+    } catch (error) {
+      if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(errnoOf(error) ?? '')) return false;
+      throw error;
+    } finally {
+      await unlink(path);
+    }
+  }
+
+  async #tidy(): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#tidiedAtMs < tidyEveryMs) return;
+    this.#tidiedAtMs = nowMs;
+    let seen = 0;
+    for await (const { name } of await opendir(this.path)) {
+      if (!/^put-[0-9a-f]{24}(?:-link)?$/.test(name)) continue;
+      if (++seen > leftoversMax) return;
+      const path = join(this.path, name);
+      const info = await lstat(path).catch(() => undefined);
+      if (info !== undefined && this.#clock.wallMs() - info.mtimeMs > leftoverMs) await unlink(path).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,1 @@
+export { MemoryLocation, type MemoryObjects } from './memory-location.ts';

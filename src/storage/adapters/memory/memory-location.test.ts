@@ -1,0 +1,3 @@
+import { describeLocationContract, memoryHarness } from '../../contract.ts';
+
+describeLocationContract('memory', memoryHarness());

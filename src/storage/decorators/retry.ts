@@ -1,0 +1,166 @@
+import { HoldfastError, hasCode, messageOf } from '../../core/errors.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import { equalBytes } from '../bytes.ts';
+import { objectBytes } from '../key.ts';
+import type { ByteRange, CallOptions, Location, LocationCapabilities, LocationStatus, ObjectInfo } from '../location.ts';
+
+/** How long a call is tried. It ends with its last error when either bound is reached. */
+export interface RetryPolicy {
+  /** Tries in all. */
+  readonly attemptsMax: number;
+  /** From the first try on; none begins later. */
+  readonly timeMaxMs: number;
+  /** The longest that the first pause may be; it doubles each time, */
+  readonly pauseMs: number;
+  /** up to this. */
+  readonly pauseMsMax: number;
+}
+
+/** Lets a store restart, or a busy one recover, without a word; gives up soon enough that a mirror goes on without it. */
+export const retryPolicyDefault: RetryPolicy = { attemptsMax: 6, timeMaxMs: 60_000, pauseMs: 250, pauseMsMax: 10_000 };
+
+/**
+ * The same location, tried again where the error says that this may help. Pauses are uniform between 0 and a bound that doubles ("full
+ * jitter", Marc Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015): many clients do not come back in step.
+ *
+ * A put with `ifAbsent` whose answer was lost may have created the object. Where a later try then finds one, it is compared with the data:
+ * equal bytes are taken for our own. So what claims something must hold something unique to its writer.
+ */
+export function retry(location: Location, runtime: Runtime, policy: RetryPolicy = retryPolicyDefault): Location {
+  return new RetriedLocation(location, runtime, policy);
+}
+
+class RetriedLocation implements Location {
+  readonly name: string;
+  readonly #inner: Location;
+  readonly #runtime: Runtime;
+  readonly #policy: RetryPolicy;
+
+  constructor(inner: Location, runtime: Runtime, policy: RetryPolicy) {
+    this.name = inner.name;
+    this.#inner = inner;
+    this.#runtime = runtime;
+    this.#policy = policy;
+  }
+
+  get capabilities(): LocationCapabilities {
+    return this.#inner.capabilities;
+  }
+
+  async put(key: string, data: readonly Uint8Array[], options: CallOptions & { readonly ifAbsent?: boolean }): Promise<void> {
+    let uncertain = false;
+    await this.#retried('put', options.signal, async () => {
+      try {
+        await this.#inner.put(key, data, options);
+      } catch (error) {
+        if (uncertain && hasCode(error, 'STORAGE_EXISTS') && (await this.#holds(key, data, options))) return;
+        if (options.ifAbsent === true && isRetryable(error)) uncertain = true;
+        throw error;
+      }
+    });
+  }
+
+  get(key: string, options: CallOptions & { readonly range?: ByteRange }): Promise<Uint8Array> {
+    return this.#retried('get', options.signal, () => this.#inner.get(key, options));
+  }
+
+  stat(key: string, options: CallOptions): Promise<ObjectInfo | undefined> {
+    return this.#retried('stat', options.signal, () => this.#inner.stat(key, options));
+  }
+
+  /** Begun anew after a failure, without what was told already: that is kept in mind, one key each, until the list ends. */
+  async *list(prefix: string, options: CallOptions): AsyncGenerator<ObjectInfo> {
+    const told = new Set<string>();
+    const attempts = new Attempts('list', this.name, this.#runtime, this.#policy, options.signal);
+    for (;;) {
+      try {
+        for await (const info of this.#inner.list(prefix, options)) {
+          if (told.has(info.key)) continue;
+          told.add(info.key);
+          yield info;
+          attempts.progressed();
+        }
+        return;
+      } catch (error) {
+        await attempts.failed(error);
+      }
+    }
+  }
+
+  remove(key: string, options: CallOptions): Promise<void> {
+    return this.#retried('remove', options.signal, () => this.#inner.remove(key, options));
+  }
+
+  status(): LocationStatus {
+    return this.#inner.status();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#inner[Symbol.asyncDispose]();
+  }
+
+  async #holds(key: string, data: readonly Uint8Array[], { signal }: CallOptions): Promise<boolean> {
+    const info = await this.#inner.stat(key, { signal });
+    return info?.sizeBytes === objectBytes(data) && equalBytes(await this.#inner.get(key, { signal }), data);
+  }
+
+  async #retried<T>(what: string, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    const attempts = new Attempts(what, this.name, this.#runtime, this.#policy, signal);
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        await attempts.failed(error);
+      }
+    }
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof HoldfastError && error.retryable;
+}
+
+/** The tries of one call. */
+class Attempts {
+  readonly #what: string;
+  readonly #location: string;
+  readonly #runtime: Runtime;
+  readonly #policy: RetryPolicy;
+  readonly #signal: AbortSignal;
+  #startMs: number;
+  #failed = 0;
+
+  constructor(what: string, location: string, runtime: Runtime, policy: RetryPolicy, signal: AbortSignal) {
+    this.#what = what;
+    this.#location = location;
+    this.#runtime = runtime;
+    this.#policy = policy;
+    this.#signal = signal;
+    this.#startMs = runtime.clock.monotonicMs();
+  }
+
+  /** What is long may fail often, if only it comes nearer to its end each time. */
+  progressed(): void {
+    this.#failed = 0;
+    this.#startMs = this.#runtime.clock.monotonicMs();
+  }
+
+  /** Waits until the next try. @throws the error when there is to be none; the signal's reason */
+  async failed(error: unknown): Promise<void> {
+    this.#signal.throwIfAborted();
+    if (!isRetryable(error)) throw error;
+    const { attemptsMax, timeMaxMs, pauseMs, pauseMsMax } = this.#policy;
+    this.#failed += 1;
+    const { clock, random, logger } = this.#runtime;
+    const delayMs = random.next() * Math.min(pauseMsMax, pauseMs * 2 ** (this.#failed - 1));
+    if (this.#failed >= attemptsMax || clock.monotonicMs() - this.#startMs + delayMs > timeMaxMs) throw error;
+    logger.debug('storage.call.retried', {
+      location: this.#location,
+      call: this.#what,
+      attempt: this.#failed,
+      delayMs: Math.round(delayMs),
+      message: messageOf(error),
+    });
+    await clock.sleep(delayMs, this.#signal);
+  }
+}
