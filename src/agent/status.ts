@@ -1,7 +1,7 @@
 import type { MemberStatus, ServiceStatus } from '../api/schema.ts';
 import type { Heartbeat, MemberState } from '../failover/messages.ts';
 import type { LeadershipRecord } from '../failover/records.ts';
-import { formatLsn } from '../failover/take-over.ts';
+import { formatLsn } from '../core/lsn.ts';
 
 /** One agent's last words about all its members and routers. */
 export interface NodeReport {

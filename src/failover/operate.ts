@@ -1,5 +1,6 @@
 import { deadline } from '../core/deadline.ts';
 import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
+import { formatLsn } from '../core/lsn.ts';
 import type { Position } from '../engine/engine.ts';
 import { takeOverReplySchema, toWire, type Outcome, type TakeOver } from './messages.ts';
 import { elect } from './election.ts';
@@ -8,7 +9,6 @@ import type { LeadershipRecord, Versioned } from './records.ts';
 import { holdRouters, resumeRouters } from './routers.ts';
 import type { Member } from './member.ts';
 import type { PeerView } from './observation.ts';
-import { formatLsn } from './take-over.ts';
 
 const CHECKPOINT_TIMEOUT_MS = 60_000;
 const CLEAN_STOP_MS = 5_000;

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../core/errors.ts';
+import { formatLsn } from '../core/lsn.ts';
 import { comparePositions, type Acknowledgement, type Position } from '../engine/engine.ts';
 import { fromWire, type TakeOver } from './messages.ts';
 import type { Member } from './member.ts';
@@ -110,9 +111,4 @@ async function catchUp(member: Member, until: Position, from: string | undefined
     }
     await runtime.clock.sleep(CATCH_UP_POLL_MS, signal);
   }
-}
-
-/** PostgreSQL's notation of a WAL position: two hexadecimal halves of 32 bits. */
-export function formatLsn(lsn: bigint): string {
-  return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffffffffn).toString(16).toUpperCase()}`;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
-import { parseLsn } from '../../src/engine/adapters/postgres/lsn.ts';
+import { parseLsn } from '../../src/core/lsn.ts';
 import { eventually, replicate, TestCluster, versions, type TestMember } from './postgres/harness.ts';
 
 const { signal } = new AbortController();

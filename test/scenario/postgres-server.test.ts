@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Client } from 'pg';
 import { afterEach, describe, expect, test } from 'vitest';
-import { formatLsn } from '../../src/engine/adapters/postgres/lsn.ts';
+import { formatLsn } from '../../src/core/lsn.ts';
 import { fingerprint } from './postgres/compare.ts';
 import { eventually, replicate, TestCluster, versions, type TestMember } from './postgres/harness.ts';
 

@@ -1,7 +1,7 @@
 import type { Position } from '../../engine.ts';
 import type { Account } from '../../../core/processes.ts';
 import type { ReceivedFile } from './backup-manifest.ts';
-import { parseLsn } from './lsn.ts';
+import { parseLsn } from '../../../core/lsn.ts';
 import { parseRow, type Message, type ReplicationConnection } from './replication-connection.ts';
 import { TarReader } from './tar-reader.ts';
 import { Unpacker } from './unpack.ts';

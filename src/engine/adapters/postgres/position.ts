@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Position } from '../../engine.ts';
 import type { ControlFile } from './control-file.ts';
-import { parseLsn, parseSegmentName } from './lsn.ts';
+import { parseLsn, parseSegmentName } from '../../../core/lsn.ts';
 import type { Session } from './session.ts';
 import { queryTimeoutMs } from './sessions.ts';
 

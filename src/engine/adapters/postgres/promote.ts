@@ -15,7 +15,7 @@ import { lsnOf } from './position.ts';
 import { reserveTimelines } from './reservations.ts';
 import { renderRule } from './rule.ts';
 import type { Session } from './session.ts';
-import { readHistory } from './timeline.ts';
+import { readHistory } from './history-files.ts';
 
 const reloadMs = 10;
 const promotedPollMs = 2;

@@ -6,7 +6,7 @@ import { buildData } from './bootstrap.ts';
 import { prepareConfiguration, writeConfiguration } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { readMarker, requireAbsent, writeMarker } from './data-directory.ts';
-import { formatLsn } from './lsn.ts';
+import { formatLsn } from '../../../core/lsn.ts';
 import { configurationInput, markReplica, type Member } from './member.ts';
 import { connectUpstream } from './upstream.ts';
 import { ServerError, type ReplicationConnection } from './replication-connection.ts';

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
-import { parseLsn } from './lsn.ts';
+import { parseLsn } from '../../../core/lsn.ts';
 import { Session, type SessionTarget } from './session.ts';
-import { parseHistory, type TimelineHistory } from './timeline.ts';
+import { parseHistory, type TimelineHistory } from '../../../core/timeline.ts';
 
 /** A message of the server: its type letter, and its body as a view that stays valid. */
 export interface Message {

@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Account } from '../../../core/processes.ts';
 import { writeDurably } from './durable-file.ts';
-import { historyName } from './timeline.ts';
+import { historyName } from '../../../core/timeline.ts';
 
 /*
  * A promoted server takes the number after the last timeline, counted from that which it recovers, for which it finds a history file

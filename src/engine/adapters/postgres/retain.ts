@@ -1,6 +1,6 @@
 import type { Member } from './member.ts';
 import { queryTimeoutMs } from './sessions.ts';
-import { formatLsn } from './lsn.ts';
+import { formatLsn } from '../../../core/lsn.ts';
 import { hasState, type Session } from './session.ts';
 import { isMemberSlot, slotName } from './slot-name.ts';
 

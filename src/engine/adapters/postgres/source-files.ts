@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PostgresVersion } from './binaries.ts';
-import { parseLsn } from './lsn.ts';
+import { parseLsn } from '../../../core/lsn.ts';
 import type { Session } from './session.ts';
 
 /** Reading a batch from a slow disk. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { commonPoints } from './rejoin-plan.ts';
-import { divergence, historyName, parseHistory } from './timeline.ts';
+import { divergence, historyName, parseHistory } from '../../../core/timeline.ts';
 import { timelinesNewestFirst } from './wal-pages.ts';
 
 const text = '1\t0/3000000\tno recovery target specified\n\n# a comment\n2\t0/5000028\tbefore 2026-01-01 00:00:00+00\n';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { MemberAddress, Position } from '../../engine.ts';
 import type { ControlFile } from './control-file.ts';
-import { formatLsn, segmentName } from './lsn.ts';
+import { formatLsn, segmentName } from '../../../core/lsn.ts';
 import {
   identifySystem,
   readUpstreamHistory,
@@ -11,7 +11,8 @@ import {
   type ReplicationConnection,
   type SystemIdentity,
 } from './replication-connection.ts';
-import { divergence, latestHistory } from './timeline.ts';
+import { divergence } from '../../../core/timeline.ts';
+import { latestHistory } from './history-files.ts';
 import { timelinesNewestFirst } from './wal-pages.ts';
 
 /** How much of the end of our WAL is compared with the upstream's. */

@@ -1,6 +1,6 @@
 import type { Position } from '../../engine.ts';
 import type { ControlFile } from './control-file.ts';
-import { latestHistory } from './timeline.ts';
+import { latestHistory } from './history-files.ts';
 import { WalPages, timelinesNewestFirst } from './wal-pages.ts';
 import { readRecord, recordBefore } from './wal-records.ts';
 

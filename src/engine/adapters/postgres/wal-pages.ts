@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { segmentName } from './lsn.ts';
-import type { TimelineHistory } from './timeline.ts';
+import { segmentName } from '../../../core/lsn.ts';
+import type { TimelineHistory } from '../../../core/timeline.ts';
 
 export const walPageBytes = 8192;
 /** Read at once; a power of two of at most the smallest segment (1 MiB). */

@@ -1,6 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Position } from '../../engine.ts';
 import { formatLsn, parseLsn } from './lsn.ts';
 
 /** One ancestor in a timeline's history: it ends at `end`, where the next one branched off. */
@@ -30,7 +27,7 @@ export function parseHistory(timeline: number, text: string): TimelineHistory {
 }
 
 /** Why data that ends at `position` can not be continued along `history`; undefined when it can. */
-export function divergence(position: Position, history: TimelineHistory): string | undefined {
+export function divergence(position: { readonly timeline: number; readonly lsn: bigint }, history: TimelineHistory): string | undefined {
   if (position.timeline === history.timeline) return undefined;
   const branch = history.ancestors.find((ancestor) => ancestor.timeline === position.timeline);
   if (branch === undefined) return `timeline ${position.timeline} is no ancestor of timeline ${history.timeline}`;
@@ -41,30 +38,4 @@ export function divergence(position: Position, history: TimelineHistory): string
 /** Name of a timeline's history file. */
 export function historyName(timeline: number): string {
   return `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
-}
-
-/** The history of a timeline as kept in a data directory. Timeline 1 has none to read. */
-export async function readHistory(dataDirectory: string, timeline: number): Promise<TimelineHistory | undefined> {
-  if (timeline === 1) return { timeline, ancestors: [] };
-  try {
-    return parseHistory(timeline, await readFile(join(dataDirectory, 'pg_wal', historyName(timeline)), 'utf8'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** The newest timeline that a data directory knows of and that descends from `timeline`, as recovery to the latest one chooses it. */
-export async function latestHistory(dataDirectory: string, timeline: number): Promise<TimelineHistory> {
-  const names = await readdir(join(dataDirectory, 'pg_wal'));
-  const known = names
-    .flatMap((name) => /^([0-9A-F]{8})\.history$/.exec(name)?.[1] ?? [])
-    .map((hex) => Number.parseInt(hex, 16))
-    .filter((candidate) => candidate > timeline)
-    .toSorted((a, b) => b - a);
-  for (const candidate of known) {
-    const history = await readHistory(dataDirectory, candidate);
-    if (history?.ancestors.some((ancestor) => ancestor.timeline === timeline)) return history;
-  }
-  return (await readHistory(dataDirectory, timeline)) ?? { timeline, ancestors: [] };
 }
