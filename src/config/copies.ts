@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { duration, name, path, secret } from '../core/config-fields.ts';
+import { duration, name } from '../core/config-fields.ts';
 
-// What is kept where, and how it is rehearsed.
+// What is kept, and how it is rehearsed.
 
 /** Five fields: minute, hour, day of month, month, day of week, as in crontab(5). */
 const schedule = z
@@ -29,45 +29,6 @@ export const backupSchema = z.strictObject({
     .describe('How often the WAL that came since is copied: what a lost site costs at most.'),
   keep: keepSchema.optional().describe('How many snapshots stay; one stays if any rule keeps it. Absent: all.'),
 });
-
-const s3Schema = z.strictObject({
-  bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'),
-  region: z.string().min(1).optional(),
-  endpoint: z.url('must be a URL such as https://s3.example.net').optional(),
-  prefix: z.string().optional(),
-  accessKey: secret().optional(),
-  secretKey: secret().optional(),
-});
-
-const sftpSchema = z.strictObject({
-  host: z.string().min(1),
-  port: z.int().min(1).max(65_535).default(22),
-  user: z.string().min(1),
-  path: z.string().min(1).describe('On that host.'),
-  key: path().optional().describe('Private key file.'),
-});
-
-const paritySchema = z.strictObject({
-  data: z.int().min(1).max(32),
-  parity: z.int().min(1).max(32),
-  over: z.array(name()).min(2),
-});
-
-const locationKinds = ['path', 's3', 'sftp', 'mirror', 'parity'] as const;
-
-/** One place where copies live, or several taken as one. */
-export const locationSchema = z
-  .strictObject({
-    path: path().optional().describe('A local directory.'),
-    s3: s3Schema.optional().describe('A bucket of an S3-compatible store.'),
-    sftp: sftpSchema.optional().describe('A directory of an SSH server.'),
-    mirror: z.array(name()).min(2).optional().describe('Locations that each have everything.'),
-    parity: paritySchema.optional().describe('Locations of which any `data` many suffice.'),
-  })
-  .refine(
-    (location) => locationKinds.filter((kind) => location[kind] !== undefined).length === 1,
-    `must have exactly one of ${locationKinds.join(', ')}`,
-  );
 
 const checkSchema = z.union(
   [z.enum(['amcheck', 'checksums']), z.strictObject({ sql: z.string().min(1) })],

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { hasOneStore, storeSchemas } from '../coordination/config.ts';
 import { address, duration, name, path, secret } from '../core/config-fields.ts';
-import { drillSchema, locationSchema } from './copies.ts';
+import { locationSchema } from '../storage/config.ts';
+import { drillSchema } from './copies.ts';
 import { serviceSchema } from './service.ts';
 
 const nodeSchema = z.strictObject({

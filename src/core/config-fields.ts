@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { HoldfastError } from './errors.ts';
 import { Secret } from './secret.ts';
-import { parseDurationMs, parsePercent, parseSizeBytes } from './units.ts';
+import { parseDurationMs, parsePercent, parseRate, parseSizeBytes } from './units.ts';
 
 // The kinds of value that holdfast.yaml is made of, for every adapter's `config.ts`. Each takes text as a person writes it and gives the
 // value as code wants it. An error's message says what it must be; where it is and what was found is added when the file is loaded.
@@ -25,6 +25,11 @@ export function duration(bounds: { min?: string; max?: string } = {}) {
 /** `'16MiB'` → bytes. */
 export function size(bounds: { min?: string; max?: string } = {}) {
   return quantity('size', `${sizePattern}$`, 'must be a size such as 512KiB or 16MiB', parseSizeBytes, bounds);
+}
+
+/** `'100MiB/s'` → bytes per second. */
+export function rate(bounds: { min?: string; max?: string } = {}) {
+  return quantity('rate', `${sizePattern}/s$`, 'must be a rate such as 512KiB/s or 100MiB/s', parseRate, bounds);
 }
 
 /** `'99.95%'` → 0.9995. */

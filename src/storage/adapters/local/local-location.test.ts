@@ -14,5 +14,5 @@ describeLocationContract('a local directory', {
   clock: runtime.clock,
   start: async () => void (directory = await mkdtemp(join(tmpdir(), 'holdfast-local-'))),
   stop: () => rm(directory, { recursive: true }),
-  open: async () => create('disk', { path: directory }, runtime),
+  open: async () => create('disk', directory, runtime),
 });

@@ -41,7 +41,7 @@ export class LocalLocation implements Location {
 
   constructor(name: string, config: LocalConfig, runtime: Runtime) {
     this.name = name;
-    this.#path = config.path;
+    this.#path = config;
     this.#runtime = runtime;
     this.#calls = new Calls(name, runtime.clock, (error) => explainErrno(name, error));
   }
