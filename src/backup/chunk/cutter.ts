@@ -1,0 +1,31 @@
+/**
+ * Decides where the chunks of one stream end, from its bytes alone: how the stream is cut into reads makes no difference. One per stream;
+ * after an end it stands at the beginning of the next chunk.
+ */
+export interface Cutter {
+  /** No chunk is larger. */
+  readonly maxBytes: number;
+  /** Where in `data[from, to)`, the next bytes of the stream, the present chunk ends (exclusive); -1 when it goes on beyond `to`. */
+  next(data: Uint8Array, from: number, to: number): number;
+}
+
+/**
+ * Chunks of one length, counted from the beginning of the stream: for what is changed in place and never shifted, such as PostgreSQL's
+ * relation files, where `sizeBytes` is a multiple of the page size.
+ */
+export function createFixedCutter(sizeBytes: number): Cutter {
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 1) throw new RangeError('a chunk has at least one byte');
+  let length = 0;
+  return {
+    maxBytes: sizeBytes,
+    next(_data, from, to) {
+      const end = from + sizeBytes - length;
+      if (end <= to) {
+        length = 0;
+        return end;
+      }
+      length += to - from;
+      return -1;
+    },
+  };
+}

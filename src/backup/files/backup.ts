@@ -1,0 +1,154 @@
+import { hostname } from 'node:os';
+import { linked } from '../../core/deadline.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import { createBufferPool } from '../chunk/chunks.ts';
+import type { Cutter } from '../chunk/cutter.ts';
+import { createFastCdc, fileChunkSizes, gearTable } from '../chunk/fast-cdc.ts';
+import type { Repository, Snapshot } from '../repository.ts';
+import { timeToNs } from '../tree/time.ts';
+import { createContentSaver } from './content.ts';
+import { createIssueList, type BackupIssue } from './issues.ts';
+import { layOut } from './layout.ts';
+import { createSelection, type SelectionOptions } from './selection.ts';
+import { snapshotDocument } from './snapshot-document.ts';
+import { openSystemCalls } from './system.ts';
+import { createTally, type BackupSummary } from './tally.ts';
+import { TreeSaver } from './tree-saver.ts';
+
+export interface BackupFilesOptions {
+  /** At least one. */
+  readonly paths: readonly string[];
+  /** Stored as seen from here, as `restic backup` does with relative paths; absolute when absent. */
+  readonly base?: string;
+  /** Files unchanged since it are not read. Default: the latest snapshot of the same host and paths; `none`: all are read. */
+  readonly parent?: Snapshot | 'none';
+  readonly tags?: readonly string[];
+  /** Default: this machine's. */
+  readonly host?: string;
+  readonly select?: SelectionOptions;
+  readonly withAccessTimes?: boolean;
+  /** Makes no snapshot when its tree would be the parent's. */
+  readonly skipIfUnchanged?: boolean;
+  /** How a file is cut. Default: FastCDC. */
+  readonly cutterFor?: (path: string, sizeBytes: number) => Cutter;
+  readonly filesAtOnceMax?: number;
+  readonly onProgress?: (summary: BackupSummary) => void;
+  readonly onIssue?: (issue: BackupIssue) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface BackupResult {
+  /** Undefined when nothing had changed and it was to be skipped then. */
+  readonly snapshot: Snapshot | undefined;
+  readonly summary: BackupSummary;
+  /** The first thousand. */
+  readonly issues: readonly BackupIssue[];
+  readonly issueCount: number;
+  /** Whether everything that was to be backed up is in the snapshot; commands end with 3 when it is not, as restic does. */
+  readonly isComplete: boolean;
+}
+
+const filesAtOnceDefault = 4;
+/** Chunks that are being saved beyond those being read. */
+const chunksSavedAtOnceMax = 8;
+
+/**
+ * Makes a snapshot of files and directories. What can not be read is told and left out; the snapshot is made all the same.
+ * @throws BACKUP_SOURCE_MISSING when none of the paths can be read, BACKUP_PATTERN_INVALID, BACKUP_LOCKED, and what the location throws
+ */
+export async function backupFiles(
+  repository: Repository,
+  runtime: Pick<Runtime, 'clock'>,
+  options: BackupFilesOptions,
+): Promise<BackupResult> {
+  const startMs = runtime.clock.wallMs();
+  const host = options.host ?? hostname();
+  const { root, absolutePaths } = layOut(options.paths, options.base);
+  const selection = createSelection(options.select ?? {});
+  const parent = await parentOf(repository, options, host, absolutePaths);
+  const issues = createIssueList(options.onIssue);
+  const tally = createTally();
+  const filesAtOnceMax = options.filesAtOnceMax ?? filesAtOnceDefault;
+
+  await using system = await openSystemCalls();
+  await using writer = await repository.write({ signal: options.signal });
+  using link = linked(options.signal, writer.signal);
+  const pool = createBufferPool(filesAtOnceMax + chunksSavedAtOnceMax, fileChunkSizes.maxBytes);
+  const saver = new TreeSaver({
+    repository,
+    writer,
+    content: createContentSaver(writer, pool, (kind, saved, sizeBytes) => tally.save(kind, saved, sizeBytes)),
+    system,
+    selection,
+    issues,
+    tally,
+    withAccessTimes: options.withAccessTimes ?? false,
+    cutterFor: options.cutterFor ?? fileCutter(repository),
+    trustedBeforeNs: parent === undefined ? 0n : startNsOf(parent),
+    filesAtOnceMax,
+    onItem: () => options.onProgress?.(tally.summary),
+    signal: link.signal,
+  });
+  const tree = await saver.saveLayout(root, parent?.tree);
+  if (tree === undefined) {
+    throw new HoldfastError(
+      'BACKUP_SOURCE_MISSING',
+      `nothing of ${absolutePaths.join(', ')} can be read: ${issues.told[0]?.message ?? 'it is left out'}`,
+      {
+        hint: 'name what exists and may be read by this user',
+      },
+    );
+  }
+  const result = { summary: tally.summary, issues: issues.told, issueCount: issues.count, isComplete: !issues.isIncomplete };
+  if (options.skipIfUnchanged === true && parent?.tree === tree) return { ...result, snapshot: undefined };
+  const snapshot = await writer.saveSnapshot(
+    snapshotDocument({
+      timeMs: startMs,
+      startMs,
+      endMs: runtime.clock.wallMs(),
+      tree,
+      paths: absolutePaths,
+      hostname: host,
+      tags: options.tags ?? [],
+      excludes: options.select?.exclude ?? [],
+      parent: parent?.id,
+      summary: result.summary,
+    }),
+  );
+  return { ...result, snapshot };
+}
+
+/** FastCDC with the repository's own table. Those that share a polynomial find each other's blobs, with restic's chunker and with this one. */
+export function fileCutter(repository: Repository): () => Cutter {
+  const gear = gearTable(repository.chunkerPolynomial);
+  return () => createFastCdc(gear);
+}
+
+/** The latest snapshot of a host that has exactly these paths. */
+export async function findParent(
+  repository: Repository,
+  { host, paths, signal }: { readonly host: string; readonly paths: readonly string[]; readonly signal: AbortSignal },
+): Promise<Snapshot | undefined> {
+  const wanted = JSON.stringify(paths.toSorted());
+  let latest: Snapshot | undefined;
+  for await (const snapshot of repository.snapshots({ signal })) {
+    if (snapshot.hostname !== host || JSON.stringify(snapshot.paths.toSorted()) !== wanted) continue;
+    if (latest === undefined || snapshot.timeMs > latest.timeMs) latest = snapshot;
+  }
+  return latest;
+}
+
+async function parentOf(
+  repository: Repository,
+  { parent, signal }: BackupFilesOptions,
+  host: string,
+  paths: readonly string[],
+): Promise<Snapshot | undefined> {
+  if (parent === 'none') return undefined;
+  return parent ?? findParent(repository, { host, paths, signal });
+}
+
+function startNsOf(snapshot: Snapshot): bigint {
+  return timeToNs(snapshot.time);
+}

@@ -1,0 +1,67 @@
+import * as fs from 'node:fs';
+import { promisify } from 'node:util';
+import { nameFromBytes } from '../tree/name.ts';
+import { fsPath } from './path.ts';
+
+// Plain descriptors: an object for each handle costs as much as reading a small file does.
+
+const openFile = promisify(fs.open);
+const lstat = promisify(fs.lstat) as (path: string | Buffer, options: { bigint: true }) => Promise<fs.BigIntStats>;
+const fstat = promisify(fs.fstat) as (fd: number, options: { bigint: true }) => Promise<fs.BigIntStats>;
+const readdir = promisify(fs.readdir) as (path: string | Buffer, options: { encoding: 'buffer' }) => Promise<Buffer[]>;
+const readlink = promisify(fs.readlink) as (path: string | Buffer, options: { encoding: 'buffer' }) => Promise<Buffer>;
+
+export const close: (fd: number) => Promise<void> = promisify(fs.close);
+
+export function look(path: string): Promise<fs.BigIntStats> {
+  return lstat(fsPath(path), { bigint: true });
+}
+
+export function lookAt(fd: number): Promise<fs.BigIntStats> {
+  return fstat(fd, { bigint: true });
+}
+
+/** In no order. */
+export async function listDirectory(path: string): Promise<string[]> {
+  return (await readdir(fsPath(path), { encoding: 'buffer' })).map(nameFromBytes);
+}
+
+export async function readLink(path: string): Promise<string> {
+  return nameFromBytes(await readlink(fsPath(path), { encoding: 'buffer' }));
+}
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOATIME } = fs.constants;
+
+/**
+ * For reading, without leaving a trace in the time of access where the file is ours. Never through a symbolic link, and without waiting for
+ * a writer should it be a FIFO by now: look at what was opened.
+ */
+export async function openForReading(path: string): Promise<number> {
+  const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+  try {
+    return await openFile(fsPath(path), flags | (O_NOATIME ?? 0));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error;
+    return openFile(fsPath(path), flags);
+  }
+}
+
+export function openWith(path: string, flags: number, mode: number): Promise<number> {
+  return openFile(fsPath(path), flags, mode);
+}
+
+/** At least one byte, less than asked for only when the system gave less; 0 at the end. */
+export function readAt(fd: number, into: Buffer, offset: number, sizeBytes: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.read(fd, into, offset, sizeBytes, position, (error, count) => (error === null ? resolve(count) : reject(error))),
+  );
+}
+
+/** All of it. */
+export async function writeAt(fd: number, data: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < data.length;) {
+    at += await new Promise<number>((resolve, reject) =>
+      fs.write(fd, data, at, data.length - at, position + at, (error, count) => (error === null ? resolve(count) : reject(error))),
+    );
+  }
+}

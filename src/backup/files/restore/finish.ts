@@ -1,0 +1,106 @@
+import * as fs from 'node:fs/promises';
+import { joinTreePath, walkTree } from '../../browse/walk.ts';
+import type { BlobId, Repository } from '../../repository.ts';
+import { compareNames } from '../../tree/name.ts';
+import type { TreeNode } from '../../tree/node.ts';
+import { listDirectory } from '../fs.ts';
+import { mapAtOnce } from '../gate.ts';
+import { codeOf, fsPath, joinPath } from '../path.ts';
+import { makeSpecial, restoreMetadata, type MetadataOptions } from './metadata.ts';
+import type { RestoreSelection } from './select.ts';
+import { isHostileName, soundNodes, type Survey } from './survey.ts';
+import { unfinishedMark } from './target.ts';
+
+export interface FinishOptions extends MetadataOptions {
+  readonly repository: Repository;
+  readonly tree: BlobId;
+  readonly targetOf: (path: string) => string;
+  readonly survey: Survey;
+  /** Files whose contents are there. */
+  readonly whole: ReadonlySet<string>;
+  readonly select: RestoreSelection;
+  /** Nothing was in the target before. */
+  readonly isNew: boolean;
+  readonly removeOthers: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface FinishResult {
+  readonly specials: number;
+  readonly removed: number;
+}
+
+const entriesAtOnceMax = 16;
+
+/**
+ * The second way through a snapshot, when all contents are written: further names of files, links and devices, then metadata; those of a
+ * directory when nothing more changes in it.
+ */
+export async function finish(options: FinishOptions): Promise<FinishResult> {
+  const { repository, tree, select, survey, issues, targetOf, signal } = options;
+  let specials = 0;
+  let removed = 0;
+  const silent = { ...issues, add: () => undefined };
+  const into = (path: string, node: TreeNode): boolean => !isHostileName(node.name) && select(path).below && survey.directories.has(path);
+  for await (const { phase, path: directory, node: own, nodes } of walkTree(repository, tree, { into, signal })) {
+    if (phase === 'leave') {
+      if (own !== undefined) await restoreMetadata(targetOf(directory), directory, own, options.isNew, options);
+      continue;
+    }
+    const sound = soundNodes(directory, nodes, silent);
+    if (options.removeOthers) removed += await removeOthers(directory, sound, options);
+    const entries = sound.filter((node) => node.type !== 'dir' && select(joinTreePath(directory, node.name)).selected);
+    const made = await mapAtOnce(entries, entriesAtOnceMax, async (node) => {
+      const path = joinTreePath(directory, node.name);
+      try {
+        return await finishEntry(path, node, options);
+      } catch (error) {
+        issues.addError(path, error);
+        return false;
+      }
+    });
+    specials += made.filter(Boolean).length;
+  }
+  return { specials, removed };
+}
+
+/** Whether something was made that is no file. */
+async function finishEntry(path: string, node: TreeNode, options: FinishOptions): Promise<boolean> {
+  const { survey, whole, targetOf } = options;
+  const target = targetOf(path);
+  if (node.type !== 'file') {
+    const isMade = await makeSpecial(target, path, node, options);
+    if (isMade) await restoreMetadata(target, path, node, true, options);
+    return isMade;
+  }
+  const first = survey.hardLinks.get(path);
+  if (first === undefined) {
+    if (whole.has(path)) await restoreMetadata(target, path, node, options.isNew, options);
+  } else if (whole.has(first)) {
+    await fs.rm(fsPath(target), { force: true });
+    await fs.link(fsPath(targetOf(first)), fsPath(target));
+    // The first name's metadata may be written later than this or earlier: they are the same.
+  } else options.issues.add({ path, kind: 'unwritable', message: `it is a further name of ${first}, which could not be restored` });
+  return false;
+}
+
+/** What is in a directory of the target and not in that of the snapshot. */
+async function removeOthers(directory: string, nodes: readonly TreeNode[], { targetOf, select, issues }: FinishOptions): Promise<number> {
+  const wanted = new Set(nodes.map((node) => node.name));
+  let removed = 0;
+  const names = await listDirectory(targetOf(directory)).catch((error: unknown) => {
+    if (codeOf(error) === '') throw error;
+    return [];
+  });
+  for (const name of names.toSorted(compareNames)) {
+    const path = joinTreePath(directory, name);
+    if (wanted.has(name) || (directory === '/' && name === unfinishedMark) || !select(path).selected) continue;
+    try {
+      await fs.rm(fsPath(joinPath(targetOf(directory), name)), { recursive: true, force: true });
+      removed += 1;
+    } catch (error) {
+      issues.addError(path, error);
+    }
+  }
+  return removed;
+}

@@ -1,0 +1,297 @@
+import type { BigIntStats } from 'node:fs';
+import type { BlobId, Repository, RepositoryWriter } from '../repository.ts';
+import type { Cutter } from '../chunk/cutter.ts';
+import { compareNames } from '../tree/name.ts';
+import type { ExtendedAttribute, TreeNode } from '../tree/node.ts';
+import { decodeTree, encodeTree } from '../tree/tree.ts';
+import type { ContentSaver, SavedContent } from './content.ts';
+import { close, listDirectory, look, lookAt, openForReading, readAt, readLink } from './fs.ts';
+import { createGate, mapAtOnce, settle, type Gate } from './gate.ts';
+import type { IssueList } from './issues.ts';
+import type { Layout } from './layout.ts';
+import { isUntouched, nodeOf } from './node-of.ts';
+import { joinPath } from './path.ts';
+import type { Selection } from './selection.ts';
+import type { SystemCalls } from './system.ts';
+import { trackItem, type Tally } from './tally.ts';
+
+export interface TreeSaverOptions {
+  readonly repository: Repository;
+  readonly writer: RepositoryWriter;
+  readonly content: ContentSaver;
+  readonly system: SystemCalls | undefined;
+  readonly selection: Selection;
+  readonly issues: IssueList;
+  readonly tally: Tally;
+  readonly withAccessTimes: boolean;
+  readonly cutterFor: (path: string, sizeBytes: number) => Cutter;
+  /** What was changed since then (nanoseconds since 1970-01-01 UTC) may have been read half by the parent: it is read again. */
+  readonly trustedBeforeNs: bigint;
+  readonly filesAtOnceMax: number;
+  readonly onItem: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** As many directories are gone through at once; more are done one after another. */
+const directoriesAtOnceMax = 4;
+const looksAtOnceMax = 32;
+/** Files that say they are empty are read all the same (as /proc has them), and such as grow meanwhile, up to this. */
+const beyondSizeBytesMax = 64 * 1024 * 1024;
+
+/** A directory's way down from the path that was given. */
+interface Place {
+  readonly path: string;
+  readonly device: bigint;
+  readonly rootDevice: bigint;
+}
+
+interface ReadFile extends SavedContent {
+  /** When it was opened, before the first byte was read. */
+  readonly stats: BigIntStats;
+}
+
+interface Found {
+  readonly name: string;
+  readonly path: string;
+  readonly stats: BigIntStats;
+  readonly before: TreeNode | undefined;
+}
+
+/** Saves directories and what is in them as trees. */
+export class TreeSaver {
+  readonly #options: TreeSaverOptions;
+  readonly #files: Gate;
+  readonly #directories: Gate;
+  /** Contents of files with several names, by device and inode: each is read once. */
+  readonly #linked = new Map<string, Promise<ReadFile>>();
+
+  constructor(options: TreeSaverOptions) {
+    this.#options = options;
+    this.#files = createGate(options.filesAtOnceMax);
+    this.#directories = createGate(directoriesAtOnceMax);
+  }
+
+  /** The tree of a layout; undefined when none of its paths could be read. */
+  async saveLayout(layout: Layout, before: BlobId | undefined): Promise<BlobId | undefined> {
+    if (layout.children === undefined) {
+      const stats = await look(layout.path);
+      return this.#saveDirectory({ path: layout.path, device: stats.dev, rootDevice: stats.dev }, before);
+    }
+    const known = await this.#nodesBefore(before);
+    const nodes: TreeNode[] = [];
+    for (const name of [...layout.children.keys()].toSorted(compareNames)) {
+      const node = await this.#saveLaidOut(name, layout.children.get(name) as Layout, known?.get(name));
+      if (node !== undefined) nodes.push(node);
+    }
+    return nodes.length === 0 ? undefined : this.#saveTree(nodes);
+  }
+
+  async #saveLaidOut(name: string, layout: Layout, before: TreeNode | undefined): Promise<TreeNode | undefined> {
+    const { issues } = this.#options;
+    let stats: BigIntStats;
+    try {
+      stats = await look(layout.path);
+    } catch (error) {
+      issues.addError(layout.path, error);
+      return undefined;
+    }
+    const found: Found = { name, path: layout.path, stats, before };
+    const [attributes] = await this.#attributesOf([found]);
+    if (layout.children === undefined) {
+      const entry = await this.#begin(found, attributes ?? [], stats.dev);
+      return entry?.done;
+    }
+    const subtree = await this.saveLayout(layout, before?.subtree);
+    if (subtree === undefined) return undefined;
+    return this.#finishDirectory(found, attributes ?? [], subtree);
+  }
+
+  async #saveDirectory(place: Place, before: BlobId | undefined): Promise<BlobId> {
+    const { selection, signal } = this.#options;
+    signal.throwIfAborted();
+    const names = (await listDirectory(place.path)).toSorted(compareNames);
+    const marks = await selection.marksOf(place.path, names);
+    const taken = (marks.length > 0 ? marks : names).filter((name) => selection.takesName(joinPath(place.path, name)));
+    const known = await this.#nodesBefore(before);
+    const found = await this.#lookAtAll(place, taken, known);
+    const attributes = await this.#attributesOf(found);
+    const entries: Promise<TreeNode | undefined>[] = [];
+    try {
+      for (const [index, one] of found.entries()) {
+        signal.throwIfAborted();
+        const entry = await this.#begin(one, attributes[index] ?? [], place.rootDevice);
+        if (entry === undefined) continue;
+        // Looked at when all are under way; until then its failure is nobody's.
+        entry.done.catch(() => undefined);
+        entries.push(entry.done);
+      }
+    } catch (error) {
+      await Promise.allSettled(entries);
+      throw error;
+    }
+    const nodes = await settle(entries);
+    return this.#saveTree(nodes.filter((node) => node !== undefined));
+  }
+
+  async #lookAtAll(place: Place, names: readonly string[], known: ReadonlyMap<string, TreeNode> | undefined): Promise<Found[]> {
+    const { selection, issues } = this.#options;
+    const found = await mapAtOnce(names, looksAtOnceMax, async (name): Promise<Found | undefined> => {
+      const path = joinPath(place.path, name);
+      try {
+        const stats = await look(path);
+        return selection.takes(stats, place.rootDevice, place.device) ? { name, path, stats, before: known?.get(name) } : undefined;
+      } catch (error) {
+        issues.addError(path, error);
+        return undefined;
+      }
+    });
+    return found.filter((one) => one !== undefined);
+  }
+
+  /** Attributes change the time of change: those of an untouched file are known. */
+  async #attributesOf(found: readonly Found[]): Promise<(readonly ExtendedAttribute[])[]> {
+    const { system, issues } = this.#options;
+    const touched = found.filter((one) => !this.#isKnown(one));
+    const outcomes = (await system?.readAttributes(touched.map(({ path }) => path))) ?? [];
+    const read = new Map(touched.map((one, index) => [one, outcomes[index]]));
+    return found.map((one) => {
+      const outcome = read.get(one);
+      if (outcome === undefined) return this.#isKnown(one) ? (one.before?.extendedAttributes ?? []) : [];
+      if (outcome.errno !== 0 && !harmless.has(outcome.errno)) {
+        issues.add({ path: one.path, kind: 'unreadable', message: `its extended attributes can not be read (errno ${outcome.errno})` });
+      }
+      return outcome.value ?? [];
+    });
+  }
+
+  #isKnown({ stats, before }: Found): boolean {
+    return before !== undefined && stats.ctimeNs < this.#options.trustedBeforeNs && isUntouched(stats, before);
+  }
+
+  /** Resolves when the entry is under way, which waits for a place; nothing for what is not backed up. */
+  async #begin(
+    found: Found,
+    attributes: readonly ExtendedAttribute[],
+    rootDevice: bigint,
+  ): Promise<{ done: Promise<TreeNode | undefined> } | undefined> {
+    const { stats } = found;
+    if (stats.isSocket()) return undefined;
+    if (stats.isDirectory()) {
+      const save = (): Promise<TreeNode | undefined> =>
+        this.#guard(found.path, () => this.#saveSubdirectory(found, attributes, rootDevice));
+      if (this.#directories.isFree) return this.#directories.enter(save);
+      const node = await save();
+      return { done: Promise.resolve(node) };
+    }
+    if (!stats.isFile()) return { done: this.#guard(found.path, () => this.#finishOther(found, attributes)) };
+    if (this.#isKnown(found) && this.#hasContent(found.before as TreeNode)) return { done: this.#finishUnmodified(found, attributes) };
+    return this.#files.enter(() => this.#guard(found.path, () => this.#saveFile(found, attributes)));
+  }
+
+  /** An error of the system costs one file, not the snapshot. */
+  async #guard(path: string, work: () => Promise<TreeNode | undefined>): Promise<TreeNode | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      this.#options.issues.addError(path, error);
+      return undefined;
+    }
+  }
+
+  async #saveSubdirectory(found: Found, attributes: readonly ExtendedAttribute[], rootDevice: bigint): Promise<TreeNode> {
+    const subtree = await this.#saveDirectory({ path: found.path, device: found.stats.dev, rootDevice }, found.before?.subtree);
+    return this.#finishDirectory(found, attributes, subtree);
+  }
+
+  async #finishDirectory(found: Found, attributes: readonly ExtendedAttribute[], subtree: BlobId): Promise<TreeNode> {
+    const node = { ...(await this.#nodeOf(found, attributes)), subtree };
+    trackItem(this.#options.tally, 'dir', found.before, found.before?.subtree === subtree, 0);
+    this.#options.onItem();
+    return node;
+  }
+
+  async #finishOther(found: Found, attributes: readonly ExtendedAttribute[]): Promise<TreeNode> {
+    const linkTarget = found.stats.isSymbolicLink() ? await readLink(found.path) : undefined;
+    return this.#nodeOf(found, attributes, linkTarget);
+  }
+
+  async #finishUnmodified(found: Found, attributes: readonly ExtendedAttribute[]): Promise<TreeNode> {
+    const node = await this.#nodeOf(found, attributes);
+    trackItem(this.#options.tally, 'file', found.before, true, Number(found.stats.size));
+    this.#options.onItem();
+    return { ...node, content: found.before?.content ?? [] };
+  }
+
+  async #saveFile(found: Found, attributes: readonly ExtendedAttribute[]): Promise<TreeNode> {
+    const { stats } = found;
+    const key = `${stats.dev}:${stats.ino}`;
+    let saving = this.#linked.get(key);
+    if (saving === undefined || (await saving).stats.ctimeNs !== stats.ctimeNs) {
+      saving = this.#readFile(found.path);
+      if (stats.nlink > 1n) this.#linked.set(key, saving);
+      saving.catch(() => this.#linked.delete(key));
+    }
+    const { content, sizeBytes, stats: opened } = await saving;
+    const node = { ...(await this.#nodeOf({ ...found, stats: opened }, attributes)), content, size: sizeBytes };
+    trackItem(this.#options.tally, 'file', found.before, false, sizeBytes);
+    this.#options.onItem();
+    return node;
+  }
+
+  async #readFile(path: string): Promise<ReadFile> {
+    const { content, issues, cutterFor, signal } = this.#options;
+    const fd = await openForReading(path);
+    try {
+      const stats = await lookAt(fd);
+      if (!stats.isFile()) throw Object.assign(new Error('it is no longer a file'), { code: 'ESTALE' });
+      const sizeBytes = Number(stats.size);
+      const limit = Math.max(sizeBytes, beyondSizeBytesMax);
+      let position = 0;
+      const saved = await content.save(
+        async (into, offset, wanted) => {
+          const got = await readAt(fd, into, offset, Math.min(wanted, limit - position), position);
+          position += got;
+          return got;
+        },
+        cutterFor(path, sizeBytes),
+        signal,
+      );
+      const after = await lookAt(fd);
+      if (after.mtimeNs !== stats.mtimeNs || after.size !== stats.size || saved.sizeBytes !== sizeBytes) {
+        issues.add({ path, kind: 'changed', message: 'it changed while it was read' });
+      }
+      return { ...saved, stats };
+    } finally {
+      await close(fd);
+    }
+  }
+
+  async #nodeOf({ name, stats }: Found, attributes: readonly ExtendedAttribute[], linkTarget?: string): Promise<TreeNode> {
+    const { system, withAccessTimes } = this.#options;
+    const [user, group] = await Promise.all([system?.userName(Number(stats.uid)), system?.groupName(Number(stats.gid))]);
+    return nodeOf({ name, stats, user, group, attributes, withAccessTimes, ...(linkTarget === undefined ? {} : { linkTarget }) });
+  }
+
+  #hasContent(before: TreeNode): boolean {
+    return (before.content ?? []).every((id) => this.#options.repository.has('data', id));
+  }
+
+  async #nodesBefore(id: BlobId | undefined): Promise<ReadonlyMap<string, TreeNode> | undefined> {
+    const { repository, signal } = this.#options;
+    if (id === undefined || !repository.has('tree', id)) return undefined;
+    const nodes = decodeTree(await repository.loadBlob('tree', id, { signal }), `tree ${id}`);
+    return new Map(nodes.map((node) => [node.name, node]));
+  }
+
+  async #saveTree(nodes: readonly TreeNode[]): Promise<BlobId> {
+    const { writer, tally } = this.#options;
+    const document = encodeTree(nodes);
+    const saved = await writer.saveBlob('tree', document);
+    tally.save('tree', saved, document.length);
+    return saved.id;
+  }
+}
+
+/** ENOTSUP: the file system has none. EACCES and EPERM of the list itself: as restic, for directories above the path. */
+const harmless: ReadonlySet<number> = new Set([95]);
