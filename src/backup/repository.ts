@@ -64,6 +64,11 @@ export interface HeldLock extends AsyncDisposable {
   readonly exclusive: boolean;
   /** Aborts with BACKUP_LOCK_LOST when it could not be refreshed in time: whatever relies on it must end at once. */
   readonly signal: AbortSignal;
+  /**
+   * To be called right before something that relies on it becomes visible: a machine that was suspended may have been taken for dead, and no
+   * timer has told it yet. @throws BACKUP_LOCK_LOST
+   */
+  confirm(): Promise<void>;
 }
 
 /** An open repository: keys known, index loaded. Calls may run at once. */

@@ -1,3 +1,4 @@
+import { owned } from '../documents/bytes.ts';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 
 /** Of 1 to 22: beyond it, time grows much faster than size shrinks. */
@@ -5,7 +6,7 @@ const level = 3;
 /** Bytes of a buffer that grows when the size of a result is not known. */
 const unknownChunkBytes = 256 * 1024;
 
-/** zstd (RFC 8878). The result may share its buffer with nothing else. */
+/** zstd (RFC 8878). */
 export function compress(plain: Uint8Array): Uint8Array<ArrayBuffer> {
   const packed = zstdCompressSync(plain, {
     params: { [constants.ZSTD_c_compressionLevel]: level },
@@ -25,5 +26,5 @@ export function decompress(packed: Uint8Array, plainBytesMax: number, plainBytes
     maxOutputLength: Math.max(plainBytesMax, 1),
     chunkSize: Math.max(64, plainBytes ?? Math.min(plainBytesMax, unknownChunkBytes)),
   });
-  return plain;
+  return owned(plain);
 }

@@ -48,6 +48,10 @@ export class BlobTable {
     return words + this.#slots.byteLength + this.#packOrdinals.memoryBytes;
   }
 
+  hasPack(packId: FileId): boolean {
+    return this.#packOrdinals.find(packId, (ordinal) => this.packId(ordinal)) >= 0;
+  }
+
   /** Adds a blob of a pack, unless that very entry is there. */
   add(packId: FileId, entry: PackEntry): void {
     const pack = this.#packOrdinal(packId);
@@ -221,6 +225,13 @@ class PackOrdinals {
 
   get memoryBytes(): number {
     return this.#slots.byteLength;
+  }
+
+  /** -1 when it is not there. */
+  find(id: FileId, idOf: (ordinal: number) => FileId): number {
+    let slot = this.#slotOf(id);
+    while (this.#slots[slot] !== 0 && idOf(this.#slots[slot]! - 1) !== id) slot = (slot + 1) % this.#slots.length;
+    return this.#slots[slot]! - 1;
   }
 
   of(id: FileId, count: number, idOf: (ordinal: number) => FileId, append: () => void): number {

@@ -1,6 +1,7 @@
 // The work that takes processor time, as pure functions of what they are given: run on a worker thread, or in place when it is little.
 import { compress, decompress } from '../crypto/compression.ts';
 import { seal, sealBytes, type SealingKey, unseal } from '../crypto/seal.ts';
+import type { OwnBytes } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
 import { sha256 } from '../documents/ids.ts';
 import { openDocument } from '../documents/sealed.ts';
@@ -8,9 +9,6 @@ import { decodeIndex, type IndexedPack } from '../index/index-file.ts';
 import { encodeHeader, type PackEntry } from '../pack/header.ts';
 import { inspectPack, type PackFault } from '../pack/inspect.ts';
 import type { BlobId, FileId } from '../repository.ts';
-
-/** Bytes that own their buffer, so that they can be handed over. */
-export type OwnBytes = Uint8Array<ArrayBuffer>;
 
 /** A blob as it is stored, and what is needed to open it. */
 export interface StoredBlob {

@@ -1,0 +1,110 @@
+import { hasCode, HoldfastError } from '../../core/errors.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import type { CallOptions, Location } from '../../storage/index.ts';
+import type { KdfCost } from '../crypto/kdf.ts';
+import { randomSealingKey } from '../crypto/seal.ts';
+import { type Configuration, decodeConfiguration, encodeConfiguration, newConfiguration } from '../documents/configuration.ts';
+import type { RepositoryFiles } from '../documents/files.ts';
+import { configKey } from '../documents/ids.ts';
+import { openObject, sealDocument } from '../documents/sealed.ts';
+import { MasterIndex } from '../index/master-index.ts';
+import { findKey, noRepository, storeKey } from '../keys/keys.ts';
+import { type Owner, thisProcess } from '../machine/owner.ts';
+import { OpenedRepository } from './opened-repository.ts';
+import { timeFromMs } from '../tree/time.ts';
+import { WorkerPool } from '../workers/pool.ts';
+
+const mebibyte = 1024 * 1024;
+/** Packs are closed as soon as they have so many bytes. restic's own limits are 4 and 128 MiB. */
+const packBytesDefault = 16 * mebibyte;
+const packBytesMin = mebibyte;
+const packBytesMax = 128 * mebibyte;
+
+export interface RepositorySecret {
+  readonly password: string;
+}
+
+export interface InitOptions extends RepositorySecret {
+  /** Of the format; 2, unless a restic before 0.14 is to read it. */
+  readonly version?: 1 | 2;
+  /** What a guess at the password is to cost. */
+  readonly kdfCost?: KdfCost;
+  /** Who made the key, when not this process. */
+  readonly owner?: Owner;
+}
+
+export interface OpenOptions extends RepositorySecret {
+  /** Bytes of a pack at which it is stored: larger ones are fewer objects, smaller ones less to read again. 1 to 128 MiB. */
+  readonly packBytes?: number;
+  /** Threads for hashing, compression and encryption; as many as there are cores. 0: all in place. */
+  readonly threads?: number;
+  /** Whose locks they are, when not this process's. */
+  readonly owner?: Owner;
+}
+
+/**
+ * Makes a new, empty repository. The key comes first and `config` last, so that a repository that was cut off is none.
+ * @throws BACKUP_EXISTS, BACKUP_PASSWORD_EMPTY
+ */
+export async function initRepository(
+  location: Location,
+  options: InitOptions,
+  runtime: Runtime,
+  { signal }: CallOptions,
+): Promise<Configuration> {
+  const { password, version = 2, kdfCost, owner = thisProcess() } = options;
+  if ((await location.stat(configKey, { signal })) !== undefined) throw exists(location);
+  const master = randomSealingKey();
+  const configuration = newConfiguration(version);
+  const { hostname, username } = owner;
+  const label = { created: timeFromMs(runtime.clock.wallMs()), hostname, username };
+  await storeKey(location, master, password, label, { signal, cost: kdfCost });
+  const sealed = sealDocument(master, encodeConfiguration(configuration), { compressed: false });
+  try {
+    await location.put(configKey, [sealed], { signal, ifAbsent: true });
+  } catch (error) {
+    throw hasCode(error, 'STORAGE_EXISTS') ? exists(location) : error;
+  }
+  return configuration;
+}
+
+/**
+ * Opens a repository: finds the key that the password fits, reads `config`, loads the index. Writes nothing.
+ * @throws BACKUP_NO_REPOSITORY, BACKUP_PASSWORD_WRONG, BACKUP_VERSION_UNKNOWN, BACKUP_DAMAGED
+ */
+export async function openRepository(
+  location: Location,
+  options: OpenOptions,
+  runtime: Runtime,
+  { signal }: CallOptions,
+): Promise<OpenedRepository> {
+  const { password, packBytes = packBytesDefault, threads, owner = thisProcess() } = options;
+  if (!(packBytes >= packBytesMin && packBytes <= packBytesMax)) throw new RangeError(`packs have 1 to 128 MiB, not ${packBytes} bytes`);
+  const sealed = await getConfig(location, { signal });
+  const { master: key, id: keyId } = await findKey(location, password, { signal });
+  const configuration = decodeConfiguration(openObject(key, sealed, 'config'));
+  const files: RepositoryFiles = { location, key, version: configuration.version };
+  const pool = new WorkerPool(key, threads);
+  try {
+    const index = new MasterIndex(files, pool);
+    await index.refresh({ signal });
+    return new OpenedRepository({ files, index, pool, runtime, owner, configuration, keyId, packBytes });
+  } catch (error) {
+    await pool[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function getConfig(location: Location, options: CallOptions): Promise<Uint8Array> {
+  try {
+    return await location.get(configKey, options);
+  } catch (error) {
+    throw hasCode(error, 'STORAGE_NOT_FOUND') ? noRepository(location) : error;
+  }
+}
+
+function exists(location: Location): HoldfastError {
+  return new HoldfastError('BACKUP_EXISTS', `${location.name} holds a repository already`, {
+    hint: 'Use it, or name another path or prefix for a new one; nothing was changed.',
+  });
+}
