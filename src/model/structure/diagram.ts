@@ -1,5 +1,6 @@
-import { Bdd, NodesExhausted } from './bdd.ts';
+import { Bdd } from './bdd.ts';
 import type { Graph } from './graph.ts';
+import { NodesExhausted } from './node-table.ts';
 import { leafOrders } from './order.ts';
 import { gateAt, type Part } from './part.ts';
 
@@ -11,7 +12,10 @@ export interface Diagram {
   readonly level: Int32Array;
   readonly low: Int32Array;
   readonly high: Int32Array;
+  /** Never complemented: with all leaves false the function is false. */
   readonly root: number;
+  /** Whether the gate is the negation of this function. */
+  readonly turned: boolean;
   /** What each level stands for: ids of events and modules. */
   readonly leaves: readonly number[];
 }
@@ -21,23 +25,25 @@ const NODES_FIRST = 1 << 12;
 
 /**
  * The diagram of a part, by whichever order makes it with the fewest nodes under way: all are tried with few, then with more.
+ *
+ * @param turned modules inside whose diagrams are the negation of their gates
  * @returns undefined when none makes it with `nodesMax`
  */
-export function diagramOf(graph: Graph, part: Part, nodesMax: number): Diagram | undefined {
+export function diagramOf(graph: Graph, part: Part, turned: ReadonlySet<number>, nodesMax: number): Diagram | undefined {
   const orders = leafOrders(graph, part);
   for (let budget = Math.min(NODES_FIRST, nodesMax); ; budget = Math.min(4 * budget, nodesMax)) {
     for (const order of orders) {
-      const diagram = attempt(graph, part, order, budget);
+      const diagram = attempt(graph, part, turned, order, budget);
       if (diagram !== undefined) return diagram;
     }
     if (budget === nodesMax) return undefined;
   }
 }
 
-function attempt(graph: Graph, part: Part, leaves: readonly number[], nodesMax: number): Diagram | undefined {
+function attempt(graph: Graph, part: Part, turned: ReadonlySet<number>, leaves: readonly number[], nodesMax: number): Diagram | undefined {
   try {
     const bdd = new Bdd(nodesMax);
-    return finished(bdd, edgeOf(bdd, graph, part, leaves), leaves);
+    return finished(bdd, edgeOf(bdd, graph, part, turned, leaves), leaves);
   } catch (error) {
     if (error instanceof NodesExhausted) return undefined;
     throw error;
@@ -48,8 +54,8 @@ function attempt(graph: Graph, part: Part, leaves: readonly number[], nodesMax: 
 const GARBAGE_FACTOR = 2;
 const NODES_WITHOUT_COLLECTION = 1 << 12;
 
-function edgeOf(bdd: Bdd, graph: Graph, part: Part, leaves: readonly number[]): number {
-  const edges = new Map(leaves.map((id, level) => [id, bdd.variable(level)]));
+function edgeOf(bdd: Bdd, graph: Graph, part: Part, turned: ReadonlySet<number>, leaves: readonly number[]): number {
+  const edges = new Map(leaves.map((id, level) => [id, bdd.variable(level) ^ (turned.has(id) ? 1 : 0)]));
   const variables = [...edges.values()];
   const uses = new Map<number, number>();
   for (const id of part.gates) for (const literal of gateAt(graph, id).of) uses.set(literal >> 1, (uses.get(literal >> 1) ?? 0) + 1);
@@ -111,7 +117,8 @@ function finished(bdd: Bdd, root: number, leaves: readonly number[]): Diagram {
     level: new Int32Array(nodes.length + 1),
     low: new Int32Array(nodes.length + 1),
     high: new Int32Array(nodes.length + 1),
-    root: place.get(root & ~1)! | (root & 1),
+    root: place.get(root & ~1)!,
+    turned: (root & 1) === 1,
     leaves,
   };
   diagram.level[0] = leaves.length;

@@ -26,11 +26,11 @@ export class Differences {
   readonly #rising: boolean;
   readonly #known = new Map<number, number>();
 
-  constructor(diagram: Diagram, leaves: readonly Probability[], values: NodeValues) {
+  constructor(diagram: Diagram, rising: boolean, leaves: readonly Probability[], values: NodeValues) {
     this.#diagram = diagram;
     this.#leaves = leaves;
     this.#values = values;
-    this.#rising = isRising(diagram);
+    this.#rising = rising;
   }
 
   of(node: number): Difference {
@@ -93,9 +93,4 @@ export class Differences {
 
 function keyOf(f: number, g: number): number {
   return f * EDGES_MAX + g;
-}
-
-/** Whether no node's function falls where a variable rises: with plain low sides, nothing is complemented but the constant. */
-function isRising({ high, root }: Diagram): boolean {
-  return (root & 1) === 0 && high.every((edge) => (edge & 1) === 0 || edge === 1);
 }

@@ -40,3 +40,8 @@ function partOf(graph: Graph, id: number, isModule: ReadonlySet<number>): Part {
 export function gateAt(graph: Graph, id: number): Gate {
   return graph.gates[id - graph.variables - 1]!;
 }
+
+/** All below a gate as one part. */
+export function wholePart(graph: Graph, top: number): Part {
+  return partOf(graph, top >> 1, new Set());
+}

@@ -47,10 +47,10 @@ export interface Influence {
  * Source: Dutuit, Rauzy: Efficient algorithms to assess component and gate importance in fault tree analysis, Reliability Engineering and System
  * Safety 72 (2001), with sums over crossing edges in the place of subtractions.
  */
-export function influences(diagram: Diagram, leaves: readonly Probability[], values: NodeValues): Influence[] {
+export function influences(diagram: Diagram, rising: boolean, leaves: readonly Probability[], values: NodeValues): Influence[] {
   const { level, low, high, root } = diagram;
   const count = leaves.length;
-  const differences = new Differences(diagram, leaves, values);
+  const differences = new Differences(diagram, rising, leaves, values);
   // Mass of the paths to each node, by whether the function is that of the node or its negation there.
   const plain = new Float64Array(level.length);
   const turned = new Float64Array(level.length);

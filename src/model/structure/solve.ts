@@ -5,6 +5,7 @@ import type { EventState, When } from './event.ts';
 import { partsOf, type Part } from './part.ts';
 import { certain, impossible, mixed, type Probability } from './probability.ts';
 import { influences, nodeValues, valueOf, type Influence } from './quantify.ts';
+import { isRising, isWithoutNegation } from './rising.ts';
 import type { Structure } from './structure.ts';
 
 /** Nodes that the diagram of one module may have while it is made: a few hundred megabytes. */
@@ -19,11 +20,15 @@ export interface SolveOptions {
 export interface SolvedStructure {
   readonly compiled: Compiled;
   readonly modules: readonly SolvedPart[];
+  /** Whether a failing part never brings the system back. */
+  readonly coherent: boolean;
 }
 
 export interface SolvedPart {
   readonly part: Part;
   readonly diagram: Diagram;
+  /** Whether the diagram's function only rises with its leaves. */
+  readonly rising: boolean;
 }
 
 /**
@@ -32,12 +37,16 @@ export interface SolvedPart {
  */
 export function solveStructure(structure: Structure, { nodesMax = NODES_MAX }: SolveOptions = {}): SolvedStructure {
   const compiled = compile(structure);
+  const simple = isWithoutNegation(compiled);
+  const turned = new Set<number>();
   const modules = partsOf(compiled.graph, compiled.top).map((part) => {
-    const diagram = diagramOf(compiled.graph, part, nodesMax);
+    const diagram = diagramOf(compiled.graph, part, turned, nodesMax);
     if (diagram === undefined) throw tooLarge(part, nodesMax);
-    return { part, diagram };
+    if (diagram.turned) turned.add(part.id);
+    return { part, diagram, rising: simple || isRising(diagram) };
   });
-  return { compiled, modules };
+  const coherent = simple || (!negates(compiled, modules) && modules.every(({ rising }) => rising));
+  return { compiled, modules, coherent };
 }
 
 /** Probabilities of everything in a structure at one time. */
@@ -64,27 +73,33 @@ export function evaluate(solved: SolvedStructure, when: When): Evaluation {
 /** With states of the events given, in the order of `compiled.events`. */
 export function evaluateWith({ compiled, modules }: SolvedStructure, events: readonly EventState[]): Evaluation {
   const known: Probability[] = [impossible, ...events];
-  const values = modules.map(({ part, diagram }) => {
+  const values = modules.map(({ part, diagram, rising }) => {
     const leaves = diagram.leaves.map((id) => known[id]!);
     const nodes = nodeValues(diagram, leaves);
     known[part.id] = valueOf(nodes, diagram.root);
-    return { part, diagram, leaves, nodes };
+    return { part, diagram, rising, leaves, nodes };
   });
   const of = known[compiled.top >> 1]!;
-  const top = (compiled.top & 1) === 0 ? of : { q: of.a, a: of.q };
+  const negated = negates(compiled, modules);
+  const top = negated ? { q: of.a, a: of.q } : of;
   return {
     top,
     events,
     influences: () => {
-      const ofTop = new Map<number, Influence>([[compiled.top >> 1, (compiled.top & 1) === 0 ? itself : opposite]]);
-      for (const { part, diagram, leaves, nodes } of values.toReversed()) {
+      const ofTop = new Map<number, Influence>([[compiled.top >> 1, negated ? opposite : itself]]);
+      for (const { part, diagram, rising, leaves, nodes } of values.toReversed()) {
         const whole = ofTop.get(part.id)!;
-        for (const [level, inside] of influences(diagram, leaves, nodes).entries())
+        for (const [level, inside] of influences(diagram, rising, leaves, nodes).entries())
           ofTop.set(diagram.leaves[level]!, through(whole, inside));
       }
       return events.map((_, index) => ofTop.get(index + 1) ?? { ifTrue: top, ifFalse: top, raises: 0, lowers: 0 });
     },
   };
+}
+
+/** Whether the system fails where the last diagram's function is false. */
+function negates({ top }: Compiled, modules: readonly SolvedPart[]): boolean {
+  return ((top & 1) === 1) !== (modules.at(-1)?.diagram.turned ?? false);
 }
 
 const itself: Influence = { ifTrue: certain, ifFalse: impossible, raises: 1, lowers: 0 };
