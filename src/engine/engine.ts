@@ -1,5 +1,6 @@
 import type { Account } from '../core/processes.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
+import type { WalSource } from '../core/wal-source.ts';
 
 /**
  * How far a member's data reaches. Ordered by timeline, then LSN. An engine without a history of its own (process) is at {0, 0n}.
@@ -90,6 +91,8 @@ export interface Engine extends AsyncDisposable {
   readonly capabilities: EngineCapabilities;
   /** Where the others reach it. */
   readonly address: MemberAddress;
+  /** Its log of changes, for copies of it; left out where there is none. */
+  readonly wal?: WalSource;
 
   /** Takes over a server that runs already on our data (left by an earlier agent); does nothing otherwise. Never starts one. */
   adopt(options: { signal: AbortSignal }): Promise<void>;

@@ -35,6 +35,7 @@ import { retain } from './retain.ts';
 import { Server } from './server.ts';
 import { moveTablespacesAside } from './tablespaces.ts';
 import { endOfWal } from './wal-end.ts';
+import { PostgresWal } from './wal-stream.ts';
 
 /** A checkpoint of all memory may take a slow disk long. */
 const checkpointMsMax = 300_000;
@@ -45,6 +46,7 @@ const finalPollMs = 2;
 export class PostgresEngine implements Engine {
   readonly capabilities: EngineCapabilities = { kind: 'postgres', replicated: true };
   readonly address: MemberAddress;
+  readonly wal: PostgresWal;
   readonly #member: Member;
   readonly #inspector: Inspector;
 
@@ -52,6 +54,7 @@ export class PostgresEngine implements Engine {
     this.#member = member;
     this.#inspector = new Inspector(member);
     this.address = { node: member.context.node, ...(member.config.advertise ?? member.config.listen) };
+    this.wal = new PostgresWal(member, this.address);
   }
 
   static async open(config: PostgresConfig, context: EngineContext, runtime: MachineRuntime): Promise<PostgresEngine> {

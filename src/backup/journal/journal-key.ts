@@ -1,0 +1,44 @@
+import type { WalRange } from './coverage.ts';
+
+/*
+ * Where the journal of a service lies in a location, beside a restic repository, which takes no notice of it:
+ *   journal/SERVICE/SYSTEM-ID/TTTTTTTT/SSSSSSSSSSSSSSSS-EEEEEEEEEEEEEEEE   WAL of timeline T, bytes S up to and without E
+ *   journal/SERVICE/SYSTEM-ID/history/TTTTTTTT                             the history file of timeline T
+ * with numbers in hexadecimal, so that names sort as what they name.
+ */
+
+const root = 'journal/';
+
+/** Everything of one database. A system identifier is PostgreSQL's, in decimal digits. */
+export function journalPrefix(service: string, systemId: string): string {
+  return `${root}${service}/${systemId}/`;
+}
+
+export function partKey(service: string, systemId: string, { timeline, start, end }: WalRange): string {
+  return `${journalPrefix(service, systemId)}${hex(timeline, 8)}/${hex(start, 16)}-${hex(end, 16)}`;
+}
+
+export function historyKey(service: string, systemId: string, timeline: number): string {
+  return `${journalPrefix(service, systemId)}history/${hex(timeline, 8)}`;
+}
+
+export type JournalKey =
+  | { readonly kind: 'part'; readonly systemId: string; readonly range: WalRange }
+  | { readonly kind: 'history'; readonly systemId: string; readonly timeline: number };
+
+/** Undefined for what is no object of this service's journal. */
+export function parseJournalKey(service: string, key: string): JournalKey | undefined {
+  if (!key.startsWith(`${root}${service}/`)) return undefined;
+  const [, systemId, rest = ''] = /^(\d{1,20})\/(.*)$/.exec(key.slice(root.length + service.length + 1)) ?? [];
+  if (systemId === undefined) return undefined;
+  const [, ended] = /^history\/([0-9a-f]{8})$/.exec(rest) ?? [];
+  if (ended !== undefined) return { kind: 'history', systemId, timeline: Number.parseInt(ended, 16) };
+  const [, timeline, start, end] = /^([0-9a-f]{8})\/([0-9a-f]{16})-([0-9a-f]{16})$/.exec(rest) ?? [];
+  if (timeline === undefined) return undefined;
+  const range = { timeline: Number.parseInt(timeline, 16), start: BigInt(`0x${start}`), end: BigInt(`0x${end}`) };
+  return range.timeline > 0 && range.start < range.end ? { kind: 'part', systemId, range } : undefined;
+}
+
+function hex(value: number | bigint, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
+}

@@ -1,0 +1,216 @@
+import { HoldfastError, hasCode, messageOf } from '../../core/errors.ts';
+import { formatLsn } from '../../core/lsn.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import { parseHistory, type TimelineHistory } from '../../core/timeline.ts';
+import type { WalIdentity, WalSource, WalStream } from '../../core/wal-source.ts';
+import type { Location } from '../../storage/location.ts';
+import type { SealingKey } from '../crypto/seal.ts';
+import { decideResume, mergeRanges, type WalPosition, type WalRange } from './coverage.ts';
+import { encodePart, partBytesMax } from './journal-part.ts';
+import { historyKey, journalPrefix, parseJournalKey, partKey } from './journal-key.ts';
+import { WalBuffer } from './wal-buffer.ts';
+
+/** Pauses after a failure: doubled from the first to the last. */
+const retryMsMin = 500;
+const retryMsMax = 15_000;
+
+export interface JournalOptions {
+  readonly service: string;
+  /** What came within so long is put as one part: what a lost site costs, beside the time that putting takes. */
+  readonly intervalMs: number;
+}
+
+export interface JournalStatus {
+  readonly state: 'starting' | 'running' | 'failing' | 'ended';
+  /** Durable in the location up to here. */
+  readonly stored?: WalPosition;
+  /** When the server sent the last of that, by its clock. */
+  readonly storedSentMs?: number;
+  /** Come, but not stored yet. */
+  readonly lagBytes: number;
+  /** Since when the oldest of that is waiting. */
+  readonly lagMs: number;
+  /** WAL that no part has, found in this run: no recovery passes it; a base backup made after it closes it. */
+  readonly gaps: readonly WalRange[];
+  readonly failure?: string;
+}
+
+/**
+ * Copies a database's WAL, as it is written, into a location, in parts that are never changed. Where it begins is decided by what is stored there
+ * already, so that any number of them may follow each other, on any members, over any change of leaders; two at once write the same bytes
+ * twice, and harm nothing.
+ */
+export class Journal {
+  readonly #source: WalSource;
+  readonly #location: Location;
+  readonly #key: SealingKey;
+  readonly #runtime: Runtime;
+  readonly #options: JournalOptions;
+  readonly #histories = new Set<number>();
+  #systemId = '';
+  #ranges: readonly WalRange[] = [];
+  #gaps: readonly WalRange[] = [];
+  #state: JournalStatus['state'] = 'starting';
+  #stored: WalPosition | undefined;
+  #storedSentMs: number | undefined;
+  #buffer: WalBuffer | undefined;
+  #failure: string | undefined;
+
+  /** @param key the repository's */
+  constructor(source: WalSource, location: Location, key: SealingKey, runtime: Runtime, options: JournalOptions) {
+    this.#source = source;
+    this.#location = location;
+    this.#key = key;
+    this.#runtime = runtime;
+    this.#options = options;
+  }
+
+  status(): JournalStatus {
+    const waitingSinceMs = this.#buffer?.sinceMs;
+    return {
+      state: this.#state,
+      ...(this.#stored && { stored: this.#stored }),
+      ...(this.#storedSentMs !== undefined && { storedSentMs: this.#storedSentMs }),
+      lagBytes: this.#buffer?.sizeBytes ?? 0,
+      lagMs: waitingSinceMs === undefined ? 0 : this.#runtime.clock.monotonicMs() - waitingSinceMs,
+      gaps: this.#gaps,
+      ...(this.#failure !== undefined && { failure: this.#failure }),
+    };
+  }
+
+  /** Until the signal aborts; whatever fails is tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#runtime;
+    let pauseMs = retryMsMin;
+    while (!signal.aborted) {
+      const storedBefore = this.#stored;
+      try {
+        await this.#follow(signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#state = 'failing';
+        this.#failure = messageOf(error);
+        logger.warn('backup.journal.failed', { service: this.#options.service, error: this.#failure });
+      }
+      this.#buffer = undefined;
+      pauseMs = this.#stored === storedBefore ? Math.min(retryMsMax, pauseMs * 2) : retryMsMin;
+      await clock.sleep(pauseMs, signal).catch(() => {});
+    }
+    this.#state = 'ended';
+  }
+
+  /** One connection after another, timeline after timeline, until something fails. */
+  async #follow(signal: AbortSignal): Promise<never> {
+    const identity = await this.#source.identify({ signal });
+    if (identity.systemId !== this.#systemId) await this.#readStored(identity.systemId, signal);
+    const history = await this.#keepHistory(identity.timeline, signal);
+    let from = decideResume(this.#ranges, history) ?? beginOfSegment(identity);
+    for (;;) {
+      // Whatever ends the storing ends the reading too.
+      const stop = new AbortController();
+      await using stream = await this.#open(from, identity, AbortSignal.any([signal, stop.signal]));
+      from = await this.#copy(stream, stop);
+      await this.#keepHistory(from.timeline, signal);
+    }
+  }
+
+  /** What is there from earlier. */
+  async #readStored(systemId: string, signal: AbortSignal): Promise<void> {
+    const ranges: WalRange[] = [];
+    this.#histories.clear();
+    for await (const { key } of this.#location.list(journalPrefix(this.#options.service, systemId), { signal })) {
+      const found = parseJournalKey(this.#options.service, key);
+      if (found?.kind === 'part') ranges.push(found.range);
+      if (found?.kind === 'history') this.#histories.add(found.timeline);
+    }
+    this.#ranges = mergeRanges(ranges);
+    this.#systemId = systemId;
+  }
+
+  /** The histories of a timeline and its ancestors are stored before the first WAL of it: without them nobody could read that. */
+  async #keepHistory(timeline: number, signal: AbortSignal): Promise<TimelineHistory> {
+    if (timeline === 1) return { timeline, ancestors: [] };
+    const text = await this.#source.history(timeline, { signal });
+    const history = parseHistory(timeline, text);
+    if (!this.#histories.has(timeline)) {
+      const key = historyKey(this.#options.service, this.#systemId, timeline);
+      await this.#location.put(key, [Buffer.from(text, 'utf8')], { signal });
+      this.#histories.add(timeline);
+    }
+    return history;
+  }
+
+  /** From there on; from the present on, with a gap on record, where the server has no older WAL any more. */
+  async #open(from: WalPosition, identity: WalIdentity, signal: AbortSignal): Promise<OpenStream> {
+    try {
+      return openStream(await this.#source.stream(from, { signal }), from, signal);
+    } catch (error) {
+      if (!hasCode(error, 'ENGINE_WAL_GONE')) throw error;
+      const present = beginOfSegment(identity);
+      const stream = await this.#source.stream(present, { signal });
+      this.#gaps = [...this.#gaps, { timeline: from.timeline, start: from.lsn, end: present.lsn }];
+      this.#runtime.logger.error('backup.journal.gap', {
+        service: this.#options.service,
+        timeline: from.timeline,
+        from: formatLsn(from.lsn),
+        to: formatLsn(present.lsn),
+      });
+      return openStream(stream, present, signal);
+    }
+  }
+
+  /** Until the timeline ends. @returns where the next one begins */
+  async #copy({ stream, from, signal }: OpenStream, stop: AbortController): Promise<WalPosition> {
+    const buffer = (this.#buffer = new WalBuffer(from, this.#runtime.clock));
+    this.#stored = from;
+    this.#state = 'running';
+    this.#failure = undefined;
+    const storing = this.#store(buffer, stream, signal);
+    storing.catch((error: unknown) => stop.abort(error));
+    try {
+      for (;;) {
+        const event = await stream.next();
+        if (event.kind === 'bytes') await buffer.add(event, signal);
+        if (event.kind !== 'switch') continue;
+        buffer.end();
+        await storing;
+        return { timeline: event.next, lsn: event.lsn };
+      }
+    } finally {
+      stop.abort();
+      await storing.catch(() => {});
+    }
+  }
+
+  async #store(buffer: WalBuffer, stream: WalStream, signal: AbortSignal): Promise<void> {
+    const { service, intervalMs } = this.#options;
+    for (;;) {
+      const cut = await buffer.take({ intervalMs, sizeBytesMax: partBytesMax, signal });
+      if (cut === undefined) return;
+      const { range, sentMs, wal } = cut;
+      const sealed = encodePart({ service, systemId: this.#systemId, range, sentMs, wal }, this.#key);
+      await this.#location.put(partKey(service, this.#systemId, range), [sealed], { signal });
+      buffer.done();
+      this.#ranges = mergeRanges([...this.#ranges, range]);
+      this.#stored = { timeline: range.timeline, lsn: range.end };
+      this.#storedSentMs = sentMs;
+      stream.confirm(range.end, { now: true });
+    }
+  }
+}
+
+interface OpenStream extends AsyncDisposable {
+  readonly stream: WalStream;
+  readonly from: WalPosition;
+  readonly signal: AbortSignal;
+}
+
+function openStream(stream: WalStream, from: WalPosition, signal: AbortSignal): OpenStream {
+  return { stream, from, signal, [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose]() };
+}
+
+/** A base backup that begins now needs WAL from within the segment that is being written. */
+function beginOfSegment({ timeline, lsn, segmentBytes }: WalIdentity): WalPosition {
+  if (segmentBytes <= 0) throw new HoldfastError('BACKUP_UNSUPPORTED', `a WAL segment of ${segmentBytes} bytes`);
+  return { timeline, lsn: lsn - (lsn % BigInt(segmentBytes)) };
+}

@@ -1,0 +1,40 @@
+/** A database's log of changes as it comes, as a port: what is streamed is what a crash of its server would leave. */
+export interface WalSource {
+  /** @throws ENGINE_UPSTREAM_UNREACHABLE, the signal's reason */
+  identify(options: { readonly signal: AbortSignal }): Promise<WalIdentity>;
+  /** The text of a timeline's history file, as PostgreSQL writes it; timeline 1 has none. */
+  history(timeline: number, options: { readonly signal: AbortSignal }): Promise<string>;
+  /**
+   * Everything from `from` on, and on, as it is flushed there. The server keeps what has not been confirmed, also across its restarts, for as
+   * long as its own limits allow.
+   * @throws ENGINE_WAL_GONE when it has not got `from` any more; ENGINE_UPSTREAM_UNREACHABLE
+   */
+  stream(from: { readonly timeline: number; readonly lsn: bigint }, options: { readonly signal: AbortSignal }): Promise<WalStream>;
+}
+
+export interface WalIdentity {
+  /** The same on all members of a service, and nowhere else. */
+  readonly systemId: string;
+  readonly timeline: number;
+  /** Flushed up to here. */
+  readonly lsn: bigint;
+  /** Size of a file of WAL: a power of two from 1 MiB to 1 GiB. */
+  readonly segmentBytes: number;
+}
+
+export interface WalStream extends AsyncDisposable {
+  /**
+   * What came next; one caller at a time. Waits for it.
+   * @throws ENGINE_UPSTREAM_UNREACHABLE, the signal's reason
+   */
+  next(): Promise<WalEvent>;
+  /** Everything before `lsn` is safe elsewhere: the server need not keep it. Goes out with the next answer to the server, or after `now`. */
+  confirm(lsn: bigint, options?: { readonly now?: boolean }): void;
+}
+
+export type WalEvent =
+  | { readonly kind: 'bytes'; readonly lsn: bigint; readonly bytes: Uint8Array; readonly sentMs: number }
+  /** Nothing new: the server is at `lsn`, by its own clock at `sentMs`. */
+  | { readonly kind: 'idle'; readonly lsn: bigint; readonly sentMs: number }
+  /** This timeline ends at `lsn`; the server goes on with `next`. Nothing comes after it. */
+  | { readonly kind: 'switch'; readonly next: number; readonly lsn: bigint };
