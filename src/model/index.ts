@@ -27,3 +27,4 @@ export { failureFrequency, type FailureFrequency } from './structure/failures.ts
 export { importance, type Importance } from './structure/importance.ts';
 export { evaluate, solveStructure, type Evaluation, type SolvedStructure, type SolveOptions } from './structure/solve.ts';
 export { testedAt, testedOnAverage, testedRoughly } from './structure/tested.ts';
+export { cutSets, pathSets, type EventSet, type EventSets, type ListOptions } from './structure/cut-sets.ts';
