@@ -1,0 +1,130 @@
+import { HoldfastError } from '../../core/errors.ts';
+import type { Chain } from './chain.ts';
+import { classesOf } from './classes.ts';
+import { LongRun } from './long-run.ts';
+import type { Progress } from './progress.ts';
+import { advanceBySquaring, SQUARING_STATES_MAX } from './squaring.ts';
+import { Uniformized } from './uniformized.ts';
+
+export interface TransientOptions {
+  /** Also tells how long the chain was in each state until then. */
+  readonly occupancy?: boolean;
+  /** Relative deviation from the long-run form at which a chain counts as having reached it. Default 1e-11. */
+  readonly accuracy?: number;
+}
+
+/** How the chain stands at one time. */
+export interface TransientPoint {
+  readonly time: number;
+  readonly probabilities: Float64Array;
+  /** Mean time spent in each state from 0 until then; absent when it was not asked for. */
+  readonly occupancy: Float64Array | undefined;
+}
+
+export interface Transient {
+  /** In the order in which the times were asked. */
+  readonly points: readonly TransientPoint[];
+  /**
+   * `uniformisation`: step by step; `squaring`: by squaring of a dense matrix; `long-run`: step by step until the chain provably keeps its
+   * form within `accuracy`, from there in closed form.
+   */
+  readonly methods: readonly ('uniformisation' | 'squaring' | 'long-run')[];
+  /** Matrix–vector products done. */
+  readonly steps: number;
+}
+
+/** Multiplications after which a step-by-step answer is not worth waiting for. */
+const WORK_MAX = 4e10;
+/** Products between two looks at whether the long run has begun: the first, then twice as many each time. */
+const FIRST_SLICE = 512;
+/** From so many products on, squaring keeps more digits than stepping. */
+const SQUARING_STEPS_MIN = 20_000;
+
+/**
+ * Probabilities of the states at the given times, and the time spent in each until then. No subtraction anywhere: small probabilities
+ * keep their digits. Stiff chains (λt of 10⁷ and beyond) are squared when they are small, and followed only until they take their long-run
+ * form when they are large.
+ *
+ * @param initial probabilities at time 0
+ * @param times from 0 on, in any order
+ * @throws MODEL_CHAIN_TOO_STIFF where none of these is affordable
+ */
+export function transient(chain: Chain, initial: Float64Array, times: readonly number[], options: TransientOptions = {}): Transient {
+  for (const time of times) {
+    if (!(time >= 0 && time < Infinity))
+      throw new HoldfastError('MODEL_TIME_INVALID', `a time must be a finite number of 0 or more, but is ${time}`);
+  }
+  const walker = new Walker(chain, options.accuracy ?? 1e-11);
+  const progress: Progress = {
+    probabilities: initial.slice(),
+    occupancy: options.occupancy === true ? new Float64Array(chain.size) : undefined,
+  };
+  const points: TransientPoint[] = [];
+  let now = 0;
+  for (const index of times.map((_, at) => at).toSorted((a, b) => times[a]! - times[b]!)) {
+    walker.advance(progress, times[index]! - now);
+    now = times[index]!;
+    points[index] = { time: now, probabilities: progress.probabilities.slice(), occupancy: progress.occupancy?.slice() };
+  }
+  return { points, methods: [...walker.methods], steps: walker.steps };
+}
+
+/** Moves a chain on in time, by whatever is cheapest and keeps the digits. */
+class Walker {
+  readonly methods = new Set<Transient['methods'][number]>();
+  steps = 0;
+  private readonly chain: Chain;
+  private readonly uniformized: Uniformized;
+  private readonly longRun: LongRun;
+  private slice = FIRST_SLICE;
+
+  constructor(chain: Chain, accuracy: number) {
+    this.chain = chain;
+    this.uniformized = new Uniformized(chain);
+    this.longRun = new LongRun(chain, classesOf(chain), accuracy);
+  }
+
+  advance(progress: Progress, duration: number): void {
+    const jumps = this.uniformized.speed * duration;
+    const { size } = this.chain;
+    if (jumps > SQUARING_STEPS_MIN && size <= SQUARING_STATES_MAX && squaringWork(size, jumps) < Math.max(2e9, this.workOf(jumps))) {
+      advanceBySquaring(this.chain, progress, duration, this.uniformized.speed);
+      this.methods.add('squaring');
+      return;
+    }
+    this.advanceBySlices(progress, duration);
+  }
+
+  private workOf(jumps: number): number {
+    return jumps * (this.chain.target.length + this.chain.size);
+  }
+
+  private advanceBySlices(progress: Progress, duration: number): void {
+    let left = duration;
+    while (left > 0) {
+      if (this.workOf(this.steps) > WORK_MAX) throw tooStiff(this.chain, this.uniformized.speed * left);
+      const step = Math.min(left, this.slice / this.uniformized.speed);
+      const before = progress.probabilities;
+      this.steps += this.uniformized.advance(progress, step);
+      this.methods.add('uniformisation');
+      left = step === left ? 0 : left - step;
+      if (left > 0 && this.longRun.reached(before, progress, left / step)) {
+        this.longRun.advance(progress, left);
+        this.methods.add('long-run');
+        return;
+      }
+      if (left > 0) this.slice *= 2;
+    }
+  }
+}
+
+function squaringWork(size: number, jumps: number): number {
+  return size ** 3 * Math.log2(jumps);
+}
+
+function tooStiff(chain: Chain, jumps: number): HoldfastError {
+  const text = `the chain of ${chain.size} states still has ${jumps.toExponential(1)} jumps of its fastest state ahead and no long-run form yet`;
+  return new HoldfastError('MODEL_CHAIN_TOO_STIFF', text, {
+    hint: `Ask for an earlier time, put alike states together (${SQUARING_STATES_MAX} states can be squared instead), or leave out what is very fast.`,
+  });
+}
