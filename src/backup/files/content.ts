@@ -1,7 +1,7 @@
 import { readChunks, type BufferPool, type ReadInto } from '../chunk/chunks.ts';
 import type { Cutter } from '../chunk/cutter.ts';
 import type { BlobId, RepositoryWriter, SavedBlob } from '../repository.ts';
-import { settle } from './gate.ts';
+import { settle } from '../gate.ts';
 
 export interface SavedContent {
   readonly content: readonly BlobId[];

@@ -6,7 +6,7 @@ import type { ExtendedAttribute, TreeNode } from '../tree/node.ts';
 import { decodeTree, encodeTree } from '../tree/tree.ts';
 import type { ContentSaver, SavedContent } from './content.ts';
 import { close, listDirectory, look, lookAt, openForReading, readAt, readLink } from './fs.ts';
-import { createGate, mapAtOnce, settle, type Gate } from './gate.ts';
+import { createGate, mapAtOnce, settle, type Gate } from '../gate.ts';
 import type { IssueList } from './issues.ts';
 import type { Layout } from './layout.ts';
 import { isUntouched, nodeOf } from './node-of.ts';

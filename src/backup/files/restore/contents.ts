@@ -2,7 +2,7 @@ import { HoldfastError } from '../../../core/errors.ts';
 import type { BlobId, BlobPlace, FileId, Repository } from '../../repository.ts';
 import { timeToNs } from '../../tree/time.ts';
 import { close, look, writeAt } from '../fs.ts';
-import { mapAtOnce } from '../gate.ts';
+import { mapAtOnce } from '../../gate.ts';
 import type { RestoreIssues } from './issues.ts';
 import type { PlannedFile } from './survey.ts';
 import { holdsBlob, openTargetFile, reopenTargetFile, writeSparsely } from './target-files.ts';

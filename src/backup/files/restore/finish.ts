@@ -4,7 +4,7 @@ import type { BlobId, Repository } from '../../repository.ts';
 import { compareNames } from '../../tree/name.ts';
 import type { TreeNode } from '../../tree/node.ts';
 import { listDirectory } from '../fs.ts';
-import { mapAtOnce } from '../gate.ts';
+import { mapAtOnce } from '../../gate.ts';
 import { codeOf, fsPath, joinPath } from '../path.ts';
 import { makeSpecial, restoreMetadata, type MetadataOptions } from './metadata.ts';
 import type { RestoreSelection } from './select.ts';

@@ -3,7 +3,7 @@ import { HoldfastError } from '../../../core/errors.ts';
 import { findNode } from '../../browse/walk.ts';
 import { fileChunkSizes } from '../../chunk/fast-cdc.ts';
 import type { BlobId, Repository, Snapshot } from '../../repository.ts';
-import { mapAtOnce } from '../gate.ts';
+import { mapAtOnce } from '../../gate.ts';
 import { openSystemCalls } from '../system.ts';
 import { restoreContents, type ContentProgress } from './contents.ts';
 import { finish } from './finish.ts';

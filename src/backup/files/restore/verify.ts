@@ -1,6 +1,6 @@
 import type { Repository } from '../../repository.ts';
 import { close, lookAt, openForReading } from '../fs.ts';
-import { mapAtOnce } from '../gate.ts';
+import { mapAtOnce } from '../../gate.ts';
 import type { RestoreIssues } from './issues.ts';
 import type { PlannedFile } from './survey.ts';
 import { holdsBlob } from './target-files.ts';
