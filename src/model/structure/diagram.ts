@@ -26,24 +26,30 @@ const NODES_FIRST = 1 << 12;
 /**
  * The diagram of a part, by whichever order makes it with the fewest nodes under way: all are tried with few, then with more.
  *
- * @param turned modules inside whose diagrams are the negation of their gates
+ * @param inside the diagrams of modules inside
  * @returns undefined when none makes it with `nodesMax`
  */
-export function diagramOf(graph: Graph, part: Part, turned: ReadonlySet<number>, nodesMax: number): Diagram | undefined {
+export function diagramOf(graph: Graph, part: Part, inside: ReadonlyMap<number, Diagram>, nodesMax: number): Diagram | undefined {
   const orders = leafOrders(graph, part);
   for (let budget = Math.min(NODES_FIRST, nodesMax); ; budget = Math.min(4 * budget, nodesMax)) {
     for (const order of orders) {
-      const diagram = attempt(graph, part, turned, order, budget);
+      const diagram = attempt(graph, part, inside, order, budget);
       if (diagram !== undefined) return diagram;
     }
     if (budget === nodesMax) return undefined;
   }
 }
 
-function attempt(graph: Graph, part: Part, turned: ReadonlySet<number>, leaves: readonly number[], nodesMax: number): Diagram | undefined {
+function attempt(
+  graph: Graph,
+  part: Part,
+  inside: ReadonlyMap<number, Diagram>,
+  leaves: readonly number[],
+  nodesMax: number,
+): Diagram | undefined {
   try {
     const bdd = new Bdd(nodesMax);
-    return finished(bdd, edgeOf(bdd, graph, part, turned, leaves), leaves);
+    return finished(bdd, edgeOf(bdd, graph, part, inside, leaves), leaves);
   } catch (error) {
     if (error instanceof NodesExhausted) return undefined;
     throw error;
@@ -54,8 +60,8 @@ function attempt(graph: Graph, part: Part, turned: ReadonlySet<number>, leaves: 
 const GARBAGE_FACTOR = 2;
 const NODES_WITHOUT_COLLECTION = 1 << 12;
 
-function edgeOf(bdd: Bdd, graph: Graph, part: Part, turned: ReadonlySet<number>, leaves: readonly number[]): number {
-  const edges = new Map(leaves.map((id, level) => [id, bdd.variable(level) ^ (turned.has(id) ? 1 : 0)]));
+function edgeOf(bdd: Bdd, graph: Graph, part: Part, inside: ReadonlyMap<number, Diagram>, leaves: readonly number[]): number {
+  const edges = new Map(leaves.map((id, level) => [id, leafEdge(bdd, level, inside.get(id))]));
   const variables = [...edges.values()];
   const uses = new Map<number, number>();
   for (const id of part.gates) for (const literal of gateAt(graph, id).of) uses.set(literal >> 1, (uses.get(literal >> 1) ?? 0) + 1);
@@ -75,6 +81,12 @@ function edgeOf(bdd: Bdd, graph: Graph, part: Part, turned: ReadonlySet<number>,
     }
   }
   return edges.get(part.id)!;
+}
+
+/** A module that turned out to be constant is no variable. */
+function leafEdge(bdd: Bdd, level: number, module: Diagram | undefined): number {
+  const turned = module?.turned === true ? 1 : 0;
+  return module?.root === 0 ? turned : bdd.variable(level) ^ turned;
 }
 
 /** What lies deepest first: what comes on top of it then leaves it as it is. */

@@ -14,7 +14,11 @@ import { NONE, UNIT, Zdd } from './zdd.ts';
 export function minimalSets({ compiled, modules }: SolvedStructure, kind: 'cut' | 'path', nodesMax: number): SetFamily {
   const zdd = new Zdd(nodesMax);
   const top = compiled.top >> 1;
-  if (top === 0) return new SetFamily(zdd, (compiled.top === 1) === (kind === 'cut') ? UNIT : NONE, []);
+  const whole = modules.at(-1)?.diagram;
+  if (top === 0 || whole?.root === 0) {
+    const failed = ((compiled.top & 1) === 1) !== (whole?.turned ?? false);
+    return new SetFamily(zdd, failed === (kind === 'cut') ? UNIT : NONE, []);
+  }
   const diagrams = new Map(modules.map(({ part, diagram }) => [part.id, diagram]));
   const { events, levelOf } = eventLevels(top, diagrams);
   const families = new Map<number, number>();

@@ -21,7 +21,7 @@ export function primeImplicantsOf({ compiled }: SolvedStructure, nodesMax: numbe
   const gate = graph.gateOf(top);
   const event = (top >> 1) - 1;
   if (gate === undefined) return new SetFamily(zdd, zdd.node(0, NONE, UNIT), [{ event, negated: (top & 1) === 1 }]);
-  const diagram = diagramOf(graph, wholePart(graph, top), new Set(), nodesMax);
+  const diagram = diagramOf(graph, wholePart(graph, top), new Map(), nodesMax);
   if (diagram === undefined) throw new NodesExhausted(nodesMax);
   const bdd = new Bdd(nodesMax);
   const root = copied(bdd, diagram) ^ ((top & 1) ^ (diagram.turned ? 1 : 0));

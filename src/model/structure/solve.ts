@@ -38,14 +38,15 @@ export interface SolvedPart {
 export function solveStructure(structure: Structure, { nodesMax = NODES_MAX }: SolveOptions = {}): SolvedStructure {
   const compiled = compile(structure);
   const simple = isWithoutNegation(compiled);
-  const turned = new Set<number>();
+  const inside = new Map<number, Diagram>();
   const modules = partsOf(compiled.graph, compiled.top).map((part) => {
-    const diagram = diagramOf(compiled.graph, part, turned, nodesMax);
+    const diagram = diagramOf(compiled.graph, part, inside, nodesMax);
     if (diagram === undefined) throw tooLarge(part, nodesMax);
-    if (diagram.turned) turned.add(part.id);
+    inside.set(part.id, diagram);
     return { part, diagram, rising: simple || isRising(diagram) };
   });
-  const coherent = simple || (!negates(compiled, modules) && modules.every(({ rising }) => rising));
+  const constant = modules.at(-1)?.diagram.root === 0;
+  const coherent = simple || constant || (!negates(compiled, modules) && modules.every(({ rising }) => rising));
   return { compiled, modules, coherent };
 }
 
