@@ -40,3 +40,6 @@ export { decideForget, type ForgetGroup, type ForgetOptions, type KeepCount, typ
 export { forgetByRules, forgetSnapshots, type ForgetSnapshotsOptions } from './retention/forget.ts';
 export { groupSnapshots, matchesFilter, type GroupBy, type GroupKey, type SnapshotFilter } from './retention/group.ts';
 export { parseCalendarSpan, type CalendarSpan } from './retention/stamp.ts';
+export { Journal, type JournalOptions, type JournalStatus } from './journal/journal.ts';
+export { WalFiles } from './journal/wal-files.ts';
+export type { Reach, WalPosition, WalRange } from './journal/coverage.ts';

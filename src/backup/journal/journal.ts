@@ -49,6 +49,7 @@ export class Journal {
   readonly #histories = new Set<number>();
   #systemId = '';
   #ranges: readonly WalRange[] = [];
+  #began: readonly WalRange[] = [];
   #gaps: readonly WalRange[] = [];
   #state: JournalStatus['state'] = 'starting';
   #stored: WalPosition | undefined;
@@ -104,7 +105,9 @@ export class Journal {
     const identity = await this.#source.identify({ signal });
     if (identity.systemId !== this.#systemId) await this.#readStored(identity.systemId, signal);
     const history = await this.#keepHistory(identity.timeline, signal);
-    let from = decideResume(this.#ranges, history) ?? beginOfSegment(identity);
+    let from = decideResume([...this.#ranges, ...this.#began], history) ?? beginOfSegment(identity);
+    // Until a first part is stored, this alone knows since when all is to be kept.
+    if (this.#ranges.length === 0) this.#began = [{ timeline: from.timeline, start: from.lsn, end: from.lsn }];
     for (;;) {
       // Whatever ends the storing ends the reading too.
       const stop = new AbortController();
@@ -118,6 +121,7 @@ export class Journal {
   async #readStored(systemId: string, signal: AbortSignal): Promise<void> {
     const ranges: WalRange[] = [];
     this.#histories.clear();
+    this.#began = [];
     for await (const { key } of this.#location.list(journalPrefix(this.#options.service, systemId), { signal })) {
       const found = parseJournalKey(this.#options.service, key);
       if (found?.kind === 'part') ranges.push(found.range);

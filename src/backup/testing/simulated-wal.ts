@@ -1,0 +1,115 @@
+import type { Clock } from '../../core/clock.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import { formatLsn } from '../../core/lsn.ts';
+import type { WalEvent, WalIdentity, WalSource, WalStream } from '../../core/wal-source.ts';
+
+const answerMs = 1;
+const messageBytes = 1_000;
+
+/** A database's WAL in a simulation: every byte follows from its timeline and place, so that what was stored can be judged. */
+export class SimulatedWal implements WalSource {
+  readonly systemId = '7000000000000000001';
+  readonly segmentBytes = 4_096;
+  readonly #clock: Clock;
+  /** Where each timeline ended, oldest first; the present one has no end. */
+  readonly ended: { readonly timeline: number; readonly end: bigint }[] = [];
+  timeline = 1;
+  lsn: bigint;
+  /** Nothing before it is kept. */
+  keptFrom: bigint;
+  confirmed = 0n;
+  /** Streams fail while it is true. */
+  away = false;
+  #moved = Promise.withResolvers<void>();
+
+  constructor(clock: Clock, lsn = 10_000n) {
+    this.#clock = clock;
+    this.lsn = lsn;
+    this.keptFrom = lsn - (lsn % 4_096n);
+  }
+
+  write(bytes: number): void {
+    this.lsn += BigInt(bytes);
+    this.#change();
+  }
+
+  /** A new primary begins `back` bytes before the end of what the old one wrote, but not before the old one's beginning. */
+  promote(timeline: number, back = 0): void {
+    const begin = this.ended.at(-1)?.end ?? this.keptFrom;
+    const lsn = this.lsn - BigInt(back);
+    this.lsn = lsn > begin ? lsn : begin;
+    this.ended.push({ timeline: this.timeline, end: this.lsn });
+    this.timeline = timeline;
+    this.#change();
+  }
+
+  cut(): void {
+    this.away = true;
+    this.#change();
+  }
+
+  /** The byte at a place, as the timeline has it that owns the place. */
+  byteAt(lsn: bigint, timeline = this.timeline): number {
+    const owner = this.ended.find((one) => lsn < one.end && one.timeline <= timeline)?.timeline ?? timeline;
+    return (Number(lsn) * 31 + owner * 97) % 251;
+  }
+
+  async identify({ signal }: { readonly signal: AbortSignal }): Promise<WalIdentity> {
+    await this.#turn(signal);
+    return { systemId: this.systemId, timeline: this.timeline, lsn: this.lsn, segmentBytes: this.segmentBytes };
+  }
+
+  async history(timeline: number, { signal }: { readonly signal: AbortSignal }): Promise<string> {
+    await this.#turn(signal);
+    return this.ended
+      .filter((one) => one.timeline < timeline)
+      .map((one) => `${one.timeline}\t${formatLsn(one.end)}\tsimulated\n`)
+      .join('');
+  }
+
+  async stream(
+    from: { readonly timeline: number; readonly lsn: bigint },
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<WalStream> {
+    await this.#turn(signal);
+    if (from.lsn < this.keptFrom) throw new HoldfastError('ENGINE_WAL_GONE', `no WAL from ${from.lsn}`);
+    let at = from.lsn;
+    const next = async (): Promise<WalEvent> => {
+      for (;;) {
+        await this.#turn(signal);
+        const branch = this.ended.find(({ timeline }) => timeline === from.timeline);
+        const end = branch?.end ?? this.lsn;
+        if (at < end) {
+          const size = Math.min(messageBytes, Number(end - at));
+          const lsn = at;
+          at += BigInt(size);
+          return {
+            kind: 'bytes',
+            lsn,
+            bytes: Uint8Array.from({ length: size }, (_, index) => this.byteAt(lsn + BigInt(index), from.timeline)),
+            sentMs: this.#clock.wallMs(),
+          };
+        }
+        if (branch !== undefined) {
+          const following = this.ended[this.ended.indexOf(branch) + 1]?.timeline ?? this.timeline;
+          return { kind: 'switch', next: following, lsn: branch.end };
+        }
+        await Promise.race([this.#moved.promise, this.#clock.sleep(10_000, signal)]);
+      }
+    };
+    const confirm = (lsn: bigint): void => {
+      if (lsn > this.confirmed) this.confirmed = lsn;
+    };
+    return { next, confirm, [Symbol.asyncDispose]: async () => {} };
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    await this.#clock.sleep(answerMs, signal);
+    if (this.away) throw new HoldfastError('ENGINE_UPSTREAM_UNREACHABLE', 'away', { retryable: true });
+  }
+
+  #change(): void {
+    this.#moved.resolve();
+    this.#moved = Promise.withResolvers();
+  }
+}
