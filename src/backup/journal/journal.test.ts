@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest';
+import { silentLogger } from '../../core/logger.ts';
+import { segmentName } from '../../core/lsn.ts';
+import { SimulatedTime, seededRandom } from '../../sim/index.ts';
+import { MemoryLocation, type MemoryObjects } from '../../storage/adapters/memory/index.ts';
+import { FaultyLocation, type FaultRates } from '../../storage/testing/faulty.ts';
+import { randomSealingKey } from '../crypto/seal.ts';
+import { SimulatedWal } from '../testing/simulated-wal.ts';
+import { Journal } from './journal.ts';
+import { decodePart, encodePart } from './journal-part.ts';
+import { WalFiles } from './wal-files.ts';
+
+const { signal } = new AbortController();
+const service = 'orders';
+const intervalMs = 1_000;
+
+function world(seed = 1) {
+  const time = new SimulatedTime();
+  const clock = time.clock();
+  const random = seededRandom(seed);
+  const runtime = { clock, random, logger: silentLogger };
+  const objects: MemoryObjects = new Map();
+  const location = new FaultyLocation(new MemoryLocation('memory', { clock }, objects), { clock, random }, { rates: {} });
+  const wal = new SimulatedWal(clock);
+  const key = randomSealingKey();
+  const start = () => {
+    const stop = new AbortController();
+    const journal = new Journal(wal, location, key, runtime, { service, intervalMs });
+    const running = journal.run(stop.signal);
+    return { journal, stop: () => (stop.abort(), running) };
+  };
+  const files = () =>
+    WalFiles.open(
+      { location: new MemoryLocation('memory', { clock }, objects), key, service, systemId: wal.systemId, segmentBytes: wal.segmentBytes },
+      { signal },
+    );
+  const healthy = location.rates;
+  const fail = (rates: Partial<FaultRates>): void => void (location.rates = { ...healthy, ...rates });
+  return { time, random, fail, wal, start, files };
+}
+
+/** That everything from `from` to the end is stored, byte for byte, as recovery along the present timeline reads it. */
+async function expectStored(
+  { files, wal }: Pick<ReturnType<typeof world>, 'files' | 'wal'>,
+  from: { timeline: number; lsn: bigint },
+): Promise<void> {
+  const stored = await files();
+  const segmentBytes = BigInt(wal.segmentBytes);
+  const { reached, missing } = stored.reach(from, wal.timeline);
+  expect({ ...reached, missing }).toEqual({ timeline: wal.timeline, lsn: wal.lsn, missing: undefined });
+  const ends = [...wal.ended, { timeline: wal.timeline, end: wal.lsn }];
+  for (let begin = from.lsn - (from.lsn % segmentBytes); begin < wal.lsn; begin += segmentBytes) {
+    // Every timeline that wrote into this segment has a file of it, which begins with what its ancestors wrote.
+    const writers = ends.filter(({ end }, index) => {
+      const own = ends[index - 1]?.end ?? 0n;
+      return own < end && own < begin + segmentBytes && end > begin;
+    });
+    for (const { timeline } of writers) {
+      const bytes = await stored.file(segmentName(timeline, begin, segmentBytes), { signal });
+      const until = wal.ended.find((one) => one.timeline === timeline)?.end ?? wal.lsn;
+      for (let at = begin < from.lsn ? from.lsn : begin; at < begin + segmentBytes && at < until; at += 37n)
+        if (bytes?.[Number(at - begin)] !== wal.byteAt(at, timeline))
+          throw new Error(`byte ${at} of timeline ${timeline} is ${bytes?.[Number(at - begin)]}`);
+    }
+  }
+}
+
+test('what came is stored within the interval, and only then confirmed', async () => {
+  const w = world();
+  const { journal, stop } = w.start();
+  await w.time.advance(2_000);
+  w.wal.write(5_000);
+  await w.time.advance(500);
+  expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 5_000 });
+  const before = w.wal.confirmed;
+  expect(before < w.wal.lsn).toBe(true);
+  await w.time.advance(600);
+  expect(journal.status()).toMatchObject({ lagBytes: 0, lagMs: 0, gaps: [], stored: { timeline: 1, lsn: w.wal.lsn } });
+  expect(w.wal.confirmed).toBe(w.wal.lsn);
+  await stop();
+  expect(journal.status().state).toBe('ended');
+  await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
+});
+
+test('a location that is away costs nothing but time', async () => {
+  const w = world();
+  const { journal, stop } = w.start();
+  await w.time.advance(100);
+  w.fail({ cutBefore: 1 });
+  w.wal.write(50_000);
+  await w.time.advance(60_000);
+  expect(journal.status().state).toBe('failing');
+  w.fail({});
+  await w.time.advance(40_000);
+  expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 0, gaps: [] });
+  await stop();
+  await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
+});
+
+test('WAL that the server has no more is told as a gap, and the journal goes on', async () => {
+  const w = world();
+  const first = w.start();
+  await w.time.advance(2_000);
+  await first.stop();
+  const storedTo = first.journal.status().stored!.lsn;
+  w.wal.write(100_000);
+  w.wal.keptFrom = w.wal.lsn - (w.wal.lsn % 4_096n);
+  const { journal, stop } = w.start();
+  await w.time.advance(5_000);
+  await stop();
+  expect(journal.status().gaps).toEqual([{ timeline: 1, start: storedTo, end: w.wal.keptFrom }]);
+  const files = await w.files();
+  expect(files.reach({ timeline: 1, lsn: storedTo - 10n }, 1)).toMatchObject({
+    reached: { lsn: storedTo },
+    missing: { start: storedTo, end: w.wal.keptFrom },
+  });
+  await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
+});
+
+describe('Safety: what was stored and what follows it make up the whole, whatever happens. Method: chance by seed, checked byte for byte.', () => {
+  test.each(Array.from({ length: 20 }, (_, index) => index + 1))('seed %i', async (seed) => {
+    const w = world(seed);
+    const chance = (share: number): boolean => w.random.next() < share;
+    const running = [w.start()];
+    await w.time.advance(2_000);
+    const from = { timeline: 1, lsn: w.wal.keptFrom };
+    for (let step = 0; step < 60; step++) {
+      w.fail(chance(0.3) ? { cutBefore: 0.4, cutAfter: 0.3, busy: 0.2 } : {});
+      if (chance(0.7)) w.wal.write(Math.floor(w.random.next() * 9_000));
+      if (chance(0.1)) w.wal.cut();
+      else w.wal.away = false;
+      // The new primary may lack what the old one wrote last; it is journalled all the same.
+      if (chance(0.08))
+        w.wal.promote(w.wal.timeline + 1 + Math.floor(w.random.next() * 3), chance(0.5) ? Math.floor(w.random.next() * 500) : 0);
+      if (chance(0.15)) running.push(w.start());
+      if (chance(0.15) && running.length > 1) await running.shift()!.stop();
+      await w.time.advance(Math.floor(w.random.next() * 3_000));
+    }
+    w.fail({});
+    w.wal.away = false;
+    await w.time.advance(60_000);
+    for (const one of running) expect(one.journal.status()).toMatchObject({ lagBytes: 0, gaps: [] });
+    await Promise.all(running.map((one) => one.stop()));
+    await expectStored(w, from);
+  });
+});
+
+test('a part is only taken for what its name says, and only as it was written', async () => {
+  const key = randomSealingKey();
+  const range = { timeline: 2, start: 0x3_000_000n, end: 0x3_000_005n };
+  const part = { service, systemId: '7', range, sentMs: 5, wal: Buffer.from('bytes') };
+  const sealed = encodePart(part, key);
+  const expected = { service, systemId: '7', range, key: 'a key' };
+  expect(decodePart(sealed, expected, key)).toMatchObject({ ...part, wal: expect.anything() });
+  expect(Buffer.from(decodePart(sealed, expected, key).wal).toString()).toBe('bytes');
+  const others = [
+    { ...expected, service: 'other' },
+    { ...expected, systemId: '8' },
+    { ...expected, range: { ...range, timeline: 3 } },
+    { ...expected, range: { ...range, start: range.start + 1n, end: range.end + 1n } },
+    { ...expected, range: { ...range, end: range.end + 1n } },
+  ];
+  for (const other of others) expect(() => decodePart(sealed, other, key)).toThrow(expect.objectContaining({ code: 'BACKUP_DAMAGED' }));
+  expect(() => decodePart(sealed, expected, randomSealingKey())).toThrow(expect.objectContaining({ code: 'BACKUP_DAMAGED' }));
+  for (let bit = 0; bit < sealed.byteLength * 8; bit += 13) {
+    const flipped = sealed.slice();
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    expect(() => decodePart(flipped, expected, key)).toThrow(expect.objectContaining({ code: 'BACKUP_DAMAGED' }));
+  }
+});
