@@ -35,3 +35,11 @@ export { steadyState, type SteadyState, type SteadyStateOptions } from './chain/
 export type { EliminationBudget } from './chain/symbolic.ts';
 export { transient, type Transient, type TransientOptions, type TransientPoint } from './chain/transient.ts';
 export * from './chain/up-down.ts';
+export type * from './file/answer.ts';
+export { checkModel, type ModelProblem } from './file/check.ts';
+export { evaluateModel, parseModel, type EvaluateOptions } from './file/evaluate.ts';
+export { decideMethod, type Method, type MethodChoice } from './file/method.ts';
+export { modelJsonSchema, modelSchema, writeModel, type Component, type Model, type ModelInput } from './file/schema.ts';
+export { assertDistribution, exponential, lognormalOf, sample, type Distribution } from './distribution/distribution.ts';
+export { cdf, mean, quantile, survival, variance } from './distribution/moments.ts';
+export type * from './system/system.ts';
