@@ -68,6 +68,7 @@ export const machineParts: readonly string[] = [
   'src/backup/workers/',
   'src/backup/machine/',
   'src/model/workers/',
+  'src/storage/combinators/parity/machine/',
 ];
 
 /** Modules of Node that touch neither files, network, processes nor time. */
