@@ -23,5 +23,6 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   elect: { summary: 'run a command while holding a leadership', load: () => import('./commands/elect.ts') },
   config: { summary: 'check, show and describe the configuration', load: () => import('./commands/config.ts') },
   certificates: { summary: 'make the certificates of a cluster', load: () => import('./commands/certificates.ts') },
+  model: { summary: 'compute availability, durability and recovery time of a model file', load: () => import('./commands/model.ts') },
   doctor: { summary: 'judge whether this machine and configuration are fit', load: () => import('./commands/doctor.ts') },
 };

@@ -13,9 +13,34 @@ export function explain(issue: Issue, schema: z.core.$ZodType, input: unknown): 
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(schema, path, key));
   if (issue.code === 'invalid_key') return [{ path, atKey: true, message: issue.issues[0]?.message ?? 'is no name' }];
+  if (issue.code === 'invalid_union') return explainUnion(issue, schema, input, path);
   const found = valueAt(input, path);
   if (found === undefined && issue.code === 'invalid_type') return [{ path, message: `is missing; it ${requirement(issue)}` }];
   return [{ path, message: `${requirement(issue)}${kindAt(schema, path) === 'secret' ? '' : foundText(found, issue.message)}` }];
+}
+
+type UnionIssue = Extract<Issue, { code: 'invalid_union' }>;
+
+/** Of several forms, what is wrong with the one that was meant: that which fits at the top and fails further down, if there is one. */
+function explainUnion(issue: UnionIssue, schema: z.core.$ZodType, input: unknown, path: Path): readonly Finding[] {
+  const fits = (branch: readonly Issue[]) => !branch.some((inner) => inner.path.length === 0 && inner.code === 'invalid_type');
+  const meant = issue.errors.find(
+    (branch) => fits(branch) && branch.some((inner) => inner.code !== 'invalid_value' || inner.path.length > 0),
+  );
+  if (meant) return meant.flatMap((inner) => explain({ ...inner, path: [...issue.path, ...inner.path] }, schema, input));
+  const found = valueAt(input, path);
+  const ways = issue.errors.flatMap((branch) => branch.filter(({ path: within }) => within.length === 0).map(requirement));
+  const forms = [...new Set(ways.map((way) => way.replace(/^must be /, '')))].join(', or ');
+  if (found === undefined) return [{ path, message: `is missing; it must be ${forms}` }];
+  return [
+    {
+      path,
+      message:
+        issue.message === 'Invalid input'
+          ? `must be ${forms}${foundText(found, forms)}`
+          : `${issue.message}${foundText(found, issue.message)}`,
+    },
+  ];
 }
 
 function unknownKey(schema: z.core.$ZodType, path: Path, key: string): Finding {
@@ -68,5 +93,6 @@ function valueAt(value: unknown, path: Path): unknown {
 function foundText(value: unknown, message: string): string {
   if (typeof value === 'object' && value !== null) return '';
   const text = value === null || value === undefined ? 'nothing' : JSON.stringify(value).slice(0, quotedCharactersMax);
-  return typeof value === 'string' && message.includes(`'${value.slice(0, quotedCharactersMax)}`) ? '' : `, not ${text}`;
+  const quoted = typeof value === 'string' || typeof value === 'number' ? `'${String(value).slice(0, quotedCharactersMax)}` : undefined;
+  return quoted !== undefined && message.includes(quoted) ? '' : `, not ${text}`;
 }

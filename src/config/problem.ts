@@ -30,13 +30,17 @@ export class ConfigError extends HoldfastError {
   readonly file: string;
   readonly problems: readonly ConfigProblem[];
 
-  constructor(file: string, found: readonly ConfigProblem[]) {
+  constructor(
+    file: string,
+    found: readonly ConfigProblem[],
+    hint = 'Correct the lines above; holdfast config schema describes every key.',
+  ) {
     const problems = found.toSorted((a, b) => a.line - b.line || a.column - b.column);
     const told = problems.slice(0, problemsToldMax);
     const lines = told.map(({ line, column, path, message }) => `  ${file}:${line}:${column}  ${path ? `${path}: ` : ''}${message}`);
     if (told.length < problems.length) lines.push(`  … and ${problems.length - told.length} more`);
     super('CONFIG_INVALID', `${file} has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}\n${lines.join('\n')}`, {
-      hint: 'Correct the lines above; holdfast config schema describes every key.',
+      hint,
     });
     this.file = file;
     this.problems = problems;

@@ -50,7 +50,7 @@ const timeForm = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:
 
 function time(line: number, field: string, value: unknown): number | undefined {
   if (absent(value)) return undefined;
-  const text = String(value);
+  const text = textOf(value);
   // Without a zone, Date.parse would take the zone of the machine that happens to read it.
   const stamp = timeForm.test(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN;
   if (Number.isNaN(stamp) || !sameDay(text, stamp))
@@ -68,7 +68,7 @@ function sameDay(text: string, stamp: number): boolean {
 function duration(line: number, value: unknown): number | undefined {
   if (absent(value)) return undefined;
   try {
-    return parseDurationMs(String(value));
+    return parseDurationMs(textOf(value));
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     throw invalid(line, `'duration' must be a duration such as 90s or 1h30m, not ${quoted(value)}`);
@@ -77,7 +77,7 @@ function duration(line: number, value: unknown): number | undefined {
 
 function flag(line: number, value: unknown): boolean {
   if (absent(value)) return false;
-  const text = String(value).toLowerCase();
+  const text = textOf(value).toLowerCase();
   if (['true', 'yes', '1'].includes(text)) return true;
   if (['false', 'no', '0'].includes(text)) return false;
   throw invalid(line, `'planned' must be true or false, not ${quoted(value)}`);
@@ -88,5 +88,9 @@ function absent(value: unknown): boolean {
 }
 
 function quoted(value: unknown): string {
-  return typeof value === 'object' ? 'a list or mapping' : `'${String(value).slice(0, 60)}'`;
+  return typeof value === 'object' ? 'a list or mapping' : `'${textOf(value).slice(0, 60)}'`;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

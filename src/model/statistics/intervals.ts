@@ -23,7 +23,7 @@ export type Truncation = 'time' | 'failure';
 export function mtbfBounds(
   total: number,
   failures: number,
-  { confidence = 0.9, sides = 'two' as Sides, truncation = 'time' as Truncation } = {},
+  { confidence = 0.9, sides = 'two', truncation = 'time' }: { confidence?: number; sides?: Sides; truncation?: Truncation } = {},
 ): Interval {
   assertPositive('the operating time', total);
   assertWhole('the number of failures', failures, truncation === 'failure' ? 1 : 0);
@@ -56,7 +56,7 @@ export function timeToProveMtbf(mtbf: number, failures: number, confidence: numb
  */
 export function mttrBounds(
   times: readonly number[],
-  { confidence = 0.9, law = 'exponential' as 'exponential' | 'lognormal' } = {},
+  { confidence = 0.9, law = 'exponential' }: { confidence?: number; law?: 'exponential' | 'lognormal' } = {},
 ): Interval {
   assertConfidence('the confidence', confidence);
   assertWhole('the number of repair times', times.length, law === 'exponential' ? 1 : 2);

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { HoldfastError } from '../../core/errors.ts';
+import type { CommonOptions } from '../command.ts';
+import { printJson, printLine } from '../print.ts';
+import { modelLines } from '../model/print.ts';
+import { readModelFile } from '../model/read.ts';
+import { paintFor } from '../terminal/style.ts';
+import { evaluateModel } from '../../model/file/evaluate.ts';
+import type { Method } from '../../model/file/method.ts';
+import { methods } from '../../model/file/method.ts';
+import { parseHours } from '../../model/file/quantities.ts';
+import { modelJsonSchema } from '../../model/file/schema.ts';
+
+interface ModelOptions extends CommonOptions {
+  readonly method?: string;
+  readonly at?: readonly string[];
+  readonly compare?: boolean;
+  readonly schema?: boolean;
+}
+
+export function register(command: Command): void {
+  command
+    .argument('[file]', 'the model, YAML or JSON: docs/model.md')
+    .option('--method <method>', `force one: ${methods.join(', ')}`)
+    .option('--at <time...>', 'also at this time after all was new, such as 1000h or 1y')
+    .option('--compare', 'also by every other method that can, with the difference')
+    .option('--schema', 'print the JSON Schema of model files, for editors')
+    .action(run);
+}
+
+function run(file: string | undefined, options: ModelOptions): void {
+  if (options.schema) return printJson(modelJsonSchema());
+  if (file === undefined)
+    throw new HoldfastError('CLI_USAGE', 'the model file is missing', {
+      hint: 'holdfast model FILE; docs/model.md shows what it looks like.',
+    });
+  const model = readModelFile(file);
+  const answer = evaluateModel(model, {
+    ...(options.method === undefined ? {} : { method: methodNamed(options.method) }),
+    at: (options.at ?? []).map(timeOf),
+    compare: options.compare ?? false,
+  });
+  if (options.json) return printJson(answer);
+  for (const line of modelLines(answer, paintFor(process.stdout), process.stdout.columns ?? Infinity)) printLine(line);
+}
+
+function methodNamed(name: string): Method {
+  const found = methods.find((method) => method === name);
+  if (found) return found;
+  throw new HoldfastError('CLI_USAGE', `there is no method '${name}'`, { hint: `Name one of ${methods.join(', ')}.` });
+}
+
+function timeOf(text: string): number {
+  const found = parseHours(text.trim());
+  if (found !== undefined && found > 0) return found;
+  throw new HoldfastError('CLI_USAGE', `'${text}' is no time`, {
+    hint: 'Write a duration above 0 with its unit, such as 1000h, 30d or 1y.',
+  });
+}
