@@ -43,3 +43,6 @@ export { modelJsonSchema, modelSchema, writeModel, type Component, type Model, t
 export { assertDistribution, exponential, lognormalOf, sample, type Distribution } from './distribution/distribution.ts';
 export { cdf, mean, quantile, survival, variance } from './distribution/moments.ts';
 export type * from './system/system.ts';
+export * from './durability/durability.ts';
+export { lossChain, type LossChain } from './durability/loss-chain.ts';
+export { latentErrorProbability, type SiteLoss, type StorageCode } from './durability/storage-code.ts';
