@@ -1,0 +1,15 @@
+import type { Runtime } from '../../../core/runtime.ts';
+import type { LocationAdapter } from '../../adapter.ts';
+import type { SftpConfig } from './config.ts';
+import { SftpLocation } from './sftp-location.ts';
+
+export { configSchema, type SftpConfig } from './config.ts';
+
+export const kind = 'sftp';
+
+/** The location in a directory of an SSH server. */
+export function create(name: string, config: SftpConfig, runtime: Runtime): SftpLocation {
+  return new SftpLocation(name, config, runtime);
+}
+
+({ kind, create }) satisfies LocationAdapter<SftpConfig>;

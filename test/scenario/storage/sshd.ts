@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Clock } from '../../../src/core/clock.ts';
+import { freePorts, ServerProcess } from '../servers/server-process.ts';
+
+const run = promisify(execFile);
+const SSHD = '/usr/sbin/sshd';
+/** Where sshd locks itself in before somebody has logged in; packages make it when the machine starts. */
+const EMPTY = '/run/sshd';
+const startMsMax = 20_000;
+
+/** What is missing for an SSH server on this machine; undefined when nothing is. With HOLDFAST_REQUIRE=all what is missing is an error. */
+export function whyNoSshd(): string | undefined {
+  const absent = [SSHD, '/usr/bin/ssh-keygen'].filter((program) => !existsSync(program));
+  const why = absent.length > 0 ? `needs ${absent.join(', ')}` : process.getuid?.() === 0 || existsSync(EMPTY) ? undefined : `needs ${EMPTY}`;
+  if (why !== undefined && process.env['HOLDFAST_REQUIRE'] === 'all') throw new Error(`sshd: ${why} (HOLDFAST_REQUIRE=all)`);
+  return why;
+}
+
+/** A real OpenSSH server on loopback, with keys of its own, that lets in the user who runs the test. */
+export class Sshd implements AsyncDisposable {
+  readonly directory: string;
+  readonly port: number;
+  readonly #server: ServerProcess;
+  readonly #clock: Clock;
+
+  private constructor(directory: string, port: number, server: ServerProcess, clock: Clock) {
+    this.directory = directory;
+    this.port = port;
+    this.#server = server;
+    this.#clock = clock;
+  }
+
+  /** @param lines of sshd_config(5), before our own: the first one counts */
+  static async start(clock: Clock, lines: readonly string[] = []): Promise<Sshd> {
+    const directory = await mkdtemp(join(tmpdir(), 'holdfast-sshd-'));
+    const [port] = (await freePorts(1)) as [number];
+    if (process.getuid?.() === 0) await mkdir(EMPTY, { recursive: true, mode: 0o755 });
+    const server = new ServerProcess(
+      { program: SSHD, args: ['-D', '-e', '-f', join(directory, 'sshd_config')], logFile: join(directory, 'sshd.log') },
+      clock,
+    );
+    const sshd = new Sshd(directory, port, server, clock);
+    try {
+      for (const type of ['ed25519', 'rsa']) await sshd.#makeKey(`host_${type}`, type);
+      await sshd.#makeKey('user', 'ed25519');
+      await sshd.#makeKey('stranger', 'ed25519');
+      await writeFile(join(directory, 'authorized_keys'), await readFile(join(directory, 'user.pub')));
+      await writeFile(join(directory, 'sshd_config'), [...lines, ...sshd.#configuration()].join('\n'));
+      await mkdir(join(directory, 'vault'));
+      await sshd.restart();
+      return sshd;
+    } catch (error) {
+      const log = await server.log();
+      await sshd[Symbol.asyncDispose]();
+      throw new Error(`sshd did not start:\n${log}`, { cause: error });
+    }
+  }
+
+  get user(): string {
+    return userInfo().username;
+  }
+
+  /** A file of its directory: `user`, `stranger` (keys), `vault` (for objects). */
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** As ssh-keygen prints it. @param key `host_ed25519` or `host_rsa` */
+  async fingerprint(key: string): Promise<string> {
+    return (await run('ssh-keygen', ['-lf', this.path(`${key}.pub`)])).stdout.split(' ')[1]!;
+  }
+
+  /** Lines of known_hosts for all its keys. */
+  async knownHosts(port = this.port): Promise<string> {
+    const keys = await Promise.all(['host_ed25519.pub', 'host_rsa.pub'].map((name) => readFile(this.path(name), 'utf8')));
+    return keys.map((key) => `[127.0.0.1]:${port} ${key}`).join('');
+  }
+
+  /** SIGKILL of the server, not of those who serve connections. */
+  async kill(): Promise<void> {
+    await this.#server.kill();
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    this.#server.start();
+    for (const untilMs = this.#clock.monotonicMs() + startMsMax; this.#clock.monotonicMs() < untilMs; await this.#clock.sleep(20))
+      if (await isListening(this.port)) return;
+    throw new Error(`nothing listens on port ${this.port}`);
+  }
+
+  async log(): Promise<string> {
+    return await this.#server.log();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async #makeKey(name: string, type: string): Promise<void> {
+    await run('ssh-keygen', ['-q', '-t', type, ...(type === 'rsa' ? ['-b', '2048'] : []), '-N', '', '-C', name, '-f', this.path(name)]);
+  }
+
+  #configuration(): readonly string[] {
+    return [
+      `ListenAddress 127.0.0.1:${this.port}`,
+      `HostKey ${this.path('host_ed25519')}`,
+      `HostKey ${this.path('host_rsa')}`,
+      `AuthorizedKeysFile ${this.path('authorized_keys')}`,
+      'PidFile none',
+      'UsePAM no',
+      'StrictModes no',
+      'PermitRootLogin yes',
+      'PasswordAuthentication no',
+      'MaxStartups 100',
+      'Subsystem sftp internal-sftp',
+      '',
+    ];
+  }
+}
+
+async function isListening(port: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('data', () => {
+      resolve(true);
+      socket.destroy();
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
