@@ -1,3 +1,7 @@
+export { type CheckOptions, checkRepository } from './check/check.ts';
+export { type IndexRepair, repairIndex } from './check/repair-index.ts';
+export type { CheckReport, Damage, DamageKind, Loss } from './check/report.ts';
+export { type DataSubset, parseSubset } from './check/subset.ts';
 export { verify } from './documents/ids.ts';
 export { initRepository, type InitOptions, type OpenOptions, openRepository } from './open/open-repository.ts';
 export type { OpenedRepository } from './open/opened-repository.ts';

@@ -48,8 +48,13 @@ export class BlobTable {
     return words + this.#slots.byteLength + this.#packOrdinals.memoryBytes;
   }
 
+  /** Ordinal of a pack; -1 when no entry names it. */
+  packOrdinalOf(packId: FileId): number {
+    return this.#packOrdinals.find(packId, (ordinal) => this.packId(ordinal));
+  }
+
   hasPack(packId: FileId): boolean {
-    return this.#packOrdinals.find(packId, (ordinal) => this.packId(ordinal)) >= 0;
+    return this.packOrdinalOf(packId) >= 0;
   }
 
   /** Adds a blob of a pack, unless that very entry is there. */
@@ -117,16 +122,31 @@ export class BlobTable {
 
   /** Each pack with its entries in the order of their offsets. Takes 4 bytes more for each entry while it runs. */
   *packs(): Generator<{ readonly packId: FileId; readonly entries: readonly PackEntry[] }> {
+    const entriesOf = this.#grouped();
+    for (let pack = 0; pack < this.#packCount; pack += 1) yield { packId: this.packId(pack), entries: entriesOf(pack) };
+  }
+
+  /** A look-up of the entries of a pack as they are now; none when no entry names it. */
+  byPack(): (packId: FileId) => readonly PackEntry[] {
+    const entriesOf = this.#grouped();
+    return (packId) => {
+      const pack = this.packOrdinalOf(packId);
+      return pack < 0 ? [] : entriesOf(pack);
+    };
+  }
+
+  /** Ordinals of entries, sorted by their packs: by counting them. */
+  #grouped(): (pack: number) => readonly PackEntry[] {
     const starts = new Uint32Array(this.#packCount + 1);
     for (let ordinal = 0; ordinal < this.#size; ordinal += 1) starts[this.packOf(ordinal) + 1]! += 1;
     for (let pack = 0; pack < this.#packCount; pack += 1) starts[pack + 1]! += starts[pack]!;
     const ordinals = new Uint32Array(this.#size);
     const ends = starts.slice();
     for (let ordinal = 0; ordinal < this.#size; ordinal += 1) ordinals[ends[this.packOf(ordinal)]!++] = ordinal;
-    for (let pack = 0; pack < this.#packCount; pack += 1) {
-      const entries = Array.from(ordinals.subarray(starts[pack], starts[pack + 1]), (ordinal) => entryOf(this.at(ordinal)));
-      yield { packId: this.packId(pack), entries: entries.toSorted((a, b) => a.offset - b.offset) };
-    }
+    return (pack) =>
+      Array.from(ordinals.subarray(starts[pack], starts[pack + 1]), (ordinal) => entryOf(this.at(ordinal))).toSorted(
+        (a, b) => a.offset - b.offset,
+      );
   }
 
   #placeAt(chunk: Uint32Array, from: number): BlobPlace {

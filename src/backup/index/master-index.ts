@@ -1,3 +1,4 @@
+import { hasCode } from '../../core/errors.ts';
 import type { CallOptions } from '../../storage/index.ts';
 import { owned } from '../documents/bytes.ts';
 import { listFiles, type RepositoryFiles, saveDocument } from '../documents/files.ts';
@@ -16,10 +17,15 @@ export class MasterIndex {
   readonly #pool: WorkerPool;
   #table = new BlobTable();
   #known = new Set<FileId>();
+  /** Index files that can not be read, and why. */
+  readonly #damaged = new Map<FileId, string>();
+  readonly #skipsDamaged: boolean;
   /** Changes of the table take turns. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(files: RepositoryFiles, pool: WorkerPool) {
+  /** @param skipsDamaged go on without index files that can not be read, for whoever is to find out or to repair */
+  constructor(files: RepositoryFiles, pool: WorkerPool, skipsDamaged = false) {
+    this.#skipsDamaged = skipsDamaged;
     this.#files = files;
     this.#pool = pool;
   }
@@ -32,6 +38,11 @@ export class MasterIndex {
   /** The index files that it was read from. */
   get fileIds(): ReadonlySet<FileId> {
     return this.#known;
+  }
+
+  /** Index files that were skipped, and why. */
+  get damaged(): ReadonlyMap<FileId, string> {
+    return this.#damaged;
   }
 
   has(type: BlobType, id: BlobId): boolean {
@@ -49,10 +60,12 @@ export class MasterIndex {
     const isGone = [...this.#known].some((id) => !ids.has(id));
     const table = isGone ? new BlobTable() : this.#table;
     const known = isGone ? new Set<FileId>() : this.#known;
-    const wanted = [...ids].filter((id) => !known.has(id)).values();
+    const wanted = [...ids].filter((id) => !known.has(id) && !this.#damaged.has(id)).values();
     const read = async (): Promise<void> => {
       for (const id of wanted) {
-        for (const { packId, entries } of await this.#read(id, signal)) for (const entry of entries) table.add(packId, entry);
+        const packs = await this.#read(id, signal);
+        if (packs === undefined) continue;
+        for (const { packId, entries } of packs) for (const entry of entries) table.add(packId, entry);
         known.add(id);
       }
     };
@@ -61,10 +74,18 @@ export class MasterIndex {
     this.#known = known;
   }
 
-  async #read(id: FileId, signal: AbortSignal): Promise<readonly IndexedPack[]> {
-    const stored = await this.#files.location.get(objectKey('index', id), { signal });
-    const { packs } = await this.#pool.run('index', { id, stored: owned(stored) });
-    return packs;
+  async #read(id: FileId, signal: AbortSignal): Promise<readonly IndexedPack[] | undefined> {
+    try {
+      const stored = await this.#files.location.get(objectKey('index', id), { signal });
+      const { packs } = await this.#pool.run('index', { id, stored: owned(stored) });
+      return packs;
+    } catch (error) {
+      // Taken together with others by somebody who prunes, since it was listed: what is in their place is found by the next refresh.
+      if (hasCode(error, 'STORAGE_NOT_FOUND')) return undefined;
+      if (!this.#skipsDamaged || !(hasCode(error, 'BACKUP_DAMAGED') || hasCode(error, 'STORAGE_DAMAGED'))) throw error;
+      this.#damaged.set(id, error.message);
+      return undefined;
+    }
   }
 
   /** Stores index files for new packs; they are in the table once that is durable. */
@@ -76,18 +97,18 @@ export class MasterIndex {
   }
 
   /**
-   * Stores index files for `packs` and removes all those that were read before. Cut off, there are more index files than needed, and none
-   * lacks anything.
+   * Stores index files for all of `table`, which takes the place of what was read, and removes all others. Cut off, there are more index
+   * files than needed, and none lacks anything.
    */
-  async replace(packs: () => Iterable<IndexedPack>, options: CallOptions): Promise<void> {
+  async replace(table: BlobTable, options: CallOptions): Promise<void> {
     await this.#exclusively(async () => {
       const written = new Set<FileId>();
-      for (const json of encodeIndexes(packs())) written.add(await saveDocument(this.#files, 'index', json, options));
-      for (const id of this.#known) if (!written.has(id)) await this.#files.location.remove(objectKey('index', id), options);
-      const table = new BlobTable();
-      for (const { packId, entries } of packs()) for (const entry of entries) table.add(packId, entry);
+      for (const json of encodeIndexes(table.packs())) written.add(await saveDocument(this.#files, 'index', json, options));
+      for (const id of [...this.#known, ...this.#damaged.keys()])
+        if (!written.has(id)) await this.#files.location.remove(objectKey('index', id), options);
       this.#table = table;
       this.#known = written;
+      this.#damaged.clear();
     });
   }
 

@@ -2,7 +2,7 @@ import type { CallOptions } from '../../storage/index.ts';
 import { damaged } from '../documents/damaged.ts';
 import { removeFile, type RepositoryFiles } from '../documents/files.ts';
 import { objectKey } from '../documents/ids.ts';
-import type { IndexedPack } from '../index/index-file.ts';
+import { BlobTable } from '../index/blob-table.ts';
 import type { MasterIndex } from '../index/master-index.ts';
 import type { FileId, FileKind, HeldLock, IndexedBlob, RepositoryMaintenance, Snapshot } from '../repository.ts';
 import type { WorkerPool } from '../workers/pool.ts';
@@ -63,7 +63,7 @@ export class Maintenance implements RepositoryMaintenance {
     await this.#lock.confirm();
     const { index } = this.#parts;
     const { table } = index;
-    if ([...packIds].some((id) => table.hasPack(id))) await index.replace(() => without(table.packs(), packIds), this);
+    if ([...packIds].some((id) => table.hasPack(id))) await index.replace(without(table, packIds), this);
     await this.#removeAll('data', packIds);
   }
 
@@ -92,6 +92,8 @@ export class Maintenance implements RepositoryMaintenance {
   }
 }
 
-function* without(packs: Iterable<IndexedPack>, packIds: ReadonlySet<FileId>): Generator<IndexedPack> {
-  for (const pack of packs) if (!packIds.has(pack.packId)) yield pack;
+function without(table: BlobTable, packIds: ReadonlySet<FileId>): BlobTable {
+  const kept = new BlobTable();
+  for (const { packId, entries } of table.packs()) if (!packIds.has(packId)) for (const entry of entries) kept.add(packId, entry);
+  return kept;
 }

@@ -38,6 +38,8 @@ export interface OpenOptions extends RepositorySecret {
   readonly packBytes?: number;
   /** Threads for hashing, compression and encryption; as many as there are cores. 0: all in place. */
   readonly threads?: number;
+  /** Go on without index files that can not be read: for check and repair alone. */
+  readonly skipsDamagedIndexes?: boolean;
   /** Whose locks they are, when not this process's. */
   readonly owner?: Owner;
 }
@@ -78,7 +80,7 @@ export async function openRepository(
   runtime: Runtime,
   { signal }: CallOptions,
 ): Promise<OpenedRepository> {
-  const { password, packBytes = packBytesDefault, threads, owner = thisProcess() } = options;
+  const { password, packBytes = packBytesDefault, threads, owner = thisProcess(), skipsDamagedIndexes } = options;
   if (!(packBytes >= packBytesMin && packBytes <= packBytesMax)) throw new RangeError(`packs have 1 to 128 MiB, not ${packBytes} bytes`);
   const sealed = await getConfig(location, { signal });
   const { master: key, id: keyId } = await findKey(location, password, { signal });
@@ -86,7 +88,7 @@ export async function openRepository(
   const files: RepositoryFiles = { location, key, version: configuration.version };
   const pool = new WorkerPool(key, threads);
   try {
-    const index = new MasterIndex(files, pool);
+    const index = new MasterIndex(files, pool, skipsDamagedIndexes);
     await index.refresh({ signal });
     return new OpenedRepository({ files, index, pool, runtime, owner, configuration, keyId, packBytes });
   } catch (error) {

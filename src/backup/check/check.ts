@@ -1,0 +1,87 @@
+import { hasCode, messageOf } from '../../core/errors.ts';
+import type { CallOptions } from '../../storage/index.ts';
+import { loadDocument } from '../documents/files.ts';
+import type { OpenedRepository } from '../open/opened-repository.ts';
+import type { Snapshot } from '../repository.ts';
+import { snapshotOf } from '../snapshot/snapshot.ts';
+import { noteLosses } from './losses.ts';
+import { checkPacks } from './packs.ts';
+import { type DataRead, readPacks } from './read-data.ts';
+import { type CheckReport, Damages } from './report.ts';
+import { chooserOf, type DataSubset } from './subset.ts';
+import { Verdicts } from './verdicts.ts';
+import { walkTrees } from './walk.ts';
+
+export interface CheckOptions extends CallOptions {
+  /** Which packs are read whole; none when it is left out. */
+  readonly readData?: DataSubset;
+  /** Told of each pack that was read. */
+  readonly onRead?: (sizeBytes: number) => void;
+}
+
+/**
+ * Looks whether everything that snapshots need is there: packs with the sizes that the index tells, directories and blobs of all snapshots,
+ * and on demand every byte. Nothing is changed but for the repository's shared lock, under which nobody removes what is looked at. Open
+ * the repository with `skipsDamagedIndexes`, so that damaged ones are reported. @throws BACKUP_LOCKED
+ */
+export async function checkRepository(repository: OpenedRepository, options: CheckOptions): Promise<CheckReport> {
+  await using lock = await repository.lock(options);
+  const signal = AbortSignal.any([options.signal, lock.signal]);
+  const { files, index, pool, runtime } = repository.parts;
+  const damages = new Damages();
+  // Snapshots before the index: what they name was indexed before they were written.
+  const snapshots = await readSnapshots(repository, damages, { signal });
+  await repository.refresh({ signal });
+  for (const [id, problem] of index.damaged) damages.add('index', id, problem);
+
+  const verdicts = new Verdicts(index.table);
+  const packs = await checkPacks(files.location, verdicts, damages, { signal });
+  let read: DataRead = { packsRead: 0, bytesRead: 0 };
+  if (options.readData !== undefined) {
+    const chosen = chooserOf(options.readData, packs.bytes, runtime.random);
+    const onRead = options.onRead ?? ((): void => undefined);
+    read = await readPacks({ location: files.location, pool, verdicts, damages, sizes: packs.sizes, chosen, onRead }, { signal });
+  }
+  const parts = { repository, verdicts, damages };
+  const { trees, isWhole } = await walkTrees(parts, snapshots, { signal });
+  if (!isWhole) await noteLosses(parts, snapshots, { signal });
+  return {
+    ok: damages.isEmpty,
+    ...damages.list(),
+    snapshots: snapshots.length,
+    trees,
+    blobs: verdicts.table.size,
+    ...unused(verdicts),
+    packs: verdicts.table.packCount,
+    packBytes: packs.bytes,
+    strayPacks: packs.strays,
+    ...read,
+  };
+}
+
+async function readSnapshots(repository: OpenedRepository, damages: Damages, options: CallOptions): Promise<Snapshot[]> {
+  const { files } = repository.parts;
+  const snapshots: Snapshot[] = [];
+  for await (const { id } of repository.files('snapshot', options)) {
+    try {
+      snapshots.push(snapshotOf(id, await loadDocument(files, 'snapshot', id, options)));
+    } catch (error) {
+      if (hasCode(error, 'STORAGE_NOT_FOUND')) continue;
+      if (!hasCode(error, 'BACKUP_DAMAGED') && !hasCode(error, 'STORAGE_DAMAGED')) throw error;
+      damages.add('snapshot', id, messageOf(error));
+      damages.addLoss('snapshot', id, id, '/');
+    }
+  }
+  return snapshots;
+}
+
+function unused(verdicts: Verdicts): { readonly unusedBlobs: number; readonly unusedBytes: number } {
+  let unusedBlobs = 0;
+  let unusedBytes = 0;
+  for (let ordinal = 0; ordinal < verdicts.table.size; ordinal += 1) {
+    if (verdicts.isUsed(ordinal)) continue;
+    unusedBlobs += 1;
+    unusedBytes += verdicts.table.place(ordinal).sizeBytes;
+  }
+  return { unusedBlobs, unusedBytes };
+}
