@@ -5,7 +5,7 @@ import type { Runtime } from '../../core/runtime.ts';
 import { createBufferPool } from '../chunk/chunks.ts';
 import type { Cutter } from '../chunk/cutter.ts';
 import { createFastCdc, fileChunkSizes, gearTable } from '../chunk/fast-cdc.ts';
-import type { Repository, Snapshot } from '../repository.ts';
+import type { BlobId, Repository, RepositoryWriter, Snapshot } from '../repository.ts';
 import { timeToNs } from '../tree/time.ts';
 import { createContentSaver } from './content.ts';
 import { createIssueList, type BackupIssue } from './issues.ts';
@@ -33,6 +33,8 @@ export interface BackupFilesOptions {
   /** How a file is cut. Default: FastCDC. */
   readonly cutterFor?: (path: string, sizeBytes: number) => Cutter;
   readonly filesAtOnceMax?: number;
+  /** Asked when all is read, before the snapshot is made: for what can only be known or had then. What it throws ends the backup. */
+  readonly complete?: (tree: BlobId, writer: RepositoryWriter) => Promise<{ readonly tree: BlobId; readonly tags: readonly string[] }>;
   readonly onProgress?: (summary: BackupSummary) => void;
   readonly onIssue?: (issue: BackupIssue) => void;
   readonly signal: AbortSignal;
@@ -90,8 +92,8 @@ export async function backupFiles(
     onItem: () => options.onProgress?.(tally.summary),
     signal: link.signal,
   });
-  const tree = await saver.saveLayout(root, parent?.tree);
-  if (tree === undefined) {
+  const read = await saver.saveLayout(root, parent?.tree);
+  if (read === undefined) {
     throw new HoldfastError(
       'BACKUP_SOURCE_MISSING',
       `nothing of ${absolutePaths.join(', ')} can be read: ${issues.told[0]?.message ?? 'it is left out'}`,
@@ -100,6 +102,7 @@ export async function backupFiles(
       },
     );
   }
+  const { tree, tags } = (await options.complete?.(read, writer)) ?? { tree: read, tags: options.tags ?? [] };
   const result = { summary: tally.summary, issues: issues.told, issueCount: issues.count, isComplete: !issues.isIncomplete };
   if (options.skipIfUnchanged === true && parent?.tree === tree) return { ...result, snapshot: undefined };
   const snapshot = await writer.saveSnapshot(
@@ -110,7 +113,7 @@ export async function backupFiles(
       tree,
       paths: absolutePaths,
       hostname: host,
-      tags: options.tags ?? [],
+      tags,
       excludes: options.select?.exclude ?? [],
       parent: parent?.id,
       summary: result.summary,

@@ -137,6 +137,8 @@ export class BlobStore implements Disposable {
 
   async #tracked<Result>(saving: Promise<Result>): Promise<Result> {
     this.#saving.add(saving);
+    // Nobody waits for it when the store had failed before it began.
+    saving.catch(() => undefined);
     try {
       return await this.#guarded(() => saving);
     } finally {
