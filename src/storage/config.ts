@@ -33,7 +33,11 @@ export const locationSchema = z
   .refine(
     (location) => Object.keys(kinds).filter((kind) => location[kind as keyof typeof kinds] !== undefined).length === 1,
     `must have exactly one of ${Object.keys(kinds).join(', ')}`,
-  );
+  )
+  .refine(({ mirror, parity, limits }) => limits === undefined || (mirror ?? parity) === undefined, {
+    message: 'belongs to the locations that this one is made of',
+    path: ['limits'],
+  });
 
 /** As a person writes it. */
 export type LocationConfigInput = z.input<typeof locationSchema>;

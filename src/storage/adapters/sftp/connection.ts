@@ -90,6 +90,8 @@ async function openChannel(location: string, client: Client, options: ConnectCon
   client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) =>
     finish(prompts.map(() => options.password ?? '')),
   );
+  // Small requests are not held back until what was sent before is acknowledged (Nagle): a request is answered before the next is sent.
+  client.on('connect', () => client.setNoDelay(true));
   client.on('ready', () => {
     client.sftp((error, sftp) => {
       if (error !== undefined) return reject(error);
