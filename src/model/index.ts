@@ -46,3 +46,4 @@ export type * from './system/system.ts';
 export * from './durability/durability.ts';
 export { lossChain, type LossChain } from './durability/loss-chain.ts';
 export { latentErrorProbability, type SiteLoss, type StorageCode } from './durability/storage-code.ts';
+export { systemChain, type SystemChain, type SystemChainOptions } from './system/system-chain.ts';
