@@ -50,7 +50,7 @@ export class Moves {
       }
       // Those that wait, and those where nothing works at present.
       const others = present - working;
-      if (others > 0 && dormancy > 0) emit(this.failed(state, group, 1), others * rate * dormancy);
+      if (others > 0 && dormancy > 0) emit(this.clamped(this.failed(state, group, 1)), others * rate * dormancy);
     });
   }
 
