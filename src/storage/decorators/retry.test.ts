@@ -137,7 +137,7 @@ test('a creation that was refused at once is refused, whatever the bytes', async
 test('a list that breaks goes on: each object once', async () => {
   let ended = 0;
   for (let seed = 0; seed < 10; seed += 1) {
-    const { time, location, objects } = scene({ cutAfter: 0.2 }, `list-${seed}`);
+    const { time, location, objects } = scene({ cutAfter: 0.02 }, `list-${seed}`);
     for (let n = 0; n < 60; n += 1) objects.set(`k/${n}`, { bytes: new Uint8Array(n), modifiedMs: 0 });
     const listed = await settled(time, Array.fromAsync(location.list('k/', { signal }))).catch(() => undefined);
     if (listed === undefined) continue;

@@ -114,9 +114,11 @@ export class LocalLocation implements Location {
 
   async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {
     assertPrefix(prefix);
-    const first = await this.#calls.run(signal, () => this.#pathOf(`${prefix}any`));
-    if (first === undefined) return;
-    const { root } = this.#opened!;
+    const { root } = await this.#calls.run(signal, async () => {
+      // An empty directory where the disk is not mounted is no empty location.
+      await this.#assertThere();
+      return await this.#open();
+    });
     const open = [prefix];
     for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
       for await (const { files, directories } of this.#entries(root, directory, signal)) {
@@ -134,9 +136,10 @@ export class LocalLocation implements Location {
     await this.#calls.run(signal, async () => {
       const path = await this.#pathOf(key);
       if (path === undefined) return;
-      await unlink(path).catch((error: unknown) => {
-        // A directory is no object (unlink(2) says EPERM of one where it follows POSIX).
-        if (!isMissing(error) && errnoOf(error) !== 'EISDIR') throw error;
+      await unlink(path).catch(async (error: unknown) => {
+        // What is a directory is no object, and stays.
+        if (isMissing(error)) await this.#assertThere();
+        else if (errnoOf(error) !== 'EISDIR') throw error;
       });
     });
   }
@@ -250,7 +253,8 @@ export class LocalLocation implements Location {
 
   /** What is in one directory, some at a time; nothing when it is not there (any more). */
   async *#entries(root: string, prefix: string, signal: AbortSignal): AsyncGenerator<{ files: ObjectInfo[]; directories: string[] }> {
-    const directory = await this.#calls.run(signal, () => openDirectory(join(root, prefix)));
+    const path = join(root, prefix).replace(/\/$/, '');
+    const directory = await this.#calls.run(signal, async () => ((await this.#real(path)) === undefined ? undefined : openDirectory(path)));
     if (directory === undefined) return await this.#calls.run(signal, () => this.#assertThere());
     try {
       for (let more = true; more;) {

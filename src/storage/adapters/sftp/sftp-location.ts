@@ -68,15 +68,17 @@ export class SftpLocation implements ConnectedLocation {
     const sizeBytes = objectBytes(data);
     await this.#call(signal, sizeBytes, async ({ connection, root }, limit) => {
       const written = `${root.scratch}/put-${randomBytes(12).toString('hex')}`;
+      let renamed = false;
       try {
         await this.#write(connection, written, data, limit);
         limit.throwIfAborted();
         await this.#settle(connection, root, written, key, ifAbsent);
+        renamed = !ifAbsent;
       } catch (error) {
         if (isStatus(error, 'failure') && (await isFull(connection, root.path, sizeBytes))) throw full(this.name, error);
         throw error;
       } finally {
-        await remote.removeFile(connection, written).catch(() => {});
+        if (!renamed) await remote.removeFile(connection, written).catch(() => {});
       }
     });
   }
@@ -116,6 +118,8 @@ export class SftpLocation implements ConnectedLocation {
 
   async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {
     assertPrefix(prefix);
+    // An empty directory where the disk is not mounted is no empty location.
+    await this.#call(signal, 0, ({ connection, root }) => root.assertThere(connection));
     const open = [prefix];
     for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
       const { files, directories } = await this.#directory(directory, signal);
