@@ -1,3 +1,4 @@
+import type { Algebra } from './gate-over.ts';
 import { grown, NodeTable, PairCache, PENDING } from './node-table.ts';
 
 /**
@@ -10,7 +11,9 @@ import { grown, NodeTable, PairCache, PENDING } from './node-table.ts';
  * Sources: Bryant: Graph-based algorithms for Boolean function manipulation, IEEE Trans. Computers C-35 (1986); Brace, Rudell, Bryant: Efficient
  * implementation of a BDD package, DAC 1990.
  */
-export class Bdd {
+export class Bdd implements Algebra<number> {
+  readonly yes = 1;
+  readonly no = 0;
   readonly #nodes: NodeTable;
   readonly #ands = new PairCache();
   #cachedFor = 0;

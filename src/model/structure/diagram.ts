@@ -1,17 +1,23 @@
 import { Bdd } from './bdd.ts';
-import type { Graph } from './graph.ts';
-import { NodesExhausted } from './node-table.ts';
+import type { Gate, Graph } from './graph.ts';
+import { gateOver } from './gate-over.ts';
+import { CONSTANT_LEVEL, NodesExhausted } from './node-table.ts';
 import { leafOrders } from './order.ts';
 import { gateAt, type Part } from './part.ts';
 
 /**
- * A finished diagram, children before their parents, so that one loop over the nodes evaluates it. Edges are as in `Bdd`; node 0 is the constant
- * false.
+ * The nodes of a finished diagram, children before their parents, so that one loop over them evaluates it. Edges are as in `Bdd`; node 0 is the
+ * constant false.
  */
-export interface Diagram {
+export interface Nodes {
   readonly level: Int32Array;
   readonly low: Int32Array;
   readonly high: Int32Array;
+  readonly root: number;
+}
+
+/** The function of a part. */
+export interface Diagram extends Nodes {
   /** Never complemented: with all leaves false the function is false. */
   readonly root: number;
   /** Whether the gate is the negation of this function. */
@@ -20,8 +26,10 @@ export interface Diagram {
   readonly leaves: readonly number[];
 }
 
-/** Nodes with which orders are tried at first; each round has four times as many. */
+/** Nodes with which all orders are tried at first; each round has four times as many. */
 const NODES_FIRST = 1 << 12;
+/** From this many on, only the more promising half of the orders goes on to the next round. */
+const NODES_FOR_ALL = 1 << 18;
 
 /**
  * The diagram of a part, by whichever order makes it with the fewest nodes under way: all are tried with few, then with more.
@@ -30,29 +38,22 @@ const NODES_FIRST = 1 << 12;
  * @returns undefined when none makes it with `nodesMax`
  */
 export function diagramOf(graph: Graph, part: Part, inside: ReadonlyMap<number, Diagram>, nodesMax: number): Diagram | undefined {
-  const orders = leafOrders(graph, part);
-  for (let budget = Math.min(NODES_FIRST, nodesMax); ; budget = Math.min(4 * budget, nodesMax)) {
+  const { length } = part.leaves;
+  if (length >= nodesMax) return undefined;
+  let orders = leafOrders(graph, part);
+  for (let budget = Math.min(Math.max(NODES_FIRST, 4 * length), nodesMax); ; budget = Math.min(4 * budget, nodesMax)) {
+    const reached: { order: readonly number[]; gates: number }[] = [];
     for (const order of orders) {
-      const diagram = attempt(graph, part, inside, order, budget);
-      if (diagram !== undefined) return diagram;
+      const made = new Making(graph, part, inside, order, budget).run();
+      if (typeof made !== 'number') return made;
+      reached.push({ order, gates: made });
     }
     if (budget === nodesMax) return undefined;
-  }
-}
-
-function attempt(
-  graph: Graph,
-  part: Part,
-  inside: ReadonlyMap<number, Diagram>,
-  leaves: readonly number[],
-  nodesMax: number,
-): Diagram | undefined {
-  try {
-    const bdd = new Bdd(nodesMax);
-    return finished(bdd, edgeOf(bdd, graph, part, inside, leaves), leaves);
-  } catch (error) {
-    if (error instanceof NodesExhausted) return undefined;
-    throw error;
+    if (budget >= NODES_FOR_ALL)
+      orders = reached
+        .toSorted((a, b) => b.gates - a.gates)
+        .slice(0, Math.ceil(reached.length / 2))
+        .map(({ order }) => [...order]);
   }
 }
 
@@ -60,27 +61,76 @@ function attempt(
 const GARBAGE_FACTOR = 2;
 const NODES_WITHOUT_COLLECTION = 1 << 12;
 
-function edgeOf(bdd: Bdd, graph: Graph, part: Part, inside: ReadonlyMap<number, Diagram>, leaves: readonly number[]): number {
-  const edges = new Map(leaves.map((id, level) => [id, leafEdge(bdd, level, inside.get(id))]));
-  const variables = [...edges.values()];
-  const uses = new Map<number, number>();
-  for (const id of part.gates) for (const literal of gateAt(graph, id).of) uses.set(literal >> 1, (uses.get(literal >> 1) ?? 0) + 1);
-  let collectAt = NODES_WITHOUT_COLLECTION;
-  for (const id of part.gates) {
-    const { kind, k, of } = gateAt(graph, id);
-    const operands = of.map((literal) => edges.get(literal >> 1)! ^ (literal & 1));
-    edges.set(id, kind === 'and' ? conjunction(bdd, operands) : kind === 'atleast' ? atleast(bdd, k, operands) : parity(bdd, operands));
-    for (const literal of of) {
-      const left = uses.get(literal >> 1)! - 1;
-      uses.set(literal >> 1, left);
-      if (left === 0 && bdd.levelOf(edges.get(literal >> 1)!) < leaves.length) edges.delete(literal >> 1);
+/** One attempt to make a part's diagram. */
+class Making {
+  readonly #graph: Graph;
+  readonly #part: Part;
+  readonly #leaves: readonly number[];
+  readonly #bdd: Bdd;
+  readonly #nodesMax: number;
+  readonly #variables: readonly number[];
+  /** Of gates that others still need, and of leaves. */
+  readonly #edges: Map<number, number>;
+  #collectAt = NODES_WITHOUT_COLLECTION;
+  /** A gate gets a second chance, without garbage. */
+  #retried: Gate | undefined;
+
+  constructor(graph: Graph, part: Part, inside: ReadonlyMap<number, Diagram>, leaves: readonly number[], nodesMax: number) {
+    this.#graph = graph;
+    this.#part = part;
+    this.#leaves = leaves;
+    this.#nodesMax = nodesMax;
+    this.#bdd = new Bdd(nodesMax);
+    this.#variables = leaves.map((id, level) => leafEdge(this.#bdd, level, inside.get(id)));
+    this.#edges = new Map(leaves.map((id, level) => [id, this.#variables[level]!]));
+  }
+
+  /** The diagram, or how many gates were done when the nodes were used up. */
+  run(): Diagram | number {
+    const uses = usesOf(this.#graph, this.#part);
+    for (const [done, id] of this.#part.gates.entries()) {
+      const edge = this.#make(gateAt(this.#graph, id));
+      if (edge === undefined) return done;
+      this.#edges.set(id, edge);
+      for (const literal of gateAt(this.#graph, id).of) {
+        const left = uses.get(literal >> 1)! - 1;
+        uses.set(literal >> 1, left);
+        if (left === 0) this.#edges.delete(literal >> 1);
+      }
+      if (this.#bdd.size > this.#collectAt) this.#collect();
     }
-    if (bdd.size > collectAt) {
-      bdd.collect([...edges.values(), ...variables]);
-      collectAt = Math.max(NODES_WITHOUT_COLLECTION, GARBAGE_FACTOR * bdd.size);
+    return finished(this.#bdd, this.#edges.get(this.#part.id)!, this.#leaves);
+  }
+
+  /** Undefined when there are too few nodes, even without garbage. */
+  #make(gate: Gate): number | undefined {
+    for (;;) {
+      try {
+        return gateOver(
+          this.#bdd,
+          gate,
+          gate.of.map((literal) => this.#edges.get(literal >> 1)! ^ (literal & 1)),
+        );
+      } catch (error) {
+        if (!(error instanceof NodesExhausted)) throw error;
+        this.#collect();
+        if (this.#bdd.size > this.#nodesMax / 2) return undefined;
+        if (this.#retried === gate) return undefined;
+        this.#retried = gate;
+      }
     }
   }
-  return edges.get(part.id)!;
+
+  #collect(): void {
+    this.#bdd.collect([...this.#edges.values(), ...this.#variables]);
+    this.#collectAt = Math.max(NODES_WITHOUT_COLLECTION, GARBAGE_FACTOR * this.#bdd.size);
+  }
+}
+
+function usesOf(graph: Graph, part: Part): Map<number, number> {
+  const uses = new Map<number, number>();
+  for (const id of part.gates) for (const literal of gateAt(graph, id).of) uses.set(literal >> 1, (uses.get(literal >> 1) ?? 0) + 1);
+  return uses;
 }
 
 /** A module that turned out to be constant is no variable. */
@@ -89,56 +139,38 @@ function leafEdge(bdd: Bdd, level: number, module: Diagram | undefined): number 
   return module?.root === 0 ? turned : bdd.variable(level) ^ turned;
 }
 
-/** What lies deepest first: what comes on top of it then leaves it as it is. */
-function deepestFirst(bdd: Bdd, operands: readonly number[]): number[] {
-  return operands.toSorted((a, b) => bdd.levelOf(b) - bdd.levelOf(a));
+function finished(bdd: Bdd, edge: number, leaves: readonly number[]): Diagram {
+  return { ...compacted(bdd, edge & ~1), turned: (edge & 1) === 1, leaves };
 }
 
-function conjunction(bdd: Bdd, operands: readonly number[]): number {
-  return deepestFirst(bdd, operands).reduce((all, operand) => bdd.and(all, operand), 1);
-}
-
-function parity(bdd: Bdd, operands: readonly number[]): number {
-  return deepestFirst(bdd, operands).reduce((odd, operand) => bdd.xor(odd, operand), 0);
-}
-
-/** reached[j]: at least j of the operands so far. */
-function atleast(bdd: Bdd, k: number, operands: readonly number[]): number {
-  const reached = [1, ...Array.from({ length: k }, () => 0)];
-  for (const operand of deepestFirst(bdd, operands))
-    for (let j = k; j >= 1; j--) reached[j] = bdd.or(reached[j]!, bdd.and(operand, reached[j - 1]!));
-  return reached[k]!;
-}
-
-function finished(bdd: Bdd, root: number, leaves: readonly number[]): Diagram {
+/** What an edge reaches, numbered anew. */
+export function compacted(bdd: Bdd, root: number): Nodes {
   const place = new Map<number, number>([[0, 0]]);
-  const nodes: number[] = [];
+  const edges: number[] = [];
   const open = [root & ~1];
   for (let edge = open.at(-1); edge !== undefined; edge = open.at(-1)) {
     const below = place.has(edge) ? [] : [bdd.lowOf(edge), bdd.highOf(edge) & ~1].filter((child) => !place.has(child));
-    if (below.length > 0) {
-      open.push(...below);
-      continue;
+    if (below.length > 0) open.push(...below);
+    else {
+      open.pop();
+      if (place.has(edge)) continue;
+      edges.push(edge);
+      place.set(edge, edges.length << 1);
     }
-    open.pop();
-    if (place.has(edge)) continue;
-    nodes.push(edge);
-    place.set(edge, nodes.length << 1);
   }
-  const diagram = {
-    level: new Int32Array(nodes.length + 1),
-    low: new Int32Array(nodes.length + 1),
-    high: new Int32Array(nodes.length + 1),
-    root: place.get(root & ~1)!,
-    turned: (root & 1) === 1,
-    leaves,
+  const placeOf = (edge: number): number => place.get(edge & ~1)! | (edge & 1);
+  return {
+    level: Int32Array.from([CONSTANT_LEVEL, ...edges.map((edge) => bdd.levelOf(edge))]),
+    low: Int32Array.from([0, ...edges.map((edge) => placeOf(bdd.lowOf(edge)))]),
+    high: Int32Array.from([0, ...edges.map((edge) => placeOf(bdd.highOf(edge)))]),
+    root: placeOf(root),
   };
-  diagram.level[0] = leaves.length;
-  for (const [index, edge] of nodes.entries()) {
-    diagram.level[index + 1] = bdd.levelOf(edge);
-    diagram.low[index + 1] = place.get(bdd.lowOf(edge))!;
-    const high = bdd.highOf(edge);
-    diagram.high[index + 1] = place.get(high & ~1)! | (high & 1);
-  }
-  return diagram;
+}
+
+/** The edge of a finished diagram among the nodes of another. */
+export function copied(bdd: Bdd, { level, low, high, root }: Nodes): number {
+  const edges = new Int32Array(level.length);
+  const edgeOf = (edge: number): number => edges[edge >> 1]! ^ (edge & 1);
+  for (let at = 1; at < level.length; at++) edges[at] = bdd.node(level[at]!, edgeOf(low[at]!), edgeOf(high[at]!));
+  return edgeOf(root);
 }

@@ -41,7 +41,7 @@ export function gateAt(graph: Graph, id: number): Gate {
   return graph.gates[id - graph.variables - 1]!;
 }
 
-/** All below a gate as one part. */
-export function wholePart(graph: Graph, top: number): Part {
-  return partOf(graph, top >> 1, new Set());
+/** All below a gate as one part, but for the modules that are named. */
+export function partAround(graph: Graph, top: number, modules: ReadonlySet<number>): Part {
+  return partOf(graph, top >> 1, modules);
 }

@@ -1,7 +1,7 @@
 import { Bdd } from './bdd.ts';
-import { diagramOf, type Diagram } from './diagram.ts';
+import { copied, diagramOf } from './diagram.ts';
 import { NodesExhausted } from './node-table.ts';
-import { wholePart } from './part.ts';
+import { partAround } from './part.ts';
 import { SetFamily } from './set-family.ts';
 import type { SolvedStructure } from './solve.ts';
 import { NONE, UNIT, Zdd } from './zdd.ts';
@@ -21,19 +21,12 @@ export function primeImplicantsOf({ compiled }: SolvedStructure, nodesMax: numbe
   const gate = graph.gateOf(top);
   const event = (top >> 1) - 1;
   if (gate === undefined) return new SetFamily(zdd, zdd.node(0, NONE, UNIT), [{ event, negated: (top & 1) === 1 }]);
-  const diagram = diagramOf(graph, wholePart(graph, top), new Map(), nodesMax);
+  const diagram = diagramOf(graph, partAround(graph, top, new Set()), new Map(), nodesMax);
   if (diagram === undefined) throw new NodesExhausted(nodesMax);
   const bdd = new Bdd(nodesMax);
   const root = copied(bdd, diagram) ^ ((top & 1) ^ (diagram.turned ? 1 : 0));
   const literals = diagram.leaves.flatMap((id) => [false, true].map((negated) => ({ event: id - 1, negated })));
   return new SetFamily(zdd, primes(bdd, zdd, root), literals);
-}
-
-function copied(bdd: Bdd, { level, low, high, root }: Diagram): number {
-  const edges = new Int32Array(level.length);
-  const edgeOf = (edge: number): number => edges[edge >> 1]! ^ (edge & 1);
-  for (let at = 1; at < level.length; at++) edges[at] = bdd.node(level[at]!, edgeOf(low[at]!), edgeOf(high[at]!));
-  return edgeOf(root);
 }
 
 /** Level `2·l` of the family is the variable of level l, `2·l + 1` its absence. */

@@ -1,4 +1,4 @@
-import type { Diagram } from './diagram.ts';
+import type { Diagram, Nodes } from './diagram.ts';
 import { Differences } from './difference.ts';
 import type { Probability } from './probability.ts';
 import { RangeSums } from './range-sums.ts';
@@ -10,7 +10,7 @@ export interface NodeValues {
 }
 
 /** @param leaves by level */
-export function nodeValues({ level, low, high }: Diagram, leaves: readonly Probability[]): NodeValues {
+export function nodeValues({ level, low, high }: Nodes, leaves: readonly Probability[]): NodeValues {
   const yes = new Float64Array(level.length);
   const no = new Float64Array(level.length);
   no[0] = 1;
@@ -64,8 +64,9 @@ export function influences(diagram: Diagram, rising: boolean, leaves: readonly P
     const t = flip ? massPlain : massTurned;
     plain[at]! += p;
     turned[at]! += t;
-    passingTrue.add(from + 1, level[at]!, p * values.yes[at]! + t * values.no[at]!);
-    passingFalse.add(from + 1, level[at]!, p * values.no[at]! + t * values.yes[at]!);
+    const to = at === 0 ? count : level[at]!;
+    passingTrue.add(from + 1, to, p * values.yes[at]! + t * values.no[at]!);
+    passingFalse.add(from + 1, to, p * values.no[at]! + t * values.yes[at]!);
   };
   const given = {
     trueTrue: new Float64Array(count),

@@ -2,9 +2,9 @@ import { HoldfastError } from '../../core/errors.ts';
 import { compile, type Compiled } from './compile.ts';
 import { diagramOf, type Diagram } from './diagram.ts';
 import type { EventState, When } from './event.ts';
-import { partsOf, type Part } from './part.ts';
+import { partAround, partsOf, type Part } from './part.ts';
 import { certain, impossible, mixed, type Probability } from './probability.ts';
-import { influences, nodeValues, valueOf, type Influence } from './quantify.ts';
+import { influences, nodeValues, valueOf, type Influence, type NodeValues } from './quantify.ts';
 import { isRising, isWithoutNegation } from './rising.ts';
 import type { Structure } from './structure.ts';
 
@@ -37,17 +37,29 @@ export interface SolvedPart {
  */
 export function solveStructure(structure: Structure, { nodesMax = NODES_MAX }: SolveOptions = {}): SolvedStructure {
   const compiled = compile(structure);
-  const simple = isWithoutNegation(compiled);
-  const inside = new Map<number, Diagram>();
-  const modules = partsOf(compiled.graph, compiled.top).map((part) => {
-    const diagram = diagramOf(compiled.graph, part, inside, nodesMax);
-    if (diagram === undefined) throw tooLarge(part, nodesMax);
-    inside.set(part.id, diagram);
-    return { part, diagram, rising: simple || isRising(diagram) };
-  });
-  const constant = modules.at(-1)?.diagram.root === 0;
-  const coherent = simple || constant || (!negates(compiled, modules) && modules.every(({ rising }) => rising));
-  return { compiled, modules, coherent };
+  const { modules, rest } = solveModules(compiled, nodesMax);
+  if (rest !== undefined) throw tooLarge(rest, nodesMax);
+  const constant = compiled.top <= 1 || modules.at(-1)?.diagram.root === 0;
+  return { compiled, modules, coherent: constant || (!negates(compiled, modules) && modules.every(({ rising }) => rising)) };
+}
+
+/** The modules that can be solved, inner ones first; and where the whole can not, the part around them. */
+export function solveModules({ graph, top }: Compiled, nodesMax: number): { modules: SolvedPart[]; rest: Part | undefined } {
+  const simple = isWithoutNegation({ graph, top });
+  const solved = new Map<number, Diagram>();
+  const modules: SolvedPart[] = [];
+  const parts = partsOf(graph, top);
+  const large = new Set<number>();
+  for (const part of parts) {
+    // Around what is too large, all is.
+    const diagram = part.leaves.some((id) => large.has(id)) ? undefined : diagramOf(graph, part, solved, nodesMax);
+    if (diagram === undefined) large.add(part.id);
+    else {
+      solved.set(part.id, diagram);
+      modules.push({ part, diagram, rising: simple || isRising(diagram) });
+    }
+  }
+  return { modules, rest: large.size === 0 ? undefined : partAround(graph, top, new Set(solved.keys())) };
 }
 
 /** Probabilities of everything in a structure at one time. */
@@ -73,14 +85,8 @@ export function evaluate(solved: SolvedStructure, when: When): Evaluation {
 
 /** With states of the events given, in the order of `compiled.events`. */
 export function evaluateWith({ compiled, modules }: SolvedStructure, events: readonly EventState[]): Evaluation {
-  const known: Probability[] = [impossible, ...events];
-  const values = modules.map(({ part, diagram, rising }) => {
-    const leaves = diagram.leaves.map((id) => known[id]!);
-    const nodes = nodeValues(diagram, leaves);
-    known[part.id] = valueOf(nodes, diagram.root);
-    return { part, diagram, rising, leaves, nodes };
-  });
-  const of = known[compiled.top >> 1]!;
+  const { known, valued } = evaluateModules(modules, events);
+  const of = known.get(compiled.top >> 1)!;
   const negated = negates(compiled, modules);
   const top = negated ? { q: of.a, a: of.q } : of;
   return {
@@ -88,9 +94,9 @@ export function evaluateWith({ compiled, modules }: SolvedStructure, events: rea
     events,
     influences: () => {
       const ofTop = new Map<number, Influence>([[compiled.top >> 1, negated ? opposite : itself]]);
-      for (const { part, diagram, rising, leaves, nodes } of values.toReversed()) {
+      for (const { part, diagram, rising, leaves, values } of valued.toReversed()) {
         const whole = ofTop.get(part.id)!;
-        for (const [level, inside] of influences(diagram, rising, leaves, nodes).entries())
+        for (const [level, inside] of influences(diagram, rising, leaves, values).entries())
           ofTop.set(diagram.leaves[level]!, through(whole, inside));
       }
       return events.map((_, index) => ofTop.get(index + 1) ?? { ifTrue: top, ifFalse: top, raises: 0, lowers: 0 });
@@ -98,8 +104,28 @@ export function evaluateWith({ compiled, modules }: SolvedStructure, events: rea
   };
 }
 
+interface ValuedPart extends SolvedPart {
+  readonly leaves: readonly Probability[];
+  readonly values: NodeValues;
+}
+
+/** By id: of events, and of the functions of modules' diagrams. */
+export function evaluateModules(
+  modules: readonly SolvedPart[],
+  events: readonly Probability[],
+): { known: Map<number, Probability>; valued: ValuedPart[] } {
+  const known = new Map<number, Probability>([impossible, ...events].map((state, id) => [id, state]));
+  const valued = modules.map((module) => {
+    const leaves = module.diagram.leaves.map((id) => known.get(id)!);
+    const values = nodeValues(module.diagram, leaves);
+    known.set(module.part.id, valueOf(values, module.diagram.root));
+    return { ...module, leaves, values };
+  });
+  return { known, valued };
+}
+
 /** Whether the system fails where the last diagram's function is false. */
-function negates({ top }: Compiled, modules: readonly SolvedPart[]): boolean {
+export function negates({ top }: Pick<Compiled, 'top'>, modules: readonly SolvedPart[]): boolean {
   return ((top & 1) === 1) !== (modules.at(-1)?.diagram.turned ?? false);
 }
 
