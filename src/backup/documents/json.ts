@@ -53,10 +53,10 @@ export function formatJson(value: unknown): string {
   }
 }
 
-/** Go writes floats with an exponent below 1e-6 and from 1e21 on, as JavaScript does, but for the leading zero of small exponents' digits. */
+/** Go writes floats with an exponent below 1e-6 and from 1e21 on, as JavaScript does. */
 function formatNumber(value: number): string {
   if (!Number.isFinite(value)) throw new TypeError(`a document can not hold ${value}`);
-  return Object.is(value, -0) ? '-0' : JSON.stringify(value);
+  return JSON.stringify(value);
 }
 
 const escapes = /["\\<>&\p{Cc}\u2028\u2029\p{Surrogate}]/u;

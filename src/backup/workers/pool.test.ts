@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { randomSealingKey } from '../crypto/seal.ts';
+import { sha256 } from '../documents/ids.ts';
+import { WorkerPool } from './pool.ts';
+
+const key = randomSealingKey();
+const large = 3 * 1024 * 1024;
+
+function bytes(size: number, seed: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(size).map((_, index) => (index * seed) ^ (index >> 7));
+}
+
+describe('the pool of threads', () => {
+  test('Safety: every job gets its own bytes back, whichever thread does it. Method: jobs of all sizes at once, through hash, seal and open', async () => {
+    await using pool = new WorkerPool(key, 2);
+    const sizes = [0, 1, 100, 4096, 4097, 70_000, 1_000_000, large];
+    const rounds = Array.from({ length: 40 }, async (_, round) => {
+      const data = bytes(sizes[round % sizes.length]!, round + 1);
+      const kept = data.slice();
+      const hashed = await pool.run('hash', { data });
+      expect(hashed.id).toBe(sha256(kept));
+      const { stored, compressed } = await pool.run('seal', { data: hashed.data, compressed: round % 2 === 0 });
+      const opened = await pool.run('open', { stored, id: hashed.id, plainSizeBytes: kept.byteLength, compressed });
+      expect(Buffer.compare(opened.data!, kept)).toBe(0);
+    });
+    await Promise.all(rounds);
+  });
+
+  test('what is handed over is gone for whoever gave it, and nothing is opened that is not what it is said to be', async () => {
+    await using pool = new WorkerPool(key, 1);
+    const data = new Uint8Array(randomBytes(large));
+    const { data: same, id } = await pool.run('hash', { data });
+    expect(data.byteLength).toBe(0);
+    const { stored, compressed } = await pool.run('seal', { data: same, compressed: true });
+    expect(compressed).toBe(false);
+    const asked = { plainSizeBytes: large, compressed };
+    expect(await pool.run('open', { ...asked, stored: stored.slice(), id: sha256(Buffer.from('other')) })).toEqual({ data: undefined });
+    expect(await pool.run('open', { ...asked, stored: stored.slice(1), id })).toEqual({ data: undefined });
+    expect((await pool.run('open', { ...asked, stored, id })).data?.byteLength).toBe(large);
+  });
+
+  test('expected failures keep their code, in place and from a thread', async () => {
+    await using pool = new WorkerPool(key, 1);
+    for (const size of [100, large]) {
+      const stored = bytes(size, 3);
+      const id = sha256(stored);
+      await expect(pool.run('index', { id, stored })).rejects.toMatchObject({
+        code: 'BACKUP_DAMAGED',
+        message: `index ${id} does not match its checksum`,
+      });
+    }
+  });
+
+  test('once closed, nothing is left waiting', async () => {
+    const pool = new WorkerPool(key, 1);
+    const jobs = Array.from({ length: 5 }, (_, seed) => pool.run('hash', { data: bytes(large, seed) }));
+    const settled = Promise.allSettled(jobs);
+    await pool[Symbol.asyncDispose]();
+    expect((await settled).filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+    await expect(pool.run('hash', { data: bytes(1, 1) })).rejects.toThrow('closed');
+  });
+});
