@@ -47,3 +47,6 @@ export { parseCalendarSpan, type CalendarSpan } from './retention/stamp.ts';
 export { Journal, type JournalOptions, type JournalStatus } from './journal/journal.ts';
 export { WalFiles } from './journal/wal-files.ts';
 export type { Reach, WalPosition, WalRange } from './journal/coverage.ts';
+export { backupBase, baseFactsOf, type BaseFacts, type BaseOptions, type BaseResult } from './postgres/base.ts';
+export { findBases, planRecovery, type RecoveryOrder } from './postgres/plan.ts';
+export type { BaseChoice, RecoveryPlan, RecoveryTarget } from './postgres/target.ts';

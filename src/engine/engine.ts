@@ -1,5 +1,6 @@
 import type { Account } from '../core/processes.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
+import type { BaseSource } from '../core/base-source.ts';
 import type { WalSource } from '../core/wal-source.ts';
 
 /**
@@ -93,6 +94,8 @@ export interface Engine extends AsyncDisposable {
   readonly address: MemberAddress;
   /** Its log of changes, for copies of it; left out where there is none. */
   readonly wal?: WalSource;
+  /** Its files, for copies of them; left out where there are none. */
+  readonly base?: BaseSource;
 
   /** Takes over a server that runs already on our data (left by an earlier agent); does nothing otherwise. Never starts one. */
   adopt(options: { signal: AbortSignal }): Promise<void>;

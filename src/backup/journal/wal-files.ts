@@ -4,7 +4,7 @@ import { parseHistory, type TimelineHistory } from '../../core/timeline.ts';
 import type { Location } from '../../storage/location.ts';
 import type { SealingKey } from '../crypto/seal.ts';
 import { decideReach, type Reach, type WalPosition, type WalRange } from './coverage.ts';
-import { decodePart } from './journal-part.ts';
+import { decodePart, type JournalPart } from './journal-part.ts';
 import { historyKey, journalPrefix, parseJournalKey, partKey } from './journal-key.ts';
 
 /** Parts that are kept decoded: those of the segment that is put together now. */
@@ -73,6 +73,12 @@ export class WalFiles {
 
   reach(from: WalPosition, timeline: number): Reach {
     return decideReach(this.#ranges, this.historyOf(timeline), from);
+  }
+
+  /** When the server sent what is stored just before a position, by its clock, in ms since 1970: all that was committed earlier lies before it too. */
+  async sentMs({ timeline, lsn }: WalPosition, { signal }: { signal: AbortSignal }): Promise<number | undefined> {
+    const part = this.#partAt(timeline, lsn - 1n);
+    return part === undefined ? undefined : (await this.#read(part, signal)).sentMs;
   }
 
   /**
@@ -148,7 +154,7 @@ export class WalFiles {
   #wal(range: WalRange, signal: AbortSignal): Promise<Uint8Array> {
     const known = this.#decoded.get(range);
     if (known !== undefined) return known;
-    const wal = this.#read(range, signal);
+    const wal = this.#read(range, signal).then((part) => part.wal);
     this.#decoded.set(range, wal);
     wal.catch(() => this.#decoded.delete(range));
     for (const [oldest] of this.#decoded) {
@@ -158,11 +164,11 @@ export class WalFiles {
     return wal;
   }
 
-  async #read(range: WalRange, signal: AbortSignal): Promise<Uint8Array> {
+  async #read(range: WalRange, signal: AbortSignal): Promise<JournalPart> {
     const key = partKey(this.#service, this.#systemId, range);
     try {
       const sealed = await this.#location.get(key, { signal });
-      return decodePart(sealed, { service: this.#service, systemId: this.#systemId, range, key }, this.#key).wal;
+      return decodePart(sealed, { service: this.#service, systemId: this.#systemId, range, key }, this.#key);
     } catch (error) {
       if (!hasCode(error, 'STORAGE_NOT_FOUND')) throw error;
       throw new HoldfastError('BACKUP_UNREACHABLE', `the journal's part '${key}' was there a moment ago and is gone`, { cause: error });

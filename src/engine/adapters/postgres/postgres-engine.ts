@@ -15,6 +15,7 @@ import type { MachineRuntime } from '../../../core/runtime.ts';
 import { join } from 'node:path';
 import { changeAcknowledgement } from './acknowledge.ts';
 import { openBinaries } from './binaries.ts';
+import { PostgresBase } from './base-read.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { PostgresConfig } from './config.ts';
 import { readControlFile } from './control-file.ts';
@@ -47,6 +48,7 @@ export class PostgresEngine implements Engine {
   readonly capabilities: EngineCapabilities = { kind: 'postgres', replicated: true };
   readonly address: MemberAddress;
   readonly wal: PostgresWal;
+  readonly base: PostgresBase;
   readonly #member: Member;
   readonly #inspector: Inspector;
 
@@ -55,6 +57,7 @@ export class PostgresEngine implements Engine {
     this.#inspector = new Inspector(member);
     this.address = { node: member.context.node, ...(member.config.advertise ?? member.config.listen) };
     this.wal = new PostgresWal(member, this.address);
+    this.base = new PostgresBase(member);
   }
 
   static async open(config: PostgresConfig, context: EngineContext, runtime: MachineRuntime): Promise<PostgresEngine> {

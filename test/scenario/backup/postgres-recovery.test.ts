@@ -1,24 +1,35 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { expect, test } from 'vitest';
-import { randomSealingKey } from '../../../src/backup/crypto/seal.ts';
+import type { SealingKey } from '../../../src/backup/crypto/seal.ts';
+import { restoreFiles } from '../../../src/backup/files/restore/restore.ts';
 import { Journal } from '../../../src/backup/journal/journal.ts';
 import { WalFiles } from '../../../src/backup/journal/wal-files.ts';
 import { parseSegmentName } from '../../../src/core/lsn.ts';
 import { openBinaries } from '../../../src/engine/adapters/postgres/binaries.ts';
-import { MemoryLocation } from '../../../src/storage/adapters/memory/index.ts';
+import type { WalPosition } from '../../../src/backup/journal/coverage.ts';
+import { initRepository, openRepository } from '../../../src/backup/open/open-repository.ts';
+import type { OpenedRepository } from '../../../src/backup/open/opened-repository.ts';
+import { backupBase, type BaseOptions, type BaseResult } from '../../../src/backup/postgres/base.ts';
+import { findBases, planRecovery } from '../../../src/backup/postgres/plan.ts';
+import type { RecoveryTarget } from '../../../src/backup/postgres/target.ts';
+import { LocalLocation } from '../../../src/storage/adapters/local/local-location.ts';
+import type { Location } from '../../../src/storage/location.ts';
 import { account } from '../postgres/account.ts';
+import { Restic } from './restic.ts';
 import { eventually, replicate, TestCluster, type TestMember } from '../postgres/harness.ts';
 
 const { signal } = new AbortController();
 const service = 'orders';
+const password = 'correct horse';
 const segmentBytes = 16 * 1024 * 1024;
 
 /** A journal that runs until it is disposed of. */
-function startJournal(member: TestMember, location: MemoryLocation, key: ReturnType<typeof randomSealingKey>, cluster: TestCluster) {
+function startJournal(member: TestMember, location: Location, key: SealingKey, cluster: TestCluster) {
   const journal = new Journal(member.engine.wal!, location, key, cluster.runtime, { service, intervalMs: 100 });
   const stop = new AbortController();
   const running = journal.run(stop.signal);
@@ -46,21 +57,35 @@ async function note(member: TestMember, text: string): Promise<Date> {
   return rows[0]!.at;
 }
 
-test('WAL is stored without a hole over a change of leaders, is what the servers have, and brings a copy to a second between two rows', async () => {
+test('a base of a replica and the journal bring a database to a second between two rows, over a change of leaders', async () => {
   await using cluster = await TestCluster.open();
-  const [a, b, copy] = [await cluster.member('a'), await cluster.member('b'), await cluster.member('copy')];
-  const key = randomSealingKey();
-  const location = new MemoryLocation('memory', cluster.runtime);
+  const [a, b] = [await cluster.member('a'), await cluster.member('b')];
+  const path = join(cluster.directory, 'repository');
+  await mkdir(path);
+  const location = new LocalLocation('disk', path, cluster.runtime);
+  await initRepository(location, { password, kdfCost: { N: 1024, r: 8, p: 1 } }, cluster.runtime, { signal });
+  await using repository = await openRepository(location, { password }, cluster.runtime, { signal });
+  const { key } = repository.parts.files;
   await replicate(a, [b], signal);
+  const before = new Date();
   {
     await using journal = startJournal(a, location, key, cluster);
-    await eventually(cluster.runtime, 'the journal runs', async () => journal.status().state === 'running');
-    await copy.engine.acceptCredentials((await a.engine.credentials())!);
-    await copy.engine.provision(a.address, { signal });
+    const began = await eventually(cluster.runtime, 'the journal runs', async () => journal.status().stored);
     await note(a, 'first');
     const client = await a.connect();
-    await client.query('create table bulk as select generate_series(1, 200000) as id, repeat(md5(random()::text), 4) as text');
+    await client.query('create table bulk as select generate_series(1, 100000) as id, repeat(md5(random()::text), 4) as text');
+    const tooEarly = backup(repository, b, cluster, ({ lsn }) => lsn >= journal.status().stored!.lsn);
+    await expect(tooEarly).rejects.toMatchObject({ code: 'BACKUP_BASE_TOO_EARLY' });
+    await a.engine.checkpoint({ signal });
+    // Written while its file is read.
+    const writing = client.query('update bulk set text = text || id');
+    // As soon as the replica has replayed that checkpoint.
+    const isJournalled = ({ lsn }: WalPosition): boolean => lsn >= began.lsn;
+    const { facts, isComplete } = await eventually(cluster.runtime, 'a base', () => backup(repository, b, cluster, isJournalled));
+    await writing;
     await client.end();
+    expect(isComplete).toBe(true);
+    expect(facts.start.timeline).toBe(1);
     await storedAll(journal, a, cluster);
     // It ends before the leader does: what follows is had from the next one.
   }
@@ -78,16 +103,57 @@ test('WAL is stored without a hole over a change of leaders, is what the servers
   await storedAll(journal, b, cluster);
   expect(journal.status().gaps).toEqual([]);
 
-  const { systemId } = (await b.engine.inspect({ signal })) as { systemId: string };
-  const files = await WalFiles.open({ location, key, service, systemId, segmentBytes }, { signal });
-  expect(files.newestTimeline).toBe(5);
-  await expectSameAs(join(b.data, 'pg_wal'), files, journal.status().stored!.lsn);
+  const systemId = (await b.engine.inspect({ signal })).systemId!;
+  const wal = await WalFiles.open({ location, key, service, systemId, segmentBytes }, { signal });
+  expect(wal.newestTimeline).toBe(5);
+  await expectSameAs(join(b.data, 'pg_wal'), wal, journal.status().stored!.lsn);
 
-  await using restored = await recover(copy, files, cluster, new Date(third.getTime() + 500));
-  const { rows } = await restored.client.query<{ text: string }>('select text from note order by at');
-  expect(rows.map(({ text }) => text)).toEqual(['first', 'second', 'third']);
-  expect((await restored.client.query<{ n: string }>('select count(*) as n from bulk')).rows[0]!.n).toBe('200000');
+  const bases = await findBases(repository, { service, signal });
+  const plan = (target: RecoveryTarget) => planRecovery(bases, wal, { service, target, signal });
+  const refused = expect.objectContaining({ code: 'BACKUP_TARGET_UNREACHABLE', hint: expect.stringContaining('Within reach') });
+  await expect(plan({ kind: 'time', timeMs: before.getTime() })).rejects.toEqual(refused);
+  await expect(plan({ kind: 'time', timeMs: Date.now() + 3_600_000 })).rejects.toEqual(refused);
+  await expect(plan({ kind: 'lsn', lsn: wal.reach(bases[0]!.facts.start, 5).reached.lsn + 1n })).rejects.toEqual(refused);
+  const to = new Date(third.getTime() + 500);
+  const { base, timeline } = await plan({ kind: 'time', timeMs: to.getTime() });
+  expect(timeline).toBe(5);
+
+  // By restic and psql alone, but for the WAL; and by Holdfast: the same files.
+  const restic = join(cluster.directory, 'by-restic');
+  new Restic(path, password).run('restore', base.snapshotId, '--target', restic);
+  const target = join(cluster.directory, 'by-holdfast');
+  const snapshot = await repository.snapshot(base.snapshotId, { signal });
+  expect(await restoreFiles(repository, snapshot, { target, verify: true, signal })).toMatchObject({ issueCount: 0 });
+  expect(spawnSync('diff', ['-r', restic, target]).status).toBe(0);
+  if (account !== undefined) await chown(target, account.uid, account.gid);
+  await chmod(target, 0o700);
+  const superuser = (await b.engine.credentials())!['superuser']!;
+  {
+    await using restored = await recover(target, superuser, wal, cluster, to);
+    const { rows } = await restored.client.query<{ text: string }>('select text from note order by at');
+    expect(rows.map(({ text }) => text)).toEqual(['first', 'second', 'third']);
+    const [sum] = (
+      await restored.client.query<{ n: string; right: string }>(
+        `select count(*) as n, count(*) filter (where text like '%' || id) as right from bulk`,
+      )
+    ).rows;
+    expect(sum).toEqual({ n: '100000', right: '100000' });
+  }
+
+  // A second one reads what was touched, and stores what is new.
+  const again = await backup(repository, b, cluster);
+  expect(again.facts.start.timeline).toBe(5);
+  expect(again.summary.filesUnmodified).toBeGreaterThan(again.summary.filesChanged + again.summary.filesNew);
 });
+
+async function backup(
+  repository: OpenedRepository,
+  member: TestMember,
+  cluster: TestCluster,
+  isJournalled: NonNullable<BaseOptions['isJournalled']> = () => true,
+): Promise<BaseResult> {
+  return await backupBase(repository, member.engine.base!, cluster.runtime, { service, host: 'b', isJournalled, signal });
+}
 
 /** Every byte that the server has of what was stored. */
 async function expectSameAs(directory: string, files: WalFiles, storedLsn: bigint): Promise<void> {
@@ -105,7 +171,13 @@ async function expectSameAs(directory: string, files: WalFiles, storedLsn: bigin
 }
 
 /** What recovery asks for, as files; then PostgreSQL by itself, to a point in time. */
-async function recover(copy: TestMember, files: WalFiles, cluster: TestCluster, to: Date): Promise<{ client: Client } & AsyncDisposable> {
+async function recover(
+  data: string,
+  password: string,
+  files: WalFiles,
+  cluster: TestCluster,
+  to: Date,
+): Promise<{ client: Client } & AsyncDisposable> {
   const archive = join(cluster.directory, 'archive');
   await mkdir(archive, { mode: 0o755 });
   for (const timeline of [1, 5]) {
@@ -120,9 +192,8 @@ async function recover(copy: TestMember, files: WalFiles, cluster: TestCluster, 
     const history = await files.file(`${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`, { signal });
     if (history !== undefined) await writeFile(join(archive, `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`), history);
   }
-  await rm(join(copy.data, 'standby.signal'), { force: true });
-  await writeFile(join(copy.data, 'recovery.signal'), '');
-  if (account !== undefined) await chown(join(copy.data, 'recovery.signal'), account.uid, account.gid);
+  await writeFile(join(data, 'recovery.signal'), '');
+  if (account !== undefined) await chown(join(data, 'recovery.signal'), account.uid, account.gid);
   const sockets = join(cluster.directory, 'sockets');
   await mkdir(sockets);
   await chmod(sockets, 0o777);
@@ -141,7 +212,7 @@ async function recover(copy: TestMember, files: WalFiles, cluster: TestCluster, 
   };
   const server = await cluster.runtime.processes.startDetached(
     binaries.program('postgres'),
-    ['-D', copy.data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     { ...(account && { account }), logFile: join(cluster.directory, 'recovery.log') },
   );
   const stop = async (): Promise<void> => {
@@ -149,9 +220,8 @@ async function recover(copy: TestMember, files: WalFiles, cluster: TestCluster, 
     await server.exited;
   };
   try {
-    const password = (await copy.engine.credentials())!['superuser']!;
     const client = await eventually(cluster.runtime, 'the copy has recovered', async () => {
-      const attempt = new Client({ host: sockets, port: 5999, user: 'postgres', password, database: 'postgres' });
+      const attempt = new Client({ host: sockets, port: 5999, user: 'postgres', password: superuser, database: 'postgres' });
       attempt.on('error', () => {});
       await attempt.connect();
       const { rows } = await attempt.query<{ recovering: boolean }>('select pg_is_in_recovery() as recovering');

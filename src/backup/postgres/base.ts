@@ -1,0 +1,159 @@
+import type { BaseSource } from '../../core/base-source.ts';
+import { HoldfastError } from '../../core/errors.ts';
+import { formatLsn, parseLsn } from '../../core/lsn.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import { createFixedCutter } from '../chunk/cutter.ts';
+import { backupFiles, fileCutter, findParent, type BackupFilesOptions, type BackupResult } from '../files/backup.ts';
+import { look } from '../files/fs.ts';
+import { matchesPattern, parsePattern, partsOf } from '../patterns/pattern.ts';
+import type { Repository, Snapshot } from '../repository.ts';
+import type { WalPosition } from '../journal/coverage.ts';
+import { graftFiles } from './graft.ts';
+
+/** Relation files are cut into pieces of so many bytes: a page that changed costs no more than one of them. */
+const pieceBytes = 512 * 1024;
+/** The tag by which a base backup is known. */
+const kind = 'postgres-base';
+
+/** What a base backup's snapshot says of itself in its tags, which restic keeps and shows. */
+export interface BaseFacts {
+  readonly service: string;
+  readonly systemId: string;
+  readonly version: string;
+  readonly segmentBytes: number;
+  /** Recovery begins here. */
+  readonly start: WalPosition;
+  /** Consistent from here on. */
+  readonly endLsn: bigint;
+  /** When it was consistent: points in time before it are not in it. */
+  readonly endMs: number;
+}
+
+export interface BaseOptions extends Pick<BackupFilesOptions, 'parent' | 'onProgress' | 'onIssue' | 'signal'> {
+  readonly service: string;
+  /** The node whose files they are: the next one from there reads only what has changed. */
+  readonly host: string;
+  /** Whether the journal has WAL from there on. A base that it does not reach is refused before it is read. */
+  readonly isJournalled?: (start: WalPosition) => boolean;
+}
+
+export interface BaseResult extends BackupResult {
+  readonly snapshot: Snapshot;
+  readonly facts: BaseFacts;
+}
+
+/**
+ * Copies a running database's files into the repository as a snapshot that restic restores to a data directory; with the journal's WAL from
+ * `facts.start` on it is recovered. What is unchanged since the last one is not read, where that was read on the same disk.
+ * @throws BACKUP_BASE_TOO_EARLY, BACKUP_BASE_INCOMPLETE when a file could not be read, and what the source and `backupFiles` throw
+ */
+export async function backupBase(
+  repository: Repository,
+  source: BaseSource,
+  runtime: Pick<Runtime, 'clock'>,
+  options: BaseOptions,
+): Promise<BaseResult> {
+  const { service, signal } = options;
+  await using read = await source.begin({ label: `holdfast ${service}`, signal });
+  const facts = { service, systemId: read.systemId, version: read.version, segmentBytes: read.segmentBytes, start: read.start };
+  if (options.isJournalled?.(read.start) === false) throw tooEarly(read.start);
+  const at = (pattern: string): string => `${escaped(read.directory)}/${pattern}`;
+  const paged = read.paged.paths.map((path) => parsePattern(at(path)));
+  const cutter = fileCutter(repository);
+  let done: BaseFacts | undefined;
+  let unreadable: string | undefined;
+  const result = await backupFiles(repository, runtime, {
+    ...options,
+    paths: [read.directory],
+    base: read.directory,
+    parent: options.parent ?? (await findParent(repository, { host: options.host, paths: [read.directory], signal })) ?? 'none',
+    select: { exclude: read.excluded.map(at) },
+    cutterFor: (path, sizeBytes) =>
+      sizeBytes > pieceBytes && paged.some((pattern) => matchesPattern(pattern, partsOf(path))) ? createFixedCutter(pieceBytes) : cutter(),
+    onIssue: (issue) => {
+      if (issue.kind === 'unreadable') unreadable ??= issue.message;
+      options.onIssue?.(issue);
+    },
+    complete: async (tree, writer) => {
+      if (unreadable !== undefined) throw incomplete(unreadable);
+      const end = await read.finish({ signal });
+      done = { ...facts, endLsn: end.lsn, endMs: runtime.clock.wallMs() };
+      const { uid, gid } = await look(read.directory);
+      const owner = { uid: Number(uid), gid: Number(gid) };
+      const grafted = await graftFiles(tree, end.files, owner, { repository, writer, timeMs: done.endMs, signal });
+      return { tree: grafted, tags: tagsOf(done) };
+    },
+  });
+  if (done === undefined || result.snapshot === undefined) throw new RangeError('a base backup without an end');
+  return { ...result, snapshot: result.snapshot, facts: done };
+}
+
+/** Undefined for a snapshot that is no base backup. */
+export function baseFactsOf(snapshot: Snapshot): BaseFacts | undefined {
+  const values = new Map(
+    snapshot.tags.map((tag) => {
+      const at = tag.indexOf('=');
+      return at < 0 ? ([tag, ''] as const) : ([tag.slice(0, at), tag.slice(at + 1)] as const);
+    }),
+  );
+  if (!values.has(kind)) return undefined;
+  const [service, systemId, version, segment, start, end, at] = ['service', 'system', 'version', 'segment', 'start', 'end', 'at'].map(
+    (name) => values.get(name),
+  );
+  const [, timeline, lsn] = /^(\d+):([0-9A-F]+\/[0-9A-F]+)$/.exec(start ?? '') ?? [];
+  const endMs = Date.parse(at ?? '');
+  if (
+    service === undefined ||
+    systemId === undefined ||
+    timeline === undefined ||
+    lsn === undefined ||
+    end === undefined ||
+    Number.isNaN(endMs)
+  )
+    return undefined;
+  return {
+    service,
+    systemId,
+    version: version ?? '',
+    segmentBytes: Number(segment),
+    start: { timeline: Number(timeline), lsn: parseLsn(lsn) },
+    endLsn: parseLsn(end),
+    endMs,
+  };
+}
+
+function tagsOf(facts: BaseFacts): string[] {
+  return [
+    kind,
+    `service=${facts.service}`,
+    `system=${facts.systemId}`,
+    `version=${facts.version}`,
+    `segment=${facts.segmentBytes}`,
+    `start=${facts.start.timeline}:${formatLsn(facts.start.lsn)}`,
+    `end=${formatLsn(facts.endLsn)}`,
+    `at=${new Date(facts.endMs).toISOString()}`,
+  ];
+}
+
+/** A path as a pattern that matches it alone. */
+function escaped(path: string): string {
+  return path.replaceAll(/[\\*?[\]]/g, String.raw`\$&`);
+}
+
+function incomplete(why: string): HoldfastError {
+  return new HoldfastError('BACKUP_BASE_INCOMPLETE', `a file of the database could not be read: ${why}`, {
+    retryable: true,
+    hint: 'No snapshot was made. Look at the disk; what was stored already is not stored again.',
+  });
+}
+
+function tooEarly({ timeline, lsn }: WalPosition): HoldfastError {
+  return new HoldfastError(
+    'BACKUP_BASE_TOO_EARLY',
+    `a base backup now would begin at ${formatLsn(lsn)} of timeline ${timeline}, and the journal has no WAL from there`,
+    {
+      retryable: true,
+      hint: 'A replica begins at the last checkpoint of its primary that it has replayed: let the primary make one (CHECKPOINT) while the journal runs.',
+    },
+  );
+}

@@ -1,0 +1,68 @@
+import { HoldfastError } from '../../core/errors.ts';
+import type { WalFiles } from '../journal/wal-files.ts';
+import type { Repository } from '../repository.ts';
+import { baseFactsOf } from './base.ts';
+import { decideRecovery, onHistory, type BaseChoice, type Candidate, type RecoveryPlan, type RecoveryTarget } from './target.ts';
+
+export interface RecoveryOrder {
+  readonly service: string;
+  readonly target: RecoveryTarget;
+  /** Default: the newest of which anything is stored. */
+  readonly timeline?: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Base backups of a service, oldest first; of one database: `systemId` tells which, where several had this name.
+ * @throws BACKUP_NO_BASE, BACKUP_DATABASE_AMBIGUOUS
+ */
+export async function findBases(
+  repository: Repository,
+  { service, systemId, signal }: { readonly service: string; readonly systemId?: string; readonly signal: AbortSignal },
+): Promise<BaseChoice[]> {
+  const bases: BaseChoice[] = [];
+  for await (const snapshot of repository.snapshots({ signal })) {
+    const facts = baseFactsOf(snapshot);
+    if (facts?.service === service && (systemId ?? facts.systemId) === facts.systemId) bases.push({ snapshotId: snapshot.id, facts });
+  }
+  if (bases.length === 0) {
+    throw new HoldfastError(
+      'BACKUP_NO_BASE',
+      `the repository has no base backup of ${service}${systemId === undefined ? '' : ` with the system identifier ${systemId}`}`,
+      {
+        hint: '`holdfast snapshots` lists what there is.',
+      },
+    );
+  }
+  const systems = [...new Set(bases.map(({ facts }) => facts.systemId))];
+  if (systems.length > 1) {
+    throw new HoldfastError(
+      'BACKUP_DATABASE_AMBIGUOUS',
+      `the repository has base backups of ${systems.length} databases named ${service}: ${systems.join(', ')}`,
+      {
+        hint: 'Name the system identifier of the one that is meant.',
+      },
+    );
+  }
+  return bases.toSorted((a, b) => a.facts.endMs - b.facts.endMs);
+}
+
+/**
+ * How a target is reached with what is stored. Reads, and writes nothing.
+ * @throws BACKUP_TARGET_UNREACHABLE, BACKUP_UNREACHABLE (unknown timeline)
+ */
+export async function planRecovery(
+  bases: readonly BaseChoice[],
+  wal: WalFiles,
+  { target, timeline, signal }: RecoveryOrder,
+): Promise<RecoveryPlan> {
+  const along = timeline ?? wal.newestTimeline ?? Math.max(...bases.map(({ facts }) => facts.start.timeline));
+  const possible = onHistory(bases, wal.historyOf(along));
+  const candidates = await Promise.all(
+    possible.map(async (base): Promise<Candidate> => {
+      const reach = wal.reach(base.facts.start, along);
+      return { ...base, reach, reachedMs: await wal.sentMs(reach.reached, { signal }) };
+    }),
+  );
+  return decideRecovery(candidates, along, target);
+}

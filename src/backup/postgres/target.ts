@@ -1,0 +1,102 @@
+import { HoldfastError } from '../../core/errors.ts';
+import { formatLsn } from '../../core/lsn.ts';
+import { divergence, type TimelineHistory } from '../../core/timeline.ts';
+import type { Reach, WalPosition } from '../journal/coverage.ts';
+import type { FileId } from '../repository.ts';
+import type { BaseFacts } from './base.ts';
+
+/** The point that a database is to be brought back to. */
+export type RecoveryTarget =
+  | { readonly kind: 'latest' }
+  /** The last transaction committed by then, in ms since 1970. */
+  | { readonly kind: 'time'; readonly timeMs: number }
+  | { readonly kind: 'lsn'; readonly lsn: bigint }
+  /** A restore point that was made with pg_create_restore_point. */
+  | { readonly kind: 'name'; readonly name: string };
+
+export interface BaseChoice {
+  readonly snapshotId: FileId;
+  readonly facts: BaseFacts;
+}
+
+/** What a recovery reads: judged before anything is written. */
+export interface RecoveryPlan {
+  readonly base: BaseChoice;
+  readonly timeline: number;
+  /** Up to where the WAL that is stored reaches. */
+  readonly reached: WalPosition;
+}
+
+/** What can be said of a base without choosing it. */
+export interface Candidate extends BaseChoice {
+  readonly reach: Reach;
+  /** When the server sent the last WAL within reach, in ms since 1970. */
+  readonly reachedMs: number | undefined;
+}
+
+/** Bases from which recovery along a history is possible at all. */
+export function onHistory(bases: readonly BaseChoice[], history: TimelineHistory): BaseChoice[] {
+  return bases.filter(({ facts }) => divergence({ timeline: facts.start.timeline, lsn: facts.endLsn }, history) === undefined);
+}
+
+/**
+ * The newest base from which the target is reached with the WAL that is stored: the least to replay.
+ * @throws BACKUP_TARGET_UNREACHABLE, which tells what can be reached
+ */
+export function decideRecovery(candidates: readonly Candidate[], timeline: number, target: RecoveryTarget): RecoveryPlan {
+  const consistent = candidates.filter(({ facts, reach }) => reach.reached.lsn >= facts.endLsn);
+  const able = consistent.filter((candidate) => reaches(candidate, target)).toSorted((a, b) => compare(a.facts.endLsn, b.facts.endLsn));
+  const best = able.at(-1);
+  if (best !== undefined) return { base: { snapshotId: best.snapshotId, facts: best.facts }, timeline, reached: best.reach.reached };
+  throw unreachable(candidates, consistent, target);
+}
+
+function reaches({ facts, reach, reachedMs }: Candidate, target: RecoveryTarget): boolean {
+  switch (target.kind) {
+    // A gap before the newest WAL would quietly make something else of "latest".
+    case 'latest':
+      return reach.missing === undefined;
+    case 'time':
+      return facts.endMs <= target.timeMs && reachedMs !== undefined && target.timeMs <= reachedMs;
+    case 'lsn':
+      return facts.endLsn <= target.lsn && target.lsn <= reach.reached.lsn;
+    // Where it lies, only recovery finds out.
+    case 'name':
+      return true;
+  }
+}
+
+function unreachable(all: readonly Candidate[], consistent: readonly Candidate[], target: RecoveryTarget): HoldfastError {
+  const windows = consistent
+    .toSorted((a, b) => compare(a.facts.endLsn, b.facts.endLsn))
+    .map(({ facts, reach, reachedMs }) => {
+      const gap = reach.missing === undefined ? '' : `, then WAL is missing from ${formatLsn(reach.missing.start)}`;
+      return `${iso(facts.endMs)} (${formatLsn(facts.endLsn)}) to ${reachedMs === undefined ? '?' : iso(reachedMs)} (${formatLsn(reach.reached.lsn)})${gap}`;
+    });
+  const noneConsistent = all.length === 0 ? 'there is no base backup on this timeline' : 'WAL of the time of every base backup is missing';
+  const why = consistent.length === 0 ? noneConsistent : 'the copies do not hold it';
+  return new HoldfastError('BACKUP_TARGET_UNREACHABLE', `${nameOf(target)} can not be reached: ${why}`, {
+    hint: windows.length === 0 ? 'Make a base backup; see `holdfast snapshots`.' : `Within reach: ${windows.join('; ')}.`,
+  });
+}
+
+function nameOf(target: RecoveryTarget): string {
+  switch (target.kind) {
+    case 'latest':
+      return 'the newest state';
+    case 'time':
+      return iso(target.timeMs);
+    case 'lsn':
+      return formatLsn(target.lsn);
+    case 'name':
+      return `the restore point '${target.name}'`;
+  }
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
