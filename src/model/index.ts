@@ -47,3 +47,4 @@ export * from './durability/durability.ts';
 export { lossChain, type LossChain } from './durability/loss-chain.ts';
 export { latentErrorProbability, type SiteLoss, type StorageCode } from './durability/storage-code.ts';
 export { systemChain, type SystemChain, type SystemChainOptions } from './system/system-chain.ts';
+export { boundStructure, type BoundedUnavailability, type BoundOptions, type Bounds } from './structure/bound.ts';

@@ -54,7 +54,7 @@ export function boundStructure(
     compiled.events.map((event) => event.stateAt(when)),
   );
   if (rest === undefined) return between(known.get(top >> 1)!, known.get(top >> 1)!, negates(compiled, modules), true);
-  const order = leafOrders(graph, rest).at(-1)!;
+  const order = leafOrders(graph, rest).at(-1) ?? [];
   const algebra = new BoundAlgebra(
     order.map((id) => known.get(id)!),
     nodesKept,

@@ -11,7 +11,7 @@ export function pruned(nodes: Nodes, leaves: readonly Probability[], nodesKept: 
   const { level, low, high, root } = nodes;
   if (level.length <= nodesKept) return nodes;
   const losses = lossesOf(nodes, leaves, side);
-  const sorted = losses.filter((loss) => loss >= 0).sort();
+  const sorted = losses.filter((loss) => loss >= 0).toSorted();
   const cutoff = sorted[Math.max(0, sorted.length - Math.floor(nodesKept / 2))]!;
   const bdd = new Bdd(2 * level.length + 2);
   // By 2·node + 1 where the function is the negation of the node's.
