@@ -17,7 +17,8 @@ const startMsMax = 20_000;
 /** What is missing for an SSH server on this machine; undefined when nothing is. With HOLDFAST_REQUIRE=all what is missing is an error. */
 export function whyNoSshd(): string | undefined {
   const absent = [SSHD, '/usr/bin/ssh-keygen'].filter((program) => !existsSync(program));
-  const why = absent.length > 0 ? `needs ${absent.join(', ')}` : process.getuid?.() === 0 || existsSync(EMPTY) ? undefined : `needs ${EMPTY}`;
+  const why =
+    absent.length > 0 ? `needs ${absent.join(', ')}` : process.getuid?.() === 0 || existsSync(EMPTY) ? undefined : `needs ${EMPTY}`;
   if (why !== undefined && process.env['HOLDFAST_REQUIRE'] === 'all') throw new Error(`sshd: ${why} (HOLDFAST_REQUIRE=all)`);
   return why;
 }

@@ -5,9 +5,14 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { unsuitable } from '../../failures.ts';
 import type { S3Config } from './config.ts';
 
-const connectMsMax = 5_000;
-/** How long not one byte may move on a connection. */
-const stallMsMax = 30_000;
+/** How long a store is waited for. */
+export interface S3Limits {
+  readonly connectMsMax: number;
+  /** While not one byte moves on a connection. */
+  readonly stallMsMax: number;
+}
+
+export const s3Limits: S3Limits = { connectMsMax: 5_000, stallMsMax: 30_000 };
 const socketsMax = 64;
 /** Without one the SDK writes to the console. What goes wrong is thrown. */
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -16,7 +21,7 @@ const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}
  * A client of the store that repeats nothing by itself: retries are one decorator's for all kinds of location.
  * @throws STORAGE_UNSUITABLE when the file of the CA can not be read
  */
-export function createClient(location: string, config: S3Config): S3Client {
+export function createClient(location: string, config: S3Config, limits: S3Limits): S3Client {
   const agent = { keepAlive: true, maxSockets: socketsMax };
   const ca = config.ca === undefined ? {} : { ca: readAuthority(location, config.ca) };
   const region = config.region ?? (config.endpoint === undefined ? undefined : 'us-east-1');
@@ -28,8 +33,8 @@ export function createClient(location: string, config: S3Config): S3Client {
     responseChecksumValidation: 'WHEN_REQUIRED',
     forcePathStyle: config.pathStyle ?? config.endpoint !== undefined,
     requestHandler: {
-      connectionTimeout: connectMsMax,
-      socketTimeout: stallMsMax,
+      connectionTimeout: limits.connectMsMax,
+      socketTimeout: limits.stallMsMax,
       httpAgent: new HttpAgent(agent),
       httpsAgent: new HttpsAgent({ ...agent, ...ca }),
     },

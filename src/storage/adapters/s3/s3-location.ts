@@ -18,7 +18,7 @@ import { alreadyExists, beyondEnd, damaged, notFound, unreachable, unsuitable } 
 import { assertKey, assertPrefix, assertRange, isKey, OBJECT_BYTES_MAX, objectBytes } from '../../key.ts';
 import type { ByteRange, CallOptions, LocationCapabilities, LocationStatus, ObjectInfo } from '../../location.ts';
 import { download, signBody, uploadBody } from './body.ts';
-import { createClient } from './client.ts';
+import { createClient, type S3Limits } from './client.ts';
 import type { S3Config } from './config.ts';
 import { explainS3, statusOf, wordOf } from './failure.ts';
 
@@ -32,6 +32,7 @@ const PROBE = '~holdfast';
 export class S3Location implements ConnectedLocation {
   readonly name: string;
   readonly #config: S3Config;
+  readonly #limits: S3Limits;
   readonly #prefix: string;
   readonly #runtime: Runtime;
   readonly #calls: Calls;
@@ -40,9 +41,10 @@ export class S3Location implements ConnectedLocation {
   #conditional: boolean | undefined;
   #versioned = false;
 
-  constructor(name: string, config: S3Config, runtime: Runtime) {
+  constructor(name: string, config: S3Config, runtime: Runtime, limits: S3Limits) {
     this.name = name;
     this.#config = config;
+    this.#limits = limits;
     this.#prefix = config.prefix === undefined || config.prefix === '' ? '' : `${config.prefix}/`;
     this.#runtime = runtime;
     this.#calls = new Calls(name, runtime.clock, (error) => explainS3(name, error));
@@ -156,7 +158,7 @@ export class S3Location implements ConnectedLocation {
       () => unreachable(this.name, `no answer within ${Math.round(limitMs / 1000)} s`),
       signal,
     );
-    this.#client ??= createClient(this.name, this.#config);
+    this.#client ??= createClient(this.name, this.#config, this.#limits);
     try {
       return await send(this.#client, { abortSignal: limit.signal });
     } catch (error) {

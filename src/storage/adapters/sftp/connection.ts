@@ -5,11 +5,17 @@ import type { SftpConfig } from './config.ts';
 import { readCredentials } from './credentials.ts';
 import { openHostKeyJudge } from './host-key.ts';
 
-/** How long connecting, proving who is who, and opening the channel may take. */
-const readyMsMax = 15_000;
-/** A peer that says nothing so many times after it was asked is gone. */
-const keepaliveMs = 5_000;
-const keepalivesMax = 3;
+/** How long a server is waited for. */
+export interface SftpLimits {
+  /** Connecting, proving who is who, and opening the channel. */
+  readonly readyMsMax: number;
+  /** A peer is asked whether it lives each time it has said nothing for so long; */
+  readonly keepaliveMs: number;
+  /** when it has not answered so many times it is gone. */
+  readonly keepalivesMax: number;
+}
+
+export const sftpLimits: SftpLimits = { readyMsMax: 15_000, keepaliveMs: 5_000, keepalivesMax: 3 };
 
 type Done<T> = (error: Error | null | undefined, value: T) => void;
 
@@ -26,7 +32,7 @@ export class SftpConnection implements AsyncDisposable {
   }
 
   /** @throws STORAGE_UNREACHABLE, STORAGE_DENIED */
-  static async open(location: string, config: SftpConfig): Promise<SftpConnection> {
+  static async open(location: string, config: SftpConfig, limits: SftpLimits): Promise<SftpConnection> {
     const [judge, credentials] = await Promise.all([openHostKeyJudge(location, config), readCredentials(location, config)]);
     let refusal: Error | undefined;
     const options: ConnectConfig = {
@@ -35,9 +41,9 @@ export class SftpConnection implements AsyncDisposable {
       username: config.user,
       ...credentials,
       tryKeyboard: credentials.password !== undefined,
-      readyTimeout: readyMsMax,
-      keepaliveInterval: keepaliveMs,
-      keepaliveCountMax: keepalivesMax,
+      readyTimeout: limits.readyMsMax,
+      keepaliveInterval: limits.keepaliveMs,
+      keepaliveCountMax: limits.keepalivesMax,
       hostVerifier: (key: Buffer) => {
         refusal = judge.judge(key);
         return refusal === undefined;

@@ -1,6 +1,7 @@
 import type { Runtime } from '../../../core/runtime.ts';
 import type { LocationAdapter } from '../../adapter.ts';
 import type { SftpConfig } from './config.ts';
+import { type SftpLimits, sftpLimits } from './connection.ts';
 import { SftpLocation } from './sftp-location.ts';
 
 export { configSchema, type SftpConfig } from './config.ts';
@@ -8,8 +9,8 @@ export { configSchema, type SftpConfig } from './config.ts';
 export const kind = 'sftp';
 
 /** The location in a directory of an SSH server. */
-export function create(name: string, config: SftpConfig, runtime: Runtime): SftpLocation {
-  return new SftpLocation(name, config, runtime);
+export function create(name: string, config: SftpConfig, runtime: Runtime, limits: SftpLimits = sftpLimits): SftpLocation {
+  return new SftpLocation(name, config, runtime, limits);
 }
 
 ({ kind, create }) satisfies LocationAdapter<SftpConfig>;

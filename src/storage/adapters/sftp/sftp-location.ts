@@ -9,7 +9,7 @@ import { assertKey, assertPrefix, assertRange, isKey, OBJECT_BYTES_MAX, objectBy
 import type { ByteRange, CallOptions, LocationCapabilities, LocationStatus, ObjectInfo } from '../../location.ts';
 import { Slots } from '../../slots.ts';
 import type { SftpConfig } from './config.ts';
-import { SftpConnection } from './connection.ts';
+import { SftpConnection, type SftpLimits } from './connection.ts';
 import { explainSftp, isStatus, isUnsupported } from './failure.ts';
 import * as remote from './remote-directory.ts';
 import { openRoot, type RemoteRoot } from './remote-root.ts';
@@ -36,6 +36,7 @@ interface Session {
 export class SftpLocation implements ConnectedLocation {
   readonly name: string;
   readonly #config: SftpConfig;
+  readonly #limits: SftpLimits;
   readonly #runtime: Runtime;
   readonly #calls: Calls;
   readonly #slots = new Slots(callsAtOnce);
@@ -44,9 +45,10 @@ export class SftpLocation implements ConnectedLocation {
   #canLink = false;
   #warned = false;
 
-  constructor(name: string, config: SftpConfig, runtime: Runtime) {
+  constructor(name: string, config: SftpConfig, runtime: Runtime, limits: SftpLimits) {
     this.name = name;
     this.#config = config;
+    this.#limits = limits;
     this.#runtime = runtime;
     this.#calls = new Calls(name, runtime.clock, (error) => explainSftp(name, error));
   }
@@ -174,7 +176,7 @@ export class SftpLocation implements ConnectedLocation {
     const ended = (): void => void (this.#session = undefined);
     try {
       await using stack = new AsyncDisposableStack();
-      const connection = stack.use(await SftpConnection.open(this.name, this.#config));
+      const connection = stack.use(await SftpConnection.open(this.name, this.#config, this.#limits));
       const root = await openRoot(this.name, this.#config.path, connection);
       connection.broken.throwIfAborted();
       connection.broken.addEventListener('abort', ended, { once: true });
