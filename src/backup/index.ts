@@ -49,4 +49,5 @@ export { WalFiles } from './journal/wal-files.ts';
 export type { Reach, WalPosition, WalRange } from './journal/coverage.ts';
 export { backupBase, baseFactsOf, type BaseFacts, type BaseOptions, type BaseResult } from './postgres/base.ts';
 export { findBases, planRecovery, type RecoveryOrder } from './postgres/plan.ts';
-export type { BaseChoice, RecoveryPlan, RecoveryTarget } from './postgres/target.ts';
+export type { RecoveryTarget } from '../core/recovery-target.ts';
+export type { BaseChoice, RecoveryPlan } from './postgres/target.ts';

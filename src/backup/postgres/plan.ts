@@ -1,8 +1,9 @@
 import { HoldfastError } from '../../core/errors.ts';
+import type { RecoveryTarget } from '../../core/recovery-target.ts';
 import type { WalFiles } from '../journal/wal-files.ts';
 import type { Repository } from '../repository.ts';
 import { baseFactsOf } from './base.ts';
-import { decideRecovery, onHistory, type BaseChoice, type Candidate, type RecoveryPlan, type RecoveryTarget } from './target.ts';
+import { decideRecovery, onHistory, type BaseChoice, type Candidate, type RecoveryPlan } from './target.ts';
 
 export interface RecoveryOrder {
   readonly service: string;

@@ -1,18 +1,10 @@
 import { HoldfastError } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
+import type { RecoveryTarget } from '../../core/recovery-target.ts';
 import { divergence, type TimelineHistory } from '../../core/timeline.ts';
 import type { Reach, WalPosition } from '../journal/coverage.ts';
 import type { FileId } from '../repository.ts';
 import type { BaseFacts } from './base.ts';
-
-/** The point that a database is to be brought back to. */
-export type RecoveryTarget =
-  | { readonly kind: 'latest' }
-  /** The last transaction committed by then, in ms since 1970. */
-  | { readonly kind: 'time'; readonly timeMs: number }
-  | { readonly kind: 'lsn'; readonly lsn: bigint }
-  /** A restore point that was made with pg_create_restore_point. */
-  | { readonly kind: 'name'; readonly name: string };
 
 export interface BaseChoice {
   readonly snapshotId: FileId;

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -10,13 +9,14 @@ import { restoreFiles } from '../../../src/backup/files/restore/restore.ts';
 import { Journal } from '../../../src/backup/journal/journal.ts';
 import { WalFiles } from '../../../src/backup/journal/wal-files.ts';
 import { parseSegmentName } from '../../../src/core/lsn.ts';
+import { recover } from '../../../src/engine/adapters/postgres/recover.ts';
 import { openBinaries } from '../../../src/engine/adapters/postgres/binaries.ts';
 import type { WalPosition } from '../../../src/backup/journal/coverage.ts';
 import { initRepository, openRepository } from '../../../src/backup/open/open-repository.ts';
 import type { OpenedRepository } from '../../../src/backup/open/opened-repository.ts';
 import { backupBase, type BaseOptions, type BaseResult } from '../../../src/backup/postgres/base.ts';
 import { findBases, planRecovery } from '../../../src/backup/postgres/plan.ts';
-import type { RecoveryTarget } from '../../../src/backup/postgres/target.ts';
+import type { RecoveryTarget } from '../../../src/core/recovery-target.ts';
 import { LocalLocation } from '../../../src/storage/adapters/local/local-location.ts';
 import type { Location } from '../../../src/storage/location.ts';
 import { account } from '../postgres/account.ts';
@@ -118,6 +118,14 @@ test('a base of a replica and the journal bring a database to a second between t
   const { base, timeline } = await plan({ kind: 'time', timeMs: to.getTime() });
   expect(timeline).toBe(5);
 
+  const order = {
+    account,
+    target: { kind: 'time', timeMs: to.getTime() },
+    timeline,
+    fetch: (name: string) => wal.file(name, { signal }),
+    signal,
+  } as const;
+
   // By restic and psql alone, but for the WAL; and by Holdfast: the same files.
   const restic = join(cluster.directory, 'by-restic');
   new Restic(path, password).run('restore', base.snapshotId, '--target', restic);
@@ -125,18 +133,23 @@ test('a base of a replica and the journal bring a database to a second between t
   const snapshot = await repository.snapshot(base.snapshotId, { signal });
   expect(await restoreFiles(repository, snapshot, { target, verify: true, signal })).toMatchObject({ issueCount: 0 });
   expect(spawnSync('diff', ['-r', restic, target]).status).toBe(0);
-  if (account !== undefined) await chown(target, account.uid, account.gid);
-  await chmod(target, 0o700);
-  const superuser = (await b.engine.credentials())!['superuser']!;
+  // Whoever asks for WAL that can not be read is not to take it for the end.
+  const broken = recover(target, cluster.runtime, { ...order, fetch: () => Promise.reject(new Error('the location is away')) });
+  await expect(broken).rejects.toThrow('the location is away');
+  const never = recover(target, cluster.runtime, { ...order, target: { kind: 'name', name: 'never made' } });
+  await expect(never).rejects.toMatchObject({ code: 'ENGINE_TARGET_NOT_REACHED' });
+  await rm(target, { recursive: true });
+  await restoreFiles(repository, snapshot, { target, signal });
+  const recovered = await recover(target, cluster.runtime, order);
+  expect(recovered.lastTransactionMs).toBeGreaterThanOrEqual(third.getTime());
+  expect(recovered.lastTransactionMs).toBeLessThan(to.getTime());
+  expect(recovered.timeline).toBe(6);
   {
-    await using restored = await recover(target, superuser, wal, cluster, to);
+    await using restored = await start(target, (await b.engine.credentials())!['superuser']!, cluster);
     const { rows } = await restored.client.query<{ text: string }>('select text from note order by at');
     expect(rows.map(({ text }) => text)).toEqual(['first', 'second', 'third']);
-    const [sum] = (
-      await restored.client.query<{ n: string; right: string }>(
-        `select count(*) as n, count(*) filter (where text like '%' || id) as right from bulk`,
-      )
-    ).rows;
+    const [sum] = (await restored.client.query(`select count(*) as n, count(*) filter (where text like '%' || id) as right from bulk`))
+      .rows;
     expect(sum).toEqual({ n: '100000', right: '100000' });
   }
 
@@ -170,64 +183,38 @@ async function expectSameAs(directory: string, files: WalFiles, storedLsn: bigin
   expect(compared).toBeGreaterThan(0);
 }
 
-/** What recovery asks for, as files; then PostgreSQL by itself, to a point in time. */
-async function recover(
-  data: string,
-  password: string,
-  files: WalFiles,
-  cluster: TestCluster,
-  to: Date,
-): Promise<{ client: Client } & AsyncDisposable> {
-  const archive = join(cluster.directory, 'archive');
-  await mkdir(archive, { mode: 0o755 });
-  for (const timeline of [1, 5]) {
-    const { ancestors } = files.historyOf(timeline);
-    for (const owner of [...ancestors.map((ancestor) => ancestor.timeline), timeline]) {
-      for (let number = 0; number < 64; number++) {
-        const name = [owner, 0, number].map((part) => part.toString(16).toUpperCase().padStart(8, '0')).join('');
-        const bytes = await files.file(name, { signal });
-        if (bytes !== undefined) await writeFile(join(archive, name), bytes);
-      }
-    }
-    const history = await files.file(`${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`, { signal });
-    if (history !== undefined) await writeFile(join(archive, `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`), history);
-  }
-  await writeFile(join(data, 'recovery.signal'), '');
-  if (account !== undefined) await chown(join(data, 'recovery.signal'), account.uid, account.gid);
+/** The restored database by itself, reached by nobody else. */
+async function start(data: string, superuser: string, cluster: TestCluster): Promise<{ client: Client } & AsyncDisposable> {
   const sockets = join(cluster.directory, 'sockets');
   await mkdir(sockets);
   await chmod(sockets, 0o777);
   const binaries = await openBinaries(undefined, account, cluster.runtime.processes);
-  const settings = {
-    listen_addresses: '',
-    unix_socket_directories: sockets,
-    synchronous_standby_names: '',
-    primary_conninfo: '',
-    primary_slot_name: '',
-    restore_command: `cp ${archive}/%f %p`,
-    recovery_target_time: to.toISOString().replace('Z', '+00'),
-    recovery_target_timeline: '5',
-    recovery_target_action: 'promote',
-    port: '5999',
-  };
   const server = await cluster.runtime.processes.startDetached(
     binaries.program('postgres'),
-    ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    { ...(account && { account }), logFile: join(cluster.directory, 'recovery.log') },
+    [
+      '-D',
+      data,
+      '-c',
+      'listen_addresses=',
+      '-c',
+      `unix_socket_directories=${sockets}`,
+      '-c',
+      'port=5999',
+      '-c',
+      'synchronous_standby_names=',
+    ],
+    { ...(account && { account }) },
   );
   const stop = async (): Promise<void> => {
     cluster.runtime.processes.kill(server.identity, 'SIGQUIT');
     await server.exited;
   };
   try {
-    const client = await eventually(cluster.runtime, 'the copy has recovered', async () => {
+    const client = await eventually(cluster.runtime, 'the restored database answers', async () => {
       const attempt = new Client({ host: sockets, port: 5999, user: 'postgres', password: superuser, database: 'postgres' });
       attempt.on('error', () => {});
       await attempt.connect();
-      const { rows } = await attempt.query<{ recovering: boolean }>('select pg_is_in_recovery() as recovering');
-      if (!rows[0]!.recovering) return attempt;
-      await attempt.end();
-      return undefined;
+      return attempt;
     });
     return {
       client,
@@ -238,7 +225,6 @@ async function recover(
     };
   } catch (error) {
     await stop();
-    const log = join(cluster.directory, 'recovery.log');
-    throw new Error(existsSync(log) ? await readFile(log, 'utf8') : 'no log', { cause: error });
+    throw error;
   }
 }

@@ -1,0 +1,199 @@
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HoldfastError } from '../../../core/errors.ts';
+import { formatLsn, parseLsn } from '../../../core/lsn.ts';
+import type { Account } from '../../../core/processes.ts';
+import type { Recovered, RecoveryTarget } from '../../../core/recovery-target.ts';
+import type { MachineRuntime } from '../../../core/runtime.ts';
+import { openBinaries } from './binaries.ts';
+import { readControlFile } from './control-file.ts';
+import { adminRole } from './credentials.ts';
+import { writeDurably } from './durable-file.ts';
+import { readLogSince } from './server-files.ts';
+import { Session, hasState } from './session.ts';
+import { queryTimeoutMs } from './sessions.ts';
+import { WalDesk, type FetchWal } from './wal-desk.ts';
+
+const pollMs = 50;
+/** A name for the socket: nobody else's server has its socket in our directory. */
+const port = 5432;
+/** Of a server that has recovered, and only writes its checkpoint. */
+const stopMsMax = 600_000;
+
+export interface RecoverOptions {
+  /** Directory of the PostgreSQL programs; the embedded ones when left out. */
+  readonly bin?: string | undefined;
+  /** Whom the server runs as, and whom the data are given to. */
+  readonly account: Account | undefined;
+  readonly target: RecoveryTarget;
+  readonly timeline: number;
+  readonly fetch: FetchWal;
+  readonly onProgress?: (progress: { readonly segments: number; readonly lsn: bigint | undefined }) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings restored data to a point: PostgreSQL replays WAL up to there by itself, on a socket that nobody else reaches, begins a timeline of its
+ * own, and is stopped. What the data were configured to do meanwhile (listen, follow, archive) is overruled. Cut off, the same call goes on.
+ * @throws ENGINE_UNSUITABLE (programs of another version), ENGINE_DATA_IN_USE, ENGINE_TARGET_NOT_REACHED, ENGINE_NOT_STARTED, and what `fetch` throws
+ */
+export async function recover(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
+  const { account, signal } = options;
+  const beganMs = runtime.clock.monotonicMs();
+  const binaries = await openBinaries(options.bin, account, runtime.processes);
+  const { segmentBytes } = await readControlFile(data);
+  refuseRunning(data, runtime);
+  // Of the directory itself a snapshot says nothing.
+  if (account !== undefined) await chown(data, account.uid, account.gid);
+  await chmod(data, 0o700);
+  await writeDurably(join(data, 'recovery.signal'), '', { account });
+  // Short, as a socket's path may have 107 bytes; without a character that a shell would take for something else.
+  const scratch = await mkdtemp(join(tmpdir(), 'hf-recover-'));
+  try {
+    if (account !== undefined) await chown(scratch, account.uid, account.gid);
+    await using desk = await WalDesk.open(join(scratch, 'wal'), {
+      account,
+      fetch: options.fetch,
+      clock: runtime.clock,
+      segmentBytes: Number(segmentBytes),
+    });
+    const hba = join(scratch, 'hba.conf');
+    await writeFile(hba, 'local all all trust\n', { mode: 0o644 });
+    const log = join(scratch, 'log');
+    const settings = {
+      ...settingsFor(options.target, options.timeline),
+      restore_command: desk.command,
+      hba_file: hba,
+      unix_socket_directories: scratch,
+    };
+    const child = await runtime.processes.startDetached(
+      binaries.program('postgres'),
+      ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      { cwd: data, logFile: log, ...(account && { account }) },
+    );
+    let exited = false;
+    const ended = child.exited.then(() => (exited = true));
+    const failure = async (): Promise<never> => {
+      throw desk.failure ?? failed(await readLogSince(log, 0), options.target);
+    };
+    try {
+      for (;;) {
+        if (exited) return await failure();
+        const seen = await look(scratch, runtime, signal).catch((error: unknown) => {
+          if (signal.aborted) throw error;
+          // 57P03: it does not take connections yet.
+          if (hasState(error, '57P03') || !exited) return undefined;
+          throw error;
+        });
+        options.onProgress?.({ segments: desk.given, lsn: seen?.lsn });
+        if (seen !== undefined && !seen.recovering && seen.lsn !== undefined) {
+          runtime.processes.kill(child.identity, 'SIGINT');
+          await Promise.race([ended, runtime.clock.sleep(stopMsMax, signal)]);
+          const { timeline } = await readControlFile(data);
+          return {
+            lsn: seen.lsn,
+            timeline,
+            lastTransactionMs: seen.lastTransactionMs,
+            segments: desk.given,
+            tookMs: runtime.clock.monotonicMs() - beganMs,
+          };
+        }
+        await runtime.clock.sleep(pollMs, signal);
+      }
+    } finally {
+      if (!exited) {
+        runtime.processes.kill(child.identity, 'SIGQUIT');
+        await ended;
+      }
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+function refuseRunning(data: string, runtime: MachineRuntime): void {
+  const [found] = runtime.processes.withWorkingDirectory(data);
+  if (found === undefined) return;
+  throw new HoldfastError('ENGINE_DATA_IN_USE', `process ${found.pid} works in '${data}'`, {
+    hint: 'A server runs there, perhaps left by a recovery that was cut off: stop it first.',
+  });
+}
+
+function settingsFor(target: RecoveryTarget, timeline: number): Record<string, string | number> {
+  return {
+    listen_addresses: '',
+    port,
+    ssl: 'off',
+    archive_mode: 'off',
+    synchronous_standby_names: '',
+    primary_conninfo: '',
+    primary_slot_name: '',
+    logging_collector: 'off',
+    log_destination: 'stderr',
+    log_min_messages: 'warning',
+    hot_standby: 'on',
+    cluster_name: 'holdfast-recovery',
+    recovery_target_timeline: timeline,
+    recovery_target_action: 'promote',
+    recovery_target_inclusive: 'on',
+    ...targetSetting(target),
+  };
+}
+
+function targetSetting(target: RecoveryTarget): Record<string, string> {
+  switch (target.kind) {
+    case 'latest':
+      return {};
+    case 'time':
+      return { recovery_target_time: new Date(target.timeMs).toISOString().replace('Z', '+00') };
+    case 'lsn':
+      return { recovery_target_lsn: formatLsn(target.lsn) };
+    case 'name':
+      return { recovery_target_name: target.name };
+  }
+}
+
+async function look(
+  scratch: string,
+  runtime: MachineRuntime,
+  signal: AbortSignal,
+): Promise<{ recovering: boolean; lsn: bigint | undefined; lastTransactionMs: number | undefined }> {
+  const target = { host: scratch, port, user: adminRole, password: '', database: 'postgres', applicationName: 'holdfast recovery' };
+  await using session = await Session.open(target, runtime.clock, { timeoutMs: queryTimeoutMs, signal });
+  const [row] = await session.query(
+    `select pg_is_in_recovery() as recovering, pg_last_wal_replay_lsn()::text as lsn,
+            extract(epoch from pg_last_xact_replay_timestamp()) * 1000 as last`,
+    { timeoutMs: queryTimeoutMs, signal },
+  );
+  return {
+    recovering: row!['recovering'] === true,
+    lsn: typeof row!['lsn'] === 'string' ? parseLsn(row!['lsn']) : undefined,
+    lastTransactionMs: row!['last'] === null ? undefined : Number(row!['last']),
+  };
+}
+
+/** PostgreSQL's own words, the last of those that matter. */
+function failed(log: string, target: RecoveryTarget): HoldfastError {
+  const fatal = log
+    .split('\n')
+    .findLast((line) => /(FATAL|PANIC):/.test(line))
+    ?.replace(/^.*?(FATAL|PANIC):\s*/, '');
+  const said = fatal ?? log.trimEnd().split('\n').at(-1);
+  if (/recovery ended before configured recovery target was reached/.test(log)) {
+    return new HoldfastError(
+      'ENGINE_TARGET_NOT_REACHED',
+      `WAL ended before the ${target.kind === 'name' ? 'restore point' : 'target'} was reached`,
+      {
+        hint: 'The data are consistent, but not at that point, and were not opened. Choose an earlier point, or the newest state.',
+      },
+    );
+  }
+  return new HoldfastError(
+    'ENGINE_NOT_STARTED',
+    `PostgreSQL ended while it recovered: ${said === undefined || said === '' ? 'it said nothing' : said}`,
+    {
+      hint: 'The data stay where they are. Check that the programs are of the version that the data are of.',
+    },
+  );
+}
