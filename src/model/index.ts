@@ -48,3 +48,5 @@ export { lossChain, type LossChain } from './durability/loss-chain.ts';
 export { latentErrorProbability, type SiteLoss, type StorageCode } from './durability/storage-code.ts';
 export { systemChain, type SystemChain, type SystemChainOptions } from './system/system-chain.ts';
 export { boundStructure, type BoundedUnavailability, type BoundOptions, type Bounds } from './structure/bound.ts';
+export type { Estimate } from './simulation/estimate.ts';
+export { simulate, type SimulatedPoint, type SimulationAnswer, type SimulationOptions } from './simulation/simulate.ts';
