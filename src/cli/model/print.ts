@@ -1,4 +1,12 @@
-import type { ChainAnswer, LongRunAnswer, ModelAnswer, RecoveryAnswer, StructureAnswer, TimeAnswer } from '../../model/file/answer.ts';
+import type {
+  ChainAnswer,
+  LongRunAnswer,
+  ModelAnswer,
+  RecoveryAnswer,
+  StorageAnswer,
+  StructureAnswer,
+  TimeAnswer,
+} from '../../model/file/answer.ts';
 import type { Paint } from '../terminal/style.ts';
 import type { Column } from '../terminal/table.ts';
 import { tableLines } from '../terminal/table.ts';
@@ -13,6 +21,7 @@ export function modelLines(answer: ModelAnswer, paint: Paint, width = Infinity):
   if (answer.name !== undefined) out.title(answer.name);
   if (answer.structure) structure(out, answer.structure);
   for (const [name, chain] of Object.entries(answer.chains ?? {})) markovChain(out, name, chain);
+  for (const [name, storage] of Object.entries(answer.storage ?? {})) durability(out, name, storage);
   for (const [name, recovery] of Object.entries(answer.recovery ?? {})) recoveryTime(out, name, recovery);
   return out.lines;
 }
@@ -163,8 +172,39 @@ function recoveryTime(out: Lines, name: string, answer: RecoveryAnswer): void {
   out.pairs([
     ...answer.steps.filter(({ meanMs }) => meanMs > 0).map(({ step, meanMs }) => [step, time(meanMs)] as const),
     ['expected recovery time', time(answer.expectedMs)],
+    ['in 19 of 20 cases within', time(answer.quantilesMs.p95)],
+    ['in 99 of 100', time(answer.quantilesMs.p99)],
+    answer.withinObjective !== undefined && ['keeps to the objective in', `${number(answer.withinObjective * 100, 4)}% of cases`],
     answer.catchUpMs !== undefined && ['catching up under load', time(answer.catchUpMs)],
     answer.businessMs !== undefined && ['with re-entry of what was lost', time(answer.businessMs)],
   ]);
+  out.assumptions(answer.assumptions);
+}
+
+function durability(out: Lines, name: string, answer: StorageAnswer): void {
+  out.title(`Storage '${name}', ${answer.fragments} fragments a set`);
+  const bytes = answer.points.some(({ expectedBytesLost }) => expectedBytesLost !== undefined);
+  out.table(
+    [
+      { heading: 'WITHIN', align: 'right' },
+      { heading: 'LOSS OF A SET', align: 'right' },
+      { heading: 'NINES', align: 'right' },
+      { heading: 'LOSS OF ANY', align: 'right' },
+      { heading: 'BYTES EXPECTED LOST', align: 'right', dispensable: 1 },
+    ],
+    answer.points.map((point) => [
+      hours(point.time),
+      number(point.groupLossProbability),
+      number(point.nines, 4),
+      number(point.lossProbability),
+      bytes ? number(point.expectedBytesLost ?? 0) : '',
+    ]),
+  );
+  out.say('');
+  out.pairs([
+    ['mean time to loss of a set', hours(answer.mttdl.group)],
+    ['of any set', hours(answer.mttdl.any)],
+  ]);
+  out.say(`  ${answer.mttdl.warning}`);
   out.assumptions(answer.assumptions);
 }

@@ -1,3 +1,4 @@
+import type { Durability } from '../durability/durability.ts';
 import type { Downtime } from '../statistics/nines.ts';
 import type { Method } from './method.ts';
 
@@ -68,12 +69,20 @@ export interface ChainAnswer {
 
 export interface RecoveryAnswer {
   readonly expectedMs: number;
+  /** Not exceeded with these probabilities; by convolution of the steps' laws. */
+  readonly quantilesMs: { readonly p50: number; readonly p90: number; readonly p95: number; readonly p99: number };
   readonly steps: readonly { readonly step: string; readonly meanMs: number }[];
+  /** The probability to keep to the objective. */
+  readonly withinObjective?: number;
   /** Until changes that go on coming are caught up with; infinite from ρ = 1 on. */
   readonly catchUpMs?: number;
   /** With the re-entry of what was lost. */
   readonly businessMs?: number;
   readonly assumptions: readonly string[];
+}
+
+export interface StorageAnswer extends Durability {
+  readonly fragments: number;
 }
 
 /** All that a model file asks for. Plain data. */
@@ -82,5 +91,6 @@ export interface ModelAnswer {
   readonly horizonHours: number;
   readonly structure?: StructureAnswer;
   readonly chains?: Readonly<Record<string, ChainAnswer>>;
+  readonly storage?: Readonly<Record<string, StorageAnswer>>;
   readonly recovery?: Readonly<Record<string, RecoveryAnswer>>;
 }

@@ -61,12 +61,20 @@ function checkNames(model: Model): ModelProblem[] {
 
 function checkExpressions(model: Model): ModelProblem[] {
   const known = namesOf(model);
-  const named = new Set([...known.keys(), ...Object.keys(model.parts ?? {}), ...Object.keys(model.sites ?? {})]);
+  const named = new Set([
+    ...known.keys(),
+    ...Object.keys(model.parts ?? {}),
+    ...Object.keys(model.sites ?? {}),
+    ...Object.keys(model.standby ?? {}),
+  ]);
+  const waiting = spareNames(model, known);
   const problems: ModelProblem[] = [];
   const visit = (expression: ExpressionInput, path: ModelProblem['path']): void => {
     if (typeof expression === 'boolean') return;
     if (typeof expression === 'string') {
       if (!named.has(expression)) problems.push({ path, message: unknown(expression, named, model) });
+      else if (waiting.has(expression))
+        problems.push({ path, message: `belongs to the standby set '${waiting.get(expression)}': name that` });
       else if (expression.endsWith('.*') && typeof path.at(-1) !== 'number')
         problems.push({ path, message: `'${expression}' stands for several parts, and belongs into a list` });
       return;
@@ -80,6 +88,15 @@ function checkExpressions(model: Model): ModelProblem[] {
   for (const [name, expression] of Object.entries(model.parts ?? {})) visit(expression, ['parts', name]);
   if (model.structure !== undefined) visit(model.structure, ['structure']);
   return problems;
+}
+
+/** Parts of standby sets: whether one works depends on whose turn it is, so only the set can be named. */
+function spareNames({ standby = {} }: Model, known: ReadonlyMap<string, readonly string[]>): ReadonlyMap<string, string> {
+  const sets = new Map<string, string>();
+  for (const [name, { active, spares }] of Object.entries(standby)) {
+    for (const member of [...active, ...spares]) for (const each of [member, ...(known.get(member) ?? [])]) sets.set(each, name);
+  }
+  return sets;
 }
 
 function unknown(name: string, named: Iterable<string>, model: Model): string {

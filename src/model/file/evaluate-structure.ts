@@ -24,12 +24,10 @@ const yearHours = 8760;
 export interface Asked {
   readonly at: readonly number[];
   readonly horizon: number;
-  /** Also by every other method that can, to compare. */
-  readonly compare?: boolean;
 }
 
 /** A structure of independent parts, by products or by decision diagrams. */
-export function evaluateStructure(model: Model, { method, because, assumptions, unfit }: MethodChoice, asked: Asked): StructureAnswer {
+export function evaluateStructure(model: Model, { method, because, assumptions }: MethodChoice, asked: Asked): StructureAnswer {
   const structure = structureOf(model);
   const solver = new Solver(structure, method);
   const steady = tryState(() => solver.stateAt('steady'));
@@ -58,7 +56,6 @@ export function evaluateStructure(model: Model, { method, because, assumptions, 
     ...(wanted('importance')
       ? { importance: importance(solver.diagrams, when), ...(when === 'steady' ? {} : { importanceAtHours: when }) }
       : {}),
-    ...(asked.compare ? { comparison: compare(structure, method, unfit, when) } : {}),
   };
 }
 
@@ -144,15 +141,4 @@ function untimelyPart({ components = {} }: Model): string | undefined {
 /** Where survival is likely to fall: the shortest mean life. */
 function scaleOf({ components = {} }: Model): number {
   return Math.min(...Object.values(components).flatMap((component) => meanLifeOf(component) ?? []), 1e9);
-}
-
-function compare(structure: Structure, used: Method, unfit: MethodChoice['unfit'], when: When): NonNullable<StructureAnswer['comparison']> {
-  const by = (method: Method) => new Solver(structure, method).stateAt(when).q;
-  const reference = by(used);
-  return (['closed-form', 'bdd'] as const)
-    .filter((method) => method !== used && unfit[method] === undefined)
-    .map((method) => {
-      const unavailability = by(method);
-      return { method, unavailability, relativeDifference: reference === 0 ? unavailability : Math.abs(unavailability / reference - 1) };
-    });
 }

@@ -1,17 +1,18 @@
-import { HoldfastError } from '../../core/errors.ts';
-import { businessRecoveryMs, catchUpMs } from '../recovery-time/recovery-time.ts';
-import type { ModelAnswer, RecoveryAnswer } from './answer.ts';
+import { hasCode, HoldfastError } from '../../core/errors.ts';
+import type { ModelAnswer, StructureAnswer } from './answer.ts';
 import { checkModel } from './check.ts';
 import { evaluateChain } from './evaluate-chain.ts';
+import { evaluateRecovery } from './evaluate-recovery.ts';
+import { evaluateStorage } from './evaluate-storage.ts';
+import type { Asked } from './evaluate-structure.ts';
 import { evaluateStructure } from './evaluate-structure.ts';
-import { meanOf } from './law.ts';
-import type { Method } from './method.ts';
-import { decideMethod } from './method.ts';
+import { evaluateSystem } from './evaluate-system.ts';
+import type { Method, MethodChoice } from './method.ts';
+import { decideMethod, methods } from './method.ts';
 import type { Model } from './schema.ts';
 import { modelSchema } from './schema.ts';
 
 const yearHours = 8760;
-const hourMs = 3_600_000;
 
 export interface EvaluateOptions {
   /** Instead of the method that the model suggests. */
@@ -49,39 +50,47 @@ export function evaluateModel(model: Model, { method, at = [], compare = false }
     horizonHours: horizon,
     ...(model.structure === undefined
       ? {}
-      : { structure: evaluateStructure(model, decideMethod(model, method), { at: times, horizon, compare }) }),
+      : { structure: structureAnswer(model, decideMethod(model, method), { at: times, horizon }, compare) }),
     ...(model.chains === undefined
       ? {}
       : { chains: mapValues(model.chains, (chain) => evaluateChain(chain, times.length > 0 ? times : [horizon])) }),
+    ...(model.storage === undefined
+      ? {}
+      : { storage: mapValues(model.storage, (code) => evaluateStorage(code, times.length > 0 ? times : [horizon])) }),
     ...(model.recovery === undefined ? {} : { recovery: mapValues(model.recovery, evaluateRecovery) }),
   };
 }
 
-function evaluateRecovery(recovery: NonNullable<Model['recovery']>[string]): RecoveryAnswer {
-  const { bytes = 0, rate, rampup = 0, history, loss, reentry } = recovery;
-  const mean = (law: Parameters<typeof meanOf>[0] | undefined) => (law === undefined ? 0 : meanOf(law) * hourMs);
-  const behind = mean(history);
-  const steps = [
-    { step: 'detect', meanMs: mean(recovery.detect) },
-    { step: 'decide', meanMs: mean(recovery.decide) },
-    { step: 'provision', meanMs: mean(recovery.provision) },
-    { step: 'copy', meanMs: rate === undefined ? 0 : (bytes / rate) * 1000 },
-    { step: 'start', meanMs: mean(recovery.start) },
-    { step: 'replay', meanMs: rampup * behind },
-    { step: 'verify', meanMs: mean(recovery.verify) },
-    { step: 'cut over', meanMs: mean(recovery.cutover) },
-  ];
-  const expectedMs = steps.reduce((sum, { meanMs }) => sum + meanMs, 0);
-  return {
-    expectedMs,
-    steps,
-    ...(rampup > 0 ? { catchUpMs: catchUpMs(rampup, behind) } : {}),
-    ...(loss !== undefined && reentry !== undefined ? { businessMs: businessRecoveryMs(expectedMs, loss * hourMs, reentry) } : {}),
-    assumptions: [
-      'the steps follow each other',
-      ...(rampup >= 1 ? ['at a rampup of 1 or more, live changes are never caught up with: no RTO may be promised'] : []),
-    ],
-  };
+function structureAnswer(model: Model, choice: MethodChoice, asked: Asked, compare: boolean): StructureAnswer {
+  const answer = answerBy(model, choice, asked);
+  if (!compare) return answer;
+  const others = methods.filter((method) => method !== choice.method && choice.unfit[method] === undefined);
+  return { ...answer, comparison: others.flatMap((method) => comparedWith(answer, model, { ...choice, method }, asked)) };
+}
+
+function answerBy(model: Model, choice: MethodChoice, asked: Asked): StructureAnswer {
+  return choice.method === 'markov' ? evaluateSystem(model, choice, asked) : evaluateStructure(model, choice, asked);
+}
+
+/** The unavailability that both tell: in the long run, else at the last time. */
+function comparedWith(
+  answer: StructureAnswer,
+  model: Model,
+  choice: MethodChoice,
+  asked: Asked,
+): NonNullable<StructureAnswer['comparison']> {
+  const telling = ({ longRun, at }: StructureAnswer) => (answer.longRun ? longRun?.unavailability : at.at(-1)?.unavailability);
+  try {
+    const [ours, unavailability] = [telling(answer), telling(answerBy(model, choice, asked))];
+    if (ours === undefined || unavailability === undefined) return [];
+    return [
+      { method: choice.method, unavailability, relativeDifference: ours === 0 ? unavailability : Math.abs(unavailability / ours - 1) },
+    ];
+  } catch (error) {
+    // A method may fit in principle and be too large.
+    if (hasCode(error, 'MODEL_STATES_TOO_MANY') || hasCode(error, 'MODEL_STRUCTURE_TOO_LARGE')) return [];
+    throw error;
+  }
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {

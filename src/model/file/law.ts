@@ -1,7 +1,9 @@
 import { z } from 'zod';
-import { sumOf } from '../special/logarithms.ts';
+import type { Distribution } from '../distribution/distribution.ts';
+import { exponential } from '../distribution/distribution.ts';
+import { cdf, mean, quantile } from '../distribution/moments.ts';
+import type { StepLaw } from '../recovery-time/total-time.ts';
 import { normalQuantile } from '../special/normal.ts';
-import { weibullMean } from '../statistics/replacement.ts';
 import { delay, duration, factor } from './quantities.ts';
 
 /** Laws of a time, each under its own name. */
@@ -54,36 +56,74 @@ export const lawSchema = z.union([
 /** A time as a file gives it, in hours: a plain one, or a law with its parameters. */
 export type LawInput = z.output<typeof lawSchema>;
 
-/** Mean of a law, in hours. */
-export function meanOf(law: LawInput): number {
-  if (typeof law === 'number') return law;
-  const { fixed, exponential, uniform, triangular, weibull, lognormal, empirical } = law;
-  if (fixed !== undefined) return fixed;
-  if (exponential !== undefined) return exponential;
-  if (uniform) return (uniform[0] + uniform[1]) / 2;
-  if (triangular) return (triangular[0] + triangular[1] + triangular[2]) / 3;
-  if (weibull) return weibullMean(weibull);
-  if (lognormal) return lognormal.median * Math.exp(sigmaOf(lognormal) ** 2 / 2);
-  return sumOf(empirical!) / empirical!.length;
-}
-
 /** z of the 95th percentile of the normal distribution. */
 const z95 = normalQuantile(0.95);
 
-/** Standard deviation of the logarithm, given as such or by the 95th percentile. */
-export function sigmaOf({
-  median,
-  sigma,
-  p95,
-}: {
-  readonly median: number;
-  readonly sigma?: number | undefined;
-  readonly p95?: number | undefined;
-}): number {
-  return sigma ?? Math.log(p95! / median) / z95;
+/** A law as the solvers take it. A plain duration is the mean of an exponential time, or the time itself. */
+export function distributionOf(law: LawInput, plain: 'exponential' | 'deterministic'): Distribution | TriangularTime {
+  if (typeof law === 'number') return plain === 'exponential' ? exponential(law) : { kind: 'deterministic', value: law };
+  const { fixed, exponential: average, uniform, triangular, weibull, lognormal, empirical } = law;
+  if (fixed !== undefined) return { kind: 'deterministic', value: fixed };
+  if (average !== undefined) return exponential(average);
+  if (uniform) return { kind: 'uniform', low: uniform[0], high: uniform[1] };
+  if (triangular) return { kind: 'triangular', least: triangular[0], likeliest: triangular[1], most: triangular[2] };
+  if (weibull) return { kind: 'weibull', ...weibull };
+  if (lognormal)
+    return {
+      kind: 'lognormal',
+      mu: Math.log(lognormal.median),
+      sigma: lognormal.sigma ?? Math.log(lognormal.p95! / lognormal.median) / z95,
+    };
+  return { kind: 'empirical', values: empirical! };
+}
+
+/** Mean of a law, in hours. */
+export function meanOf(law: LawInput): number {
+  const distribution = distributionOf(law, 'deterministic');
+  return distribution.kind === 'triangular' ? (distribution.least + distribution.likeliest + distribution.most) / 3 : mean(distribution);
 }
 
 /** Whether its logarithm of survival is a straight line, so that Markov chains can have it as it is. */
 export function isExponential(law: LawInput): boolean {
   return typeof law === 'number' || law.exponential !== undefined;
+}
+
+/** A step of a recovery that follows a law, `scale` times as long. */
+export function stepLawOf(law: LawInput, scale = 1): StepLaw {
+  const distribution = distributionOf(law, 'deterministic');
+  if (distribution.kind === 'stages') throw new RangeError('a file has no stages');
+  if (distribution.kind !== 'triangular') {
+    return {
+      mean: meanOf(law) * scale,
+      cdf: (time) => cdf(distribution, time / scale),
+      quantile: (p) => quantile(distribution, p) * scale,
+    };
+  }
+  return {
+    mean: meanOf(law) * scale,
+    cdf: (time) => triangularCdf(distribution, time / scale),
+    quantile: (p) => triangularQuantile(distribution, p) * scale,
+  };
+}
+
+/** Least, likeliest and most, as people estimate. */
+export interface TriangularTime {
+  readonly kind: 'triangular';
+  readonly least: number;
+  readonly likeliest: number;
+  readonly most: number;
+}
+
+function triangularCdf({ least, likeliest, most }: TriangularTime, time: number): number {
+  if (time <= least) return 0;
+  if (time >= most) return 1;
+  if (time <= likeliest) return (time - least) ** 2 / ((most - least) * (likeliest - least));
+  return 1 - (most - time) ** 2 / ((most - least) * (most - likeliest));
+}
+
+function triangularQuantile({ least, likeliest, most }: TriangularTime, p: number): number {
+  const turn = (likeliest - least) / (most - least);
+  return p <= turn
+    ? least + Math.sqrt(p * (most - least) * (likeliest - least))
+    : most - Math.sqrt((1 - p) * (most - least) * (most - likeliest));
 }

@@ -1,8 +1,9 @@
-import { HoldfastError } from '../../core/errors.ts';
+import { hasCode, HoldfastError } from '../../core/errors.ts';
 import { withoutClosedForm } from './closed-form.ts';
 import { isExponential } from './law.ts';
 import type { Model } from './schema.ts';
 import { structureOf } from './to-structure.ts';
+import { systemOf } from './to-system.ts';
 
 export const methods = ['closed-form', 'bdd', 'markov', 'simulation'] as const;
 export type Method = (typeof methods)[number];
@@ -45,7 +46,7 @@ function whyUnfit(model: Model): Record<Method, string | undefined> {
   return {
     'closed-form': static_ ?? withoutClosedForm(structureOf(model)),
     bdd: static_,
-    markov: unexponential ?? markovLimits(model) ?? 'no chains from components yet',
+    markov: unexponential ?? markovLimits(model),
     simulation: 'no simulation of structures yet',
   };
 }
@@ -68,13 +69,17 @@ function unexponentialPart({ components = {} }: Model): string | undefined {
   return undefined;
 }
 
-function markovLimits({ components = {}, commonCause, sites }: Model): string | undefined {
+function markovLimits(model: Model): string | undefined {
+  const { components = {}, commonCause } = model;
   if (commonCause !== undefined && Object.keys(commonCause).length > 0) return 'common cause groups are solved by decision diagrams';
-  if (sites !== undefined && Object.keys(sites).length > 0) return 'sites are solved by decision diagrams';
-  const odd = Object.entries(components).find(([, { test, mission, probability, availability, unavailability }]) =>
-    [test, mission, probability, availability, unavailability].some((each) => each !== undefined),
-  );
-  return odd && `'${odd[0]}' is not given by rates of failure and repair`;
+  if (Object.keys(components).length === 0) return 'there are no components';
+  try {
+    systemOf(model);
+    return undefined;
+  } catch (error) {
+    if (hasCode(error, 'MODEL_METHOD_UNFIT')) return error.message.replace(/^.*?: /, '');
+    throw error;
+  }
 }
 
 function reason(method: Method, unfit: Record<Method, string | undefined>): string {

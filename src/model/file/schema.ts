@@ -97,6 +97,7 @@ export const siteSchema = z.strictObject({
 
 export const repairSchema = z.strictObject({
   crews: z.int().min(1).max(10_000).optional().describe('who repair one part each at a time; default: one for every part'),
+  discipline: z.enum(['fifo', 'priority', 'preemptive']).optional().describe('default: priority where there is one, else as they failed'),
   priority: names().optional().describe('who is repaired first; others after them, in order of failure'),
 });
 
@@ -105,6 +106,8 @@ export const standbySchema = z.strictObject({
   spares: names().describe('parts that take over, in this order'),
   dormancy: probability().optional().describe('failure rate of a waiting spare, as a share of a working one: 1 hot (default), 0 cold'),
   switching: probability().optional().describe('probability that a take-over succeeds; default 1'),
+  takeover: lawSchema.optional().describe('how long a take-over lasts; default none'),
+  recovery: lawSchema.optional().describe('how long it takes to put right a take-over that failed'),
 });
 
 export const chainSchema = z.strictObject({
@@ -132,6 +135,12 @@ export const storageSchema = z
     afr: probability().optional(),
     repair: duration().describe('mean time until a lost fragment is there again'),
     crews: z.int().min(1).optional().describe('fragments mended at the same time; default: all'),
+    sites: z
+      .strictObject({
+        fragments: z.array(z.int().min(1)).min(1).max(1000).describe('of a set at each site'),
+        rate: rate().describe('losses of one site'),
+      })
+      .optional(),
     latent: probability().optional().describe('probability that a rebuild meets an unreadable fragment it can not do without'),
     bytes: bytes().optional().describe('what is stored, for the expected loss'),
   })
@@ -140,6 +149,15 @@ export const storageSchema = z
     if (kinds.length !== 1) context.addIssue({ code: 'custom', message: 'must be either mirror: COPIES, or data: K with parity: M' });
     if ((code.data === undefined) !== (code.parity === undefined))
       context.addIssue({ code: 'custom', message: 'data and parity belong together' });
+    const fragments = code.mirror ?? (code.data ?? 0) + (code.parity ?? 0);
+    const placed = code.sites?.fragments.reduce((sum, count) => sum + count, 0);
+    if (kinds.length === 1 && placed !== undefined && placed !== fragments) {
+      context.addIssue({
+        code: 'custom',
+        path: ['sites', 'fragments'],
+        message: `must add up to the ${fragments} fragments of a set, not ${placed}`,
+      });
+    }
     const rates = ['rate', 'mtbf', 'afr'].filter((key) => code[key as 'rate' | 'mtbf' | 'afr'] !== undefined);
     if (rates.length !== 1)
       context.addIssue({ code: 'custom', message: 'must say how its disks or locations fail by one of rate, mtbf, afr' });

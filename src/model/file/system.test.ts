@@ -1,0 +1,172 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { evaluateModel, parseModel } from './evaluate.ts';
+import { decideMethod } from './method.ts';
+import { systemOf } from './to-system.ts';
+
+/** λ = 0.01, μ = 0.5. */
+const pair = { components: { node: { mtbf: '100h', mttr: '2h', count: 2 } }, structure: { parallel: ['node.*'] } };
+
+describe('systems of crews and spares', () => {
+  test('one crew for two nodes: 2ρ²/(1 + 2ρ + 2ρ²), first failure after (3λ + μ)/2λ²', () => {
+    const { structure } = evaluateModel(parseModel({ ...pair, repair: { crews: 1 }, at: ['10h'] }));
+    expect(structure!.method).toBe('markov');
+    expect(structure!.because).toContain('1 repair crew serves 2 parts');
+    const load = 0.02;
+    expect(structure!.longRun!.unavailability / ((2 * load ** 2) / (1 + 2 * load + 2 * load ** 2)) - 1).toBeCloseTo(0, 12);
+    expect(structure!.mttf! / ((0.03 + 0.5) / 2e-4) - 1).toBeCloseTo(0, 11);
+    expect(structure!.at[0]!.survival).toBeLessThan(1);
+  });
+
+  test('as many crews as nodes are as good as independent', () => {
+    expect(decideMethod(parseModel({ ...pair, repair: { crews: 2 } })).method).toBe('closed-form');
+  });
+
+  test('cold, warm and hot spares, and take-overs that fail', () => {
+    const standby = (set: Record<string, unknown>) =>
+      evaluateModel(
+        parseModel({
+          components: { main: { rate: '0.001/h' }, spare: { rate: '0.001/h' } },
+          standby: { both: { active: ['main'], spares: ['spare'], ...set } },
+          structure: 'both',
+        }),
+      ).structure!.mttf!;
+    expect(standby({ dormancy: 0 })).toBeCloseTo(2000, 8);
+    expect(standby({ dormancy: 1 })).toBeCloseTo(1500, 8);
+    // 1/(λ + αλ) until the first failure of either, then 1/λ.
+    expect(standby({ dormancy: 0.5 })).toBeCloseTo(1000 / 1.5 + 1000, 8);
+    expect(standby({ dormancy: 0, switching: 0.9 })).toBeCloseTo(1000 + 0.9 * 1000, 8);
+  });
+
+  test('copies that are only named together are counted, others are told apart', () => {
+    const together = systemOf(parseModel({ ...pair, repair: { crews: 1 } }));
+    expect(together.groups.map(({ name, count }) => [name, count])).toEqual([['node', 2]]);
+    const apart = systemOf(parseModel({ ...pair, repair: { crews: 1, priority: ['node.2'] } }));
+    expect(apart.groups.map(({ name }) => name)).toEqual(['node.1', 'node.2']);
+    expect(apart.crews).toEqual([{ name: 'crew', size: 1, groups: ['node.2', 'node.1'], discipline: 'priority' }]);
+  });
+
+  test('who is mended first is down less', () => {
+    const shop = (priority: string[]) =>
+      evaluateModel(
+        parseModel({
+          components: { db: { mtbf: '50h', mttr: '5h' }, web: { mtbf: '50h', mttr: '5h' } },
+          structure: 'db',
+          repair: { crews: 1, priority, discipline: 'preemptive' },
+        }),
+      ).structure!.longRun!.unavailability;
+    expect(shop(['db'])).toBeLessThan(shop(['web']));
+    // What is always mended at once knows nothing of the other.
+    expect(shop(['db'])).toBeCloseTo(5 / 55, 12);
+  });
+
+  test('the chain of independent parts = the closed form. Method: random block diagrams', () => {
+    const part = fc.record({ mtbf: fc.integer({ min: 10, max: 9999 }), mttr: fc.integer({ min: 1, max: 99 }) });
+    const gate = fc.constantFrom('series', 'parallel', 'or', 'and');
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 4, maxLength: 5 }), gate, gate, fc.integer({ min: 1, max: 3 }), (parts, first, second, k) => {
+        const components = Object.fromEntries(parts.map(({ mtbf, mttr }, i) => [`p${i}`, { mtbf: `${mtbf}h`, mttr: `${mttr}h` }]));
+        const names = Object.keys(components);
+        const structure = { [first]: [names[0], { [second]: [{ 'k-of-n': k, of: names.slice(1, 4) }, ...names.slice(4)] }] };
+        const { longRun, comparison } = evaluateModel(parseModel({ components, structure }), { compare: true }).structure!;
+        const chain = comparison!.find(({ method }) => method === 'markov')!;
+        expect(Math.abs(chain.unavailability / longRun!.unavailability - 1)).toBeLessThan(1e-9);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test.each([
+    [
+      { components: { a: { probability: 0.1 }, b: { mtbf: '1h', mttr: '1h', count: 2 } }, structure: { series: ['a', 'b.*'] } },
+      "'a' is given by a probability",
+    ],
+    [
+      { components: { a: { weibull: { shape: 2, scale: '9h' }, mttr: '1h', count: 2 } }, structure: { parallel: ['a.*'] } },
+      "the life of 'a' is Weibull, not exponential",
+    ],
+    [{ components: { a: { mtbf: '9h', mttr: '1h', count: 2 } }, structure: { xor: ['a.*'] } }, "a gate 'xor' is for structures alone"],
+  ])('what has no chain is told: %j', (input, message) => {
+    expect(() => decideMethod(parseModel({ ...input, repair: { crews: 1 } }), 'markov')).toThrow(message);
+  });
+
+  test('rates that grow make nothing better. Method: pairs of models', () => {
+    const unavailability = (mtbf: number, mttr: number, crews: number) =>
+      evaluateModel(
+        parseModel({
+          components: { n: { mtbf: `${mtbf}h`, mttr: `${mttr}h`, count: 4 } },
+          structure: { 'k-of-n': 2, of: ['n.*'] },
+          repair: { crews },
+        }),
+      ).structure!.longRun!.unavailability;
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 10, max: 1000 }),
+        fc.integer({ min: 1, max: 50 }),
+        fc.integer({ min: 1, max: 3 }),
+        (mtbf, mttr, crews) => {
+          const now = unavailability(mtbf, mttr, crews);
+          expect(unavailability(mtbf * 1.1, mttr, crews)).toBeLessThan(now);
+          expect(unavailability(mtbf, mttr * 1.1, crews)).toBeGreaterThan(now);
+          expect(unavailability(mtbf, mttr, crews + 1)).toBeLessThan(now);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('storage and recovery', () => {
+  test('a mirror loses by (λ + …): mean time of two copies, (3λ + μ)/2λ²', () => {
+    const { storage } = evaluateModel(parseModel({ storage: { pair: { mirror: 2, mtbf: '1000h', repair: '10h' } }, at: ['1y'] }));
+    expect(storage!['pair']!.mttdl.group / ((0.003 + 0.1) / 2e-6) - 1).toBeCloseTo(0, 11);
+    expect(storage!['pair']!.fragments).toBe(2);
+  });
+
+  test('codes say what does not fit', () => {
+    const wrong = (code: Record<string, unknown>) => () => parseModel({ storage: { it: { mtbf: '1h', repair: '1h', ...code } } });
+    expect(wrong({ data: 4 })).toThrow(/data and parity belong together/);
+    expect(wrong({})).toThrow(/must be either mirror: COPIES, or data: K with parity: M/);
+    expect(wrong({ mirror: 3, afr: '1%' })).toThrow(/by one of rate, mtbf, afr/);
+    expect(wrong({ data: 4, parity: 2, sites: { fragments: [3, 2], rate: '1/y' } })).toThrow(
+      /must add up to the 6 fragments of a set, not 5/,
+    );
+  });
+
+  test('quantiles of a recovery: two uniform steps make a triangle', () => {
+    const recovery = { it: { detect: { uniform: ['0h', '1h'] }, decide: { uniform: ['0h', '1h'] }, verify: '1h', objective: '2h' } };
+    const { it } = evaluateModel(parseModel({ recovery })).recovery!;
+    const hour = 3_600_000;
+    expect(it!.expectedMs).toBe(2 * hour);
+    expect(it!.quantilesMs.p50 / hour).toBeCloseTo(2, 3);
+    expect(it!.quantilesMs.p95 / hour).toBeCloseTo(3 - Math.sqrt(0.1), 3);
+    expect(it!.quantilesMs.p99 / hour).toBeCloseTo(3 - Math.sqrt(0.02), 3);
+    expect(it!.withinObjective).toBeCloseTo(0.5, 3);
+  });
+
+  test('of exponential steps: Erlang; of fixed ones: their sum', () => {
+    const steps = {
+      it: { detect: { exponential: '1h' }, decide: { exponential: '1h' }, objective: '3h' },
+      fixed: { detect: '10s', cutover: '20s' },
+    };
+    const { it, fixed } = evaluateModel(parseModel({ recovery: steps })).recovery!;
+    expect(it!.withinObjective).toBeCloseTo(1 - 4 * Math.exp(-3), 3);
+    expect(fixed!.quantilesMs).toEqual({ p50: 30_000, p90: 30_000, p95: 30_000, p99: 30_000 });
+  });
+
+  test('replay is history times rampup, with its law', () => {
+    const { it } = evaluateModel(parseModel({ recovery: { it: { rampup: 0.5, history: { uniform: ['0h', '24h'] } } } })).recovery!;
+    expect(it!.expectedMs).toBe(6 * 3_600_000);
+    expect(it!.quantilesMs.p90 / 3_600_000).toBeCloseTo(10.8, 2);
+    expect(it!.catchUpMs).toBe(12 * 3_600_000);
+  });
+
+  test('a triangular step keeps its quantiles', () => {
+    const { it } = evaluateModel(
+      parseModel({ recovery: { it: { decide: { triangular: ['0h', '1h', '4h'] }, objective: '1h' } } }),
+    ).recovery!;
+    expect(it!.withinObjective).toBeCloseTo(0.25, 3);
+    expect(it!.quantilesMs.p90 / 3_600_000).toBeCloseTo(4 - Math.sqrt(0.1 * 12), 2);
+    expect(it!.expectedMs / 3_600_000).toBeCloseTo(5 / 3, 12);
+  });
+});
