@@ -6,7 +6,6 @@ import { type Repair, repair, type Scheme } from './repair.ts';
 /** Objects healed at once. */
 const repairsAtOnce = 4;
 const backoffMsMin = 1_000;
-const backoffMsMax = 60_000;
 /** Share of a wait that is left to chance, so that many processes do not come at once. */
 const jitter = 0.25;
 
@@ -118,7 +117,7 @@ export class CatchUpLoop implements AsyncDisposable {
     return pending.keys().length + suspects.size + pending.doubtful.size + parts.filter((part) => !part.present).length;
   }
 
-  /** With work to do: 1 s, then twice as long each time in vain. Without: until there is some, or others may have noted some. */
+  /** With work to do: 1 s, then twice as long each time in vain, at most as long as without. Without: until there is some, or others may have noted some. */
   async #wait(failures: number, signal: AbortSignal): Promise<void> {
     const { runtime, refreshMs } = this.#ensemble;
     const spread = (ms: number): number => ms * (1 - jitter + 2 * jitter * runtime.random.next());
@@ -132,7 +131,7 @@ export class CatchUpLoop implements AsyncDisposable {
       signal.throwIfAborted();
       if (this.#openWork() === 0) return;
     }
-    await runtime.clock.sleep(spread(Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(failures, 20))), signal);
+    await runtime.clock.sleep(spread(Math.min(refreshMs, backoffMsMin * 2 ** Math.min(failures, 20))), signal);
   }
 }
 

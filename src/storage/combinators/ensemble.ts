@@ -145,11 +145,19 @@ export class Ensemble {
       throw this.tooFew(key, outcomes);
     }
     if (missing.length > 0) {
+      await this.#seeNotes(key, done, signal);
       await this.pending.add(key, missing, { stamp: this.stamps.next(), sizeBytes }, done, this.writeMin, signal);
       this.runtime.logger.warn('storage.change.missed', { location: this.name, key, parts: missing.map(({ name }) => name) });
     }
     for (const part of done) this.suspects.get(key)?.delete(part.number);
     if (missing.length > 0 || this.pending.has(key)) this.onWork();
+  }
+
+  /** Reads what others noted of a key, so that what is noted next is later, however far the clocks of the writers are apart. */
+  async #seeNotes(key: string, holders: readonly Part[], signal: AbortSignal): Promise<void> {
+    const looks = await this.each(holders, holders.length, signal, (part, own) => part.run(() => this.pending.load(part, own, key), own));
+    // So many that one of them was there whenever enough others were.
+    if (doneIn(looks).length <= this.parts.length - this.writeMin) throw this.tooFew(key, looks);
   }
 
   /** Why a change is not done, as an error that its caller can act on. */

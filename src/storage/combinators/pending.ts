@@ -124,9 +124,9 @@ export class Pending {
     for (const part of full) await this.#writeFull(part, holders, least, signal);
   }
 
-  /** As `add`, for a write that is about to stage its shards. */
-  addStaged(key: string, change: Change, holders: readonly Part[], least: number, signal: AbortSignal): Promise<void> {
-    return this.#write(key, [stagedMark], change, holders, least, signal);
+  /** As `add`, for a write that is about to stage its shards; which it may do in the parts that it gives back: what waits is noted beside it. */
+  async addStaged(key: string, change: Change, holders: readonly Part[], least: number, signal: AbortSignal): Promise<Part[]> {
+    return await this.#writeOne(key, stagedMark, change, holders, least, signal);
   }
 
   /** Heals what was found wrong; says nothing of when it changed, so it does not outrank a note that does. */
@@ -151,16 +151,16 @@ export class Pending {
     least: number,
     signal: AbortSignal,
   ): Promise<void> {
-    await Promise.all(
-      of.map(async (one) => {
-        const { path, content } = this.#place(key);
-        const name = `${path}/${one}/${change.stamp}-${change.sizeBytes.toString(36)}`;
-        await putIn(holders, `${this.#prefix}behind/${name}`, content, least, signal, (part) => {
-          this.#writtenAt.set(name, (this.#sequence += 1));
-          this.#remember(key, name, part.number);
-        });
-      }),
-    );
+    await Promise.all(of.map((one) => this.#writeOne(key, one, change, holders, least, signal)));
+  }
+
+  async #writeOne(key: string, of: string, change: Change, holders: readonly Part[], least: number, signal: AbortSignal): Promise<Part[]> {
+    const { path, content } = this.#place(key);
+    const name = `${path}/${of}/${change.stamp}-${change.sizeBytes.toString(36)}`;
+    return await putIn(holders, `${this.#prefix}behind/${name}`, content, least, signal, (part) => {
+      this.#writtenAt.set(name, (this.#sequence += 1));
+      this.#remember(key, name, part.number);
+    });
   }
 
   async #writeFull(part: Part, holders: readonly Part[], least: number, signal: AbortSignal): Promise<void> {
@@ -170,18 +170,20 @@ export class Pending {
   /** Removes what is noted of these parts for the key; what others have noted since stays. */
   async clear(key: string, parts: readonly Part[], signal: AbortSignal): Promise<void> {
     const names = parts.map(({ name }) => name);
-    await this.#drop(key, ({ of }) => names.includes(of), signal);
+    await this.#drop(key, ({ of }) => names.includes(of), this.#parts, signal);
   }
 
-  async clearStaged(key: string, stamps: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.#drop(key, ({ of, stamp }) => of === stagedMark && stamps.includes(stamp), signal);
+  /** In these parts, which have lost what waited. */
+  async clearStaged(key: string, stamps: readonly string[], holders: readonly Part[], signal: AbortSignal): Promise<void> {
+    await this.#drop(key, ({ of, stamp }) => of === stagedMark && stamps.includes(stamp), holders, signal);
   }
 
-  async #drop(key: string, chosen: (note: Note) => boolean, signal: AbortSignal): Promise<void> {
+  async #drop(key: string, chosen: (note: Note) => boolean, among: readonly Part[], signal: AbortSignal): Promise<void> {
     const notes = [...(this.#notes.get(key)?.values() ?? [])].filter(chosen);
     for (const note of notes) {
       for (const number of note.holders) {
         const holder = this.#parts[number]!;
+        if (!among.includes(holder)) continue;
         // On a part that is away it stays, and is met again when that part is back.
         if (holder.present) await holder.run((location) => location.remove(`${this.#prefix}behind/${note.name}`, { signal }), signal);
         this.#forget(note, number);
@@ -293,15 +295,17 @@ async function putIn(
   least: number,
   signal: AbortSignal,
   done: (part: Part) => void,
-): Promise<void> {
+): Promise<Part[]> {
   const results = await Promise.allSettled(
     holders.map(async (part) => {
       await part.run((location) => location.put(key, content, { signal }), signal);
       done(part);
+      return part;
     }),
   );
   const failed = results.find((result) => result.status === 'rejected');
-  const succeeded = results.filter((result) => result.status === 'fulfilled').length;
+  const succeeded = results.filter((result) => result.status === 'fulfilled').map(({ value }) => value);
   signal.throwIfAborted();
-  if (succeeded < least && failed !== undefined) throw failed.reason;
+  if (succeeded.length < least && failed !== undefined) throw failed.reason;
+  return succeeded;
 }

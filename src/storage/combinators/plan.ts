@@ -38,7 +38,7 @@ export type RepairPlan =
   | { readonly verdict: 'remove'; readonly targets: readonly Target[] }
   /** Who could decide does not answer. */
   | { readonly verdict: 'wait'; readonly why: string }
-  /** Nothing can rebuild it: there were enough copies, and too many are damaged. */
+  /** Nothing can rebuild it: there may have been enough copies, and too many are damaged. */
   | { readonly verdict: 'lost'; readonly why: string }
   /** Fewer copies than ever made an object: a write or a removal that was not finished and never acknowledged, or the rest of a loss. */
   | { readonly verdict: 'remnant'; readonly targets: readonly Target[] }
@@ -85,11 +85,19 @@ function planAmong(copies: readonly Copy[], staged: readonly Copy[], believed: r
   }
   const unreachable = judges.filter(({ state }) => state === 'unreachable').length;
   const held = judges.filter(({ state }) => state === 'present' || state === 'damaged').length;
+  // As many as a version could have had before some were damaged.
+  const most = mostAlike(judges) + judges.filter(({ state }) => state === 'damaged').length;
   if (unreachable > 0) return { verdict: 'wait', why: `${unreachable} of the parts that know of it do not answer` };
-  if (held >= needed) return { verdict: 'lost', why: `${held} parts hold it, fewer than ${needed} of them whole and alike` };
+  if (most >= needed) return { verdict: 'lost', why: `${held} parts hold it, fewer than ${needed} of them whole and alike` };
   const left = copies.flatMap((copy, part) => (copy.state === 'present' || copy.state === 'damaged' ? [{ part, index: part }] : []));
   if (left.length === 0) return { verdict: 'absent' };
   return { verdict: held === 0 && judges.length < copies.length ? 'remove' : 'remnant', targets: left };
+}
+
+function mostAlike(copies: readonly Copy[]): number {
+  const counts = new Map<string, number>();
+  for (const copy of copies) if (copy.state === 'present') counts.set(copy.version, (counts.get(copy.version) ?? 0) + 1);
+  return Math.max(0, ...counts.values());
 }
 
 /** The latest version that can be had whole, if a part that is believed speaks for it. */

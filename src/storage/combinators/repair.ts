@@ -24,7 +24,7 @@ export interface Scheme {
   observeStaged(key: string, signal: AbortSignal): Promise<readonly Copy[]>;
   /** Makes the targets have that version. @throws what went wrong; then it is looked at anew */
   write(key: string, plan: RepairPlan & { verdict: 'write' }, copies: readonly Copy[], signal: AbortSignal): Promise<void>;
-  dropStaged(key: string, stamps: readonly string[], signal: AbortSignal): Promise<void>;
+  dropStaged(key: string, stamps: readonly string[], parts: readonly Part[], signal: AbortSignal): Promise<void>;
 }
 
 export type Meter = (sizeBytes: number, signal: AbortSignal) => Promise<void>;
@@ -148,8 +148,10 @@ async function settle(ensemble: Ensemble, scheme: Scheme, key: string, copies: r
   const seen = ensemble.parts.filter((part) => copies[part.number]!.state !== 'unreachable');
   const staged = ensemble.pending.staged(key).filter((stamp) => isOver(ensemble, stamp));
   if (staged.length > 0) {
-    await scheme.dropStaged(key, staged, signal);
-    await ensemble.pending.clearStaged(key, staged, signal);
+    // Each part loses the note after what is noted, and not without it.
+    const parts = ensemble.present;
+    await scheme.dropStaged(key, staged, parts, signal);
+    await ensemble.pending.clearStaged(key, staged, parts, signal);
   }
   await ensemble.pending.clear(key, seen, signal);
   ensemble.suspects.delete(key);

@@ -42,9 +42,9 @@ export class ParityScheme implements Scheme {
     return await Promise.all(looks);
   }
 
-  async dropStaged(key: string, stamps: readonly string[], signal: AbortSignal): Promise<void> {
+  async dropStaged(key: string, stamps: readonly string[], parts: readonly Part[], signal: AbortSignal): Promise<void> {
     const drops = stamps.flatMap((stamp) =>
-      this.#ensemble.present.map((part) => part.run((location) => location.remove(this.#shards.stagedKey(key, stamp), { signal }), signal)),
+      parts.map((part) => part.run((location) => location.remove(this.#shards.stagedKey(key, stamp), { signal }), signal)),
     );
     await Promise.all(drops);
   }

@@ -184,15 +184,17 @@ export class ParityReader {
   #judge(key: string, outcomes: readonly Outcome<Shard | { readonly header: ShardHeader }>[]): unknown {
     const { parts, name } = this.#ensemble;
     const failed = failedIn(outcomes);
+    const broken = failed.filter(({ error }) => isDamage(error));
+    const held = doneIn(outcomes).length + broken.length;
     const absent = failed.filter(({ error }) => hasCode(error, 'STORAGE_NOT_FOUND')).length;
-    const broken = failed.find(({ error }) => isDamage(error));
-    const held = doneIn(outcomes).length + failed.filter(({ error }) => isDamage(error)).length;
     const silent = failed.find(({ error }) => !isDamage(error) && !hasCode(error, 'STORAGE_NOT_FOUND'));
     const unknown = outcomes.length - held - absent;
     // Those that are behind do not count: what they have is old. Of a write that was acknowledged they are the only ones without it.
-    const certain = outcomes.length > 0 && held + unknown < this.#data && !(held > 0 && this.#ensemble.pending.isAcknowledged(key));
+    const alike = Math.max(0, ...groupShards(doneIn(outcomes).map(({ value }) => value)).map(({ shards }) => shards.size));
+    const certain =
+      outcomes.length > 0 && alike + broken.length + unknown < this.#data && !(held > 0 && this.#ensemble.pending.isAcknowledged(key));
     if (certain || (held === 0 && absent > parts.length - this.#ensemble.writeMin)) return notFound(name, key);
-    if (silent === undefined) return broken?.error ?? damaged(name, key, `has ${held} shards that do not fit together`);
+    if (silent === undefined) return broken[0]?.error ?? damaged(name, key, `has ${held} shards that do not fit together`);
     return this.#ensemble.unreachable(key, `${held} shards answer, ${this.#data} are needed`, silent.error);
   }
 }

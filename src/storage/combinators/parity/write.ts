@@ -81,7 +81,9 @@ export class ParityWriter {
   /** Whether it holds a shard of the same content: that can be written over without care. */
   async #isSame(part: Part, key: string, write: Write, signal: AbortSignal): Promise<boolean> {
     try {
-      return (await this.#shards.header(part, key, signal)).digest === write.header.digest;
+      const { digest, stamp } = await this.#shards.header(part, key, signal);
+      this.#ensemble.stamps.saw(stamp);
+      return digest === write.header.digest;
     } catch (error) {
       if (isDamage(error) || hasCode(error, 'STORAGE_NOT_FOUND')) return false;
       throw error;
@@ -92,11 +94,13 @@ export class ParityWriter {
    * Half-way through writing new shards over old ones neither object might be whole. So the new shards are first put beside them; only when
    * enough are durable there, the old ones are written over. Who finds a mixture takes what waits beside it.
    */
-  async #replace(key: string, write: Write, signal: AbortSignal): Promise<Outcome<void>[]> {
+  async #replace(key: string, { header, payloads }: Write, signal: AbortSignal): Promise<Outcome<void>[]> {
     const { writeMin } = this.#ensemble;
-    const parts = this.#ensemble.forChange();
-    const { stamp, sizeBytes } = write.header;
-    await this.#ensemble.pending.addStaged(key, { stamp, sizeBytes }, parts, writeMin, signal);
+    // Later than all that it replaces, whatever the clocks of their writers were.
+    const stamp = this.#ensemble.stamps.next();
+    const { sizeBytes } = header;
+    const write: Write = { header: { ...header, stamp }, payloads };
+    const parts = await this.#ensemble.pending.addStaged(key, { stamp, sizeBytes }, this.#ensemble.forChange(), writeMin, signal);
     const at = this.#shards.stagedKey(key, stamp);
     const staged = await this.#ensemble.each(parts, writeMin, signal, (part, own) => this.#shards.put(part, at, write, part.number, own));
     if (doneIn(staged).length < writeMin) {
