@@ -16,7 +16,7 @@ export interface WalkedDirectory {
 }
 
 export interface WalkOptions {
-  /** Whether a directory is gone into. Default: each. */
+  /** Whether a directory is gone into; asked after the one above was entered. Default: each. */
   readonly into?: (path: string, node: TreeNode) => boolean;
   readonly signal: AbortSignal;
 }

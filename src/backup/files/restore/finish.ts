@@ -8,7 +8,7 @@ import { mapAtOnce } from '../../gate.ts';
 import { codeOf, fsPath, joinPath } from '../path.ts';
 import { makeSpecial, restoreMetadata, type MetadataOptions } from './metadata.ts';
 import type { RestoreSelection } from './select.ts';
-import { isHostileName, soundNodes, type Survey } from './survey.ts';
+import { soundNodes, type Survey } from './survey.ts';
 import { unfinishedMark } from './target.ts';
 
 export interface FinishOptions extends MetadataOptions {
@@ -41,13 +41,15 @@ export async function finish(options: FinishOptions): Promise<FinishResult> {
   let specials = 0;
   let removed = 0;
   const silent = { ...issues, add: () => undefined };
-  const into = (path: string, node: TreeNode): boolean => !isHostileName(node.name) && select(path).below && survey.directories.has(path);
+  const soundOnes = new WeakSet<TreeNode>();
+  const into = (path: string, node: TreeNode): boolean => soundOnes.has(node) && select(path).below && survey.directories.has(path);
   for await (const { phase, path: directory, node: own, nodes } of walkTree(repository, tree, { into, signal })) {
     if (phase === 'leave') {
       if (own !== undefined) await restoreMetadata(targetOf(directory), directory, own, options.isNew, options);
       continue;
     }
     const sound = soundNodes(directory, nodes, silent);
+    for (const node of sound) soundOnes.add(node);
     if (options.removeOthers) removed += await removeOthers(directory, sound, options);
     const entries = sound.filter((node) => node.type !== 'dir' && select(joinTreePath(directory, node.name)).selected);
     const made = await mapAtOnce(entries, entriesAtOnceMax, async (node) => {

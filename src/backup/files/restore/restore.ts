@@ -32,6 +32,8 @@ export interface RestoreOptions {
   readonly sparse?: boolean;
   /** Reads everything back and compares hashes. */
   readonly verify?: boolean;
+  /** Ends when all of it is on the disk: survives a power cut then. Default true; needs perl. */
+  readonly durable?: boolean;
   readonly onProgress?: (progress: RestoreProgress) => void;
   readonly onIssue?: (issue: RestoreIssue) => void;
   readonly signal: AbortSignal;
@@ -105,7 +107,7 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     issues,
     signal,
   });
-  await system?.syncFileSystem(target.path);
+  if (options.durable ?? true) await system?.syncFileSystem(target.path);
   await unmark(target.path);
   return {
     ...progress,

@@ -23,7 +23,7 @@ export interface Survey {
 }
 
 /** Names that would lead elsewhere: no system makes them, only who wants to write outside of the target. */
-export function isHostileName(name: string): boolean {
+function isHostileName(name: string): boolean {
   return name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0');
 }
 
@@ -57,10 +57,12 @@ export async function survey(
   const need = (directory: string): void => {
     for (let at = directory; at !== '/' && !directories.has(at); at = at.slice(0, at.lastIndexOf('/')) || '/') directories.add(at);
   };
-  const into = (path: string, node: TreeNode): boolean => !isHostileName(node.name) && select(path).below;
+  const sound = new WeakSet<TreeNode>();
+  const into = (path: string, node: TreeNode): boolean => sound.has(node) && select(path).below;
   for await (const { phase, path: directory, nodes } of walkTree(repository, tree, { into, signal })) {
     if (phase === 'leave') continue;
     for (const node of soundNodes(directory, nodes, issues)) {
+      sound.add(node);
       const path = joinTreePath(directory, node.name);
       if (!select(path).selected) continue;
       need(node.type === 'dir' ? path : directory);

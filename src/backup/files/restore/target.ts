@@ -1,5 +1,5 @@
 import * as fs from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { FileId } from '../../repository.ts';
 import { look } from '../fs.ts';
@@ -20,7 +20,7 @@ export async function prepareTarget(
 ): Promise<{ readonly path: string; readonly isEmpty: boolean }> {
   const path = resolve(target);
   try {
-    await fs.mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectories(path);
     const real = await fs.realpath(path);
     const names = await fs.readdir(real);
     const isUnfinished = names.includes(unfinishedMark) && (await fs.readFile(joinPath(real, unfinishedMark), 'utf8')).trim() === snapshot;
@@ -36,6 +36,18 @@ export async function prepareTarget(
       hint: 'name a directory that this user may write to',
       cause: error,
     });
+  }
+}
+
+/** mkdir's own `recursive` never returns where a directory is there and nothing can be made in it, as in /proc. */
+async function makeDirectories(path: string): Promise<void> {
+  try {
+    await fs.mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeDirectories(dirname(path));
+    await fs.mkdir(path, { mode: 0o700 });
   }
 }
 

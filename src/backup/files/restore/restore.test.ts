@@ -1,0 +1,356 @@
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { OpenedRepository } from '../../open/opened-repository.ts';
+import type { BlobId, Snapshot } from '../../repository.ts';
+import { forever as signal, hastyRuntime, openMemoryRepository } from '../../testing/repositories.ts';
+import type { MemoryObjects } from '../../../storage/adapters/memory/index.ts';
+import { modeFromStat } from '../../tree/mode.ts';
+import type { TreeNode } from '../../tree/node.ts';
+import { encodeTree } from '../../tree/tree.ts';
+import { backupFiles } from '../backup.ts';
+import { restoreFiles, type RestoreOptions, type RestoreResult } from './restore.ts';
+import { unfinishedMark } from './target.ts';
+
+let root: string;
+let source: string;
+let target: string;
+let repository: OpenedRepository;
+let objects: MemoryObjects;
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'holdfast-restore-'));
+  source = join(root, 'source');
+  target = join(root, 'target');
+  mkdirSync(source);
+  objects = new Map();
+  repository = await openMemoryRepository({ objects });
+});
+afterEach(async () => {
+  await repository[Symbol.asyncDispose]();
+  rmSync(root, { recursive: true });
+});
+
+async function backup(): Promise<Snapshot> {
+  return (await backupFiles(repository, hastyRuntime, { paths: ['.'], base: source, signal })).snapshot!;
+}
+
+async function restore(snapshot: Snapshot, options: Partial<RestoreOptions> = {}): Promise<RestoreResult> {
+  return restoreFiles(repository, snapshot, { target, durable: false, signal, ...options });
+}
+
+const read = (...names: string[]): string => readFileSync(join(target, ...names), 'utf8');
+
+describe('the target', () => {
+  beforeEach(() => writeFileSync(join(source, 'file'), 'content'));
+
+  test('is made, and holds no mark in the end', async () => {
+    expect(await restore(await backup(), { target: join(target, 'deep', 'er'), verify: true })).toMatchObject({
+      files: 1,
+      verifiedFiles: 1,
+      issueCount: 0,
+    });
+    expect(readdirSync(join(target, 'deep', 'er'))).toEqual(['file']);
+  });
+
+  test('that holds something is refused, and left as it was', async () => {
+    mkdirSync(target);
+    writeFileSync(join(target, 'file'), 'mine');
+    await expect(restore(await backup())).rejects.toMatchObject({ code: 'BACKUP_TARGET_NOT_EMPTY' });
+    expect(read('file')).toBe('mine');
+    expect(readdirSync(target)).toEqual(['file']);
+  });
+
+  test('of an unfinished restore of the same snapshot is taken, of another not', async () => {
+    const snapshot = await backup();
+    mkdirSync(target);
+    writeFileSync(join(target, 'fil'), 'half');
+    writeFileSync(join(target, unfinishedMark), `${'0'.repeat(64)}\n`);
+    await expect(restore(snapshot)).rejects.toMatchObject({ code: 'BACKUP_TARGET_NOT_EMPTY' });
+    writeFileSync(join(target, unfinishedMark), `${snapshot.id}\n`);
+    await restore(snapshot, { removeOthers: true });
+    expect(readdirSync(target)).toEqual(['file']);
+  });
+
+  test.each(['/proc/1/target', '/dev/null/target'])('%s can not be one', async (path) =>
+    expect(restore(await backup(), { target: path })).rejects.toMatchObject({ code: 'BACKUP_TARGET_UNUSABLE' }),
+  );
+
+  test('too small a disk is told before anything is written', async () => {
+    await using writer = await repository.write({ signal });
+    const { id } = await writer.saveBlob('data', randomBytes(8_000_000));
+    const tree = await save(writer, [node('huge', 0o100644, { content: Array.from({ length: 100_000 }, () => id), size: 8e11 })]);
+    const snapshot = await writer.saveSnapshot(document(tree));
+    await expect(restore(snapshot)).rejects.toMatchObject({ code: 'BACKUP_NO_SPACE' });
+    expect(readdirSync(target)).toEqual([]);
+  });
+});
+
+describe('over what is there', () => {
+  test('only what differs is read from the repository and written', async () => {
+    const data = randomBytes(12_000_000);
+    writeFileSync(join(source, 'big'), data);
+    writeFileSync(join(source, 'same'), randomBytes(1_000_000));
+    const snapshot = await backup();
+    await restore(snapshot);
+    const changed = Buffer.from(data);
+    changed[6_000_000]! ^= 1;
+    writeFileSync(join(target, 'big'), changed);
+    const result = await restore(snapshot, { overwrite: true });
+    expect(result.loadedBlobs).toBe(1);
+    expect(result.keptBytes + result.writtenBytes).toBe(13_000_000);
+    expect(readFileSync(join(target, 'big')).equals(data)).toBe(true);
+  });
+
+  test.each([0, 1, 1_500_000, 4_000_000])('a file of %i bytes becomes what it was', async (size) => {
+    const data = randomBytes(3_000_000);
+    writeFileSync(join(source, 'file'), data);
+    const snapshot = await backup();
+    await restore(snapshot);
+    truncateSync(join(target, 'file'), size);
+    await restore(snapshot, { overwrite: true });
+    expect(readFileSync(join(target, 'file')).equals(data)).toBe(true);
+  });
+
+  test('zeros are written over what is no zero', async () => {
+    writeFileSync(join(source, 'file'), Buffer.concat([Buffer.alloc(2_000_000), randomBytes(10)]));
+    const snapshot = await backup();
+    mkdirSync(target);
+    writeFileSync(join(target, 'file'), randomBytes(3_000_000));
+    await restore(snapshot, { overwrite: true });
+    expect(readFileSync(join(target, 'file')).equals(readFileSync(join(source, 'file')))).toBe(true);
+  });
+
+  test('a file with the same size and time is trusted only when told so', async () => {
+    writeFileSync(join(source, 'file'), 'right');
+    utimesSync(join(source, 'file'), 5, 5);
+    const snapshot = await backup();
+    mkdirSync(target);
+    writeFileSync(join(target, 'file'), 'wrong');
+    utimesSync(join(target, 'file'), 5, 5);
+    expect((await restore(snapshot, { overwrite: true, trustTimes: true })).writtenBytes).toBe(0);
+    expect(read('file')).toBe('wrong');
+    await restore(snapshot, { overwrite: true });
+    expect(read('file')).toBe('right');
+  });
+
+  test('others stay, or go when told so; other kinds of files are replaced', async () => {
+    for (const name of ['dir', 'other']) mkdirSync(join(source, name));
+    writeFileSync(join(source, 'dir', 'file'), 'right');
+    symlinkSync('dir', join(source, 'link'));
+    const snapshot = await backup();
+    mkdirSync(join(target, 'more'), { recursive: true });
+    writeFileSync(join(target, 'more', 'x'), '');
+    writeFileSync(join(target, 'other'), 'a file');
+    writeFileSync(join(target, 'link'), 'a file');
+    await restore(snapshot, { overwrite: true });
+    expect(readdirSync(target)).toEqual(['dir', 'link', 'more', 'other']);
+    expect(readlinkSync(join(target, 'link'))).toBe('dir');
+    expect(statSync(join(target, 'other')).isDirectory()).toBe(true);
+    expect((await restore(snapshot, { overwrite: true, removeOthers: true })).removed).toBe(1);
+    expect(readdirSync(target)).toEqual(['dir', 'link', 'other']);
+  });
+
+  test('a directory where a file is to be is told, not removed', async () => {
+    writeFileSync(join(source, 'file'), 'right');
+    writeFileSync(join(source, 'more'), 'right');
+    const snapshot = await backup();
+    mkdirSync(join(target, 'file', 'precious'), { recursive: true });
+    const { issues } = await restore(snapshot, { overwrite: true });
+    expect(issues.map(({ path, kind }) => [path, kind])).toEqual([['/file', 'unwritable']]);
+    expect(existsSync(join(target, 'file', 'precious'))).toBe(true);
+    expect(read('more')).toBe('right');
+  });
+});
+
+describe('a part', () => {
+  beforeEach(() => {
+    for (const name of ['a/one', 'a/two', 'b/one']) {
+      mkdirSync(join(source, name, '..'), { recursive: true });
+      writeFileSync(join(source, name), name);
+    }
+  });
+  const listed = (): string[] => (readdirSync(target, { recursive: true }) as string[]).toSorted();
+
+  test('by include, by exclude, by directory', async () => {
+    const snapshot = await backup();
+    await restore(snapshot, { filter: { include: ['one'] } });
+    expect(listed()).toEqual(['a', 'a/one', 'b', 'b/one']);
+    rmSync(target, { recursive: true });
+    await restore(snapshot, { filter: { exclude: ['/a/**', '!two'] } });
+    expect(listed()).toEqual(['a', 'a/two', 'b', 'b/one']);
+    rmSync(target, { recursive: true });
+    await restore(snapshot, { from: '/a' });
+    expect(listed()).toEqual(['one', 'two']);
+  });
+
+  test('nonsense is refused', async () => {
+    const snapshot = await backup();
+    await expect(restore(snapshot, { filter: { include: ['a'], exclude: ['b'] } })).rejects.toMatchObject({
+      code: 'BACKUP_FILTER_INVALID',
+    });
+    await expect(restore(snapshot, { from: '/absent' })).rejects.toMatchObject({ code: 'BACKUP_PATH_UNKNOWN' });
+    await expect(restore(snapshot, { from: '/a/one' })).rejects.toMatchObject({ code: 'BACKUP_PATH_UNKNOWN' });
+    expect(existsSync(target)).toBe(false);
+  });
+
+  test('others are removed only among what is restored', async () => {
+    const snapshot = await backup();
+    await restore(snapshot);
+    writeFileSync(join(target, 'a', 'x.tmp'), '');
+    writeFileSync(join(target, 'b', 'y'), '');
+    await restore(snapshot, { overwrite: true, removeOthers: true, filter: { include: ['*.tmp', 'a'] } });
+    expect(listed()).toEqual(['a', 'a/one', 'a/two', 'b', 'b/one', 'b/y']);
+  });
+});
+
+describe('what does not come back whole', () => {
+  test('is told, and the rest is restored', async () => {
+    const names = ['a', 'b', 'c'];
+    for (const name of names) writeFileSync(join(source, name), randomBytes(100_000));
+    linkSync(join(source, 'b'), join(source, 'link'));
+    const snapshot = await backup();
+    await damage('/b', snapshot);
+    const { issues, files } = await restore(snapshot, { verify: true });
+    expect(issues.map(({ path, kind }) => [path, kind])).toEqual([
+      ['/b', 'damaged'],
+      ['/link', 'unwritable'],
+    ]);
+    expect(files).toBe(3);
+    for (const name of ['a', 'c']) expect(readFileSync(join(target, name)).equals(readFileSync(join(source, name)))).toBe(true);
+  });
+
+  async function damage(path: string, snapshot: Snapshot): Promise<void> {
+    const { findNode } = await import('../../browse/walk.ts');
+    const found = await findNode(repository, snapshot.tree, path, signal);
+    const place = repository.find('data', found!.content![0]!)!;
+    const key = [...objects.keys()].find((one) => one.endsWith(place.packId))!;
+    const stored = objects.get(key)!;
+    const bytes = Uint8Array.from(stored.bytes);
+    bytes[place.offset + 20]! ^= 1;
+    objects.set(key, { ...stored, bytes });
+  }
+});
+
+type Saver = Awaited<ReturnType<OpenedRepository['write']>>;
+
+function node(name: string, stat: number, more: Partial<TreeNode> = {}): TreeNode {
+  const time = '2026-11-22T14:03:07.123456789Z';
+  return { name, ...modeFromStat(stat), mtime: time, atime: time, ctime: time, uid: process.getuid!(), gid: process.getgid!(), ...more };
+}
+
+async function save(writer: Saver, nodes: readonly TreeNode[]): Promise<BlobId> {
+  return (await writer.saveBlob('tree', encodeTree(nodes))).id;
+}
+
+function document(tree: BlobId): Record<string, unknown> {
+  return { time: '2026-11-22T14:03:07Z', tree, paths: ['/'], hostname: 'test', username: 'root' };
+}
+
+describe('hostile trees write nothing outside', () => {
+  const outside = (): string => join(root, 'outside');
+
+  /** A snapshot of one directory, and of a file `evil` for whoever gets to it. */
+  async function hostile(
+    make: (writer: Saver, file: Partial<TreeNode>, subtree: BlobId) => TreeNode[] | Promise<TreeNode[]>,
+    raw = false,
+  ): Promise<Snapshot> {
+    mkdirSync(outside());
+    await using writer = await repository.write({ signal });
+    const { id } = await writer.saveBlob('data', Buffer.from('evil'));
+    const file = { content: [id], size: 4, links: 1 };
+    const subtree = await save(writer, [node('evil', 0o100644, file)]);
+    const nodes = await make(writer, file, subtree);
+    if (!raw) return await writer.saveSnapshot(document(await save(writer, nodes)));
+    // What no program of ours would write.
+    const parts = nodes.map((one) =>
+      Buffer.from(encodeTree([one]))
+        .toString()
+        .slice('{"nodes":['.length, -']}\n'.length),
+    );
+    const tree = await writer.saveBlob('tree', Buffer.from(`{"nodes":[${parts.join(',')}]}\n`));
+    return await writer.saveSnapshot(document(tree.id));
+  }
+
+  test.each(['../outside/evil', '..', '.', '/evil', 'a/../../outside/evil', '', 'nul\0'])('the name %j', async (name) => {
+    const snapshot = await hostile((_, file) => [node(name, 0o100644, file)]);
+    const { issues } = await restore(snapshot);
+    expect(issues.map(({ kind }) => kind)).toEqual(['hostile']);
+    expect(readdirSync(outside())).toEqual([]);
+    expect(readdirSync(target)).toEqual([]);
+    expect(readdirSync(root).toSorted()).toEqual(['outside', 'source', 'target']);
+  });
+
+  test.each(['../outside', '..'])('a directory by the name %j', async (name) => {
+    const snapshot = await hostile((_, _file, subtree) => [node(name, 0o040755, { subtree })]);
+    expect((await restore(snapshot)).issueCount).toBe(1);
+    expect(readdirSync(outside())).toEqual([]);
+  });
+
+  test.each([
+    ['link first', (link: TreeNode, directory: TreeNode) => [link, directory]],
+    ['directory first', (link: TreeNode, directory: TreeNode) => [directory, link]],
+  ])('a link and a directory of one name, %s', async (_, order) => {
+    const snapshot = await hostile(
+      (_writer, _file, subtree) => order(node('a', 0o120777, { linkTarget: outside() }), node('a', 0o040755, { subtree })),
+      true,
+    );
+    expect((await restore(snapshot)).issueCount).toBe(1);
+    expect(readdirSync(outside())).toEqual([]);
+  });
+
+  test('links that lie in the target already', async () => {
+    const snapshot = await hostile(async (writer, file, subtree) => [
+      node('dir', 0o040755, { subtree }),
+      node('file', 0o100644, file),
+      node('nest', 0o040755, { subtree: await save(writer, [node('deep', 0o040755, { subtree })]) }),
+    ]);
+    mkdirSync(join(target, 'nest'), { recursive: true });
+    writeFileSync(join(outside(), 'victim'), 'unharmed');
+    symlinkSync(outside(), join(target, 'dir'));
+    symlinkSync(join(outside(), 'victim'), join(target, 'file'));
+    symlinkSync(outside(), join(target, 'nest', 'deep'));
+    expect((await restore(snapshot, { overwrite: true })).issueCount).toBe(0);
+    expect(readdirSync(outside())).toEqual(['victim']);
+    expect(readFileSync(join(outside(), 'victim'), 'utf8')).toBe('unharmed');
+    for (const path of ['dir/evil', 'file', 'nest/deep/evil']) expect(lstatSync(join(target, path)).isFile()).toBe(true);
+  });
+
+  test('a file that has another name outside', async () => {
+    const snapshot = await hostile((_, file) => [node('file', 0o100600, file)]);
+    mkdirSync(target);
+    writeFileSync(join(outside(), 'victim'), 'unharmed');
+    chmodSync(join(outside(), 'victim'), 0o644);
+    linkSync(join(outside(), 'victim'), join(target, 'file'));
+    await restore(snapshot, { overwrite: true });
+    expect(readFileSync(join(outside(), 'victim'), 'utf8')).toBe('unharmed');
+    expect(statSync(join(outside(), 'victim')).mode & 0o777).toBe(0o644);
+    expect(read('file')).toBe('evil');
+  });
+
+  test('the target may be reached through a link of its own', async () => {
+    const snapshot = await hostile((_, file) => [node('file', 0o100644, file)]);
+    mkdirSync(join(root, 'real'));
+    symlinkSync(join(root, 'real'), target);
+    await restore(snapshot);
+    expect(readdirSync(join(root, 'real'))).toEqual(['file']);
+  });
+});
