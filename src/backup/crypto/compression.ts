@@ -1,5 +1,5 @@
-import { owned } from '../documents/bytes.ts';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { owned, release } from '../documents/bytes.ts';
 
 /** Of 1 to 22: beyond it, time grows much faster than size shrinks. */
 const level = 3;
@@ -26,5 +26,7 @@ export function decompress(packed: Uint8Array, plainBytesMax: number, plainBytes
     maxOutputLength: Math.max(plainBytesMax, 1),
     chunkSize: Math.max(64, plainBytes ?? Math.min(plainBytesMax, unknownChunkBytes)),
   });
-  return owned(plain);
+  const own = owned(plain);
+  if (own.buffer !== plain.buffer) release(plain);
+  return own;
 }

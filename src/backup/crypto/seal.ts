@@ -1,6 +1,7 @@
 // How everything in a repository is sealed: nonce, AES-256-CTR cipher text, Poly1305-AES code of the cipher text.
 // Format: doc/design.rst of restic/restic, "Keys, Encryption and MAC"; D. J. Bernstein, "The Poly1305-AES message-authentication code".
 import { createCipheriv, createDecipheriv, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { release } from '../documents/bytes.ts';
 import { macBytes, poly1305 } from './poly1305.ts';
 
 const nonceBytes = 16;
@@ -36,7 +37,7 @@ export function seal(key: SealingKey, plain: Uint8Array): Uint8Array<ArrayBuffer
   const nonce = randomFillSync(sealed.subarray(0, nonceBytes));
   const text = sealed.subarray(nonceBytes, nonceBytes + plain.byteLength);
   const cipher = createCipheriv('aes-256-ctr', key.encrypt, nonce);
-  inSlices(plain, (part, at) => text.set(cipher.update(part), at));
+  inSlices(plain, (part) => cipher.update(part), text);
   sealed.set(macOf(key, nonce, text), nonceBytes + plain.byteLength);
   return sealed;
 }
@@ -49,15 +50,19 @@ export function unseal(key: SealingKey, sealed: Uint8Array): Uint8Array<ArrayBuf
   if (!timingSafeEqual(macOf(key, nonce, text), sealed.subarray(sealed.byteLength - macBytes))) return undefined;
   const plain = new Uint8Array(text.byteLength);
   const decipher = createDecipheriv('aes-256-ctr', key.encrypt, nonce);
-  inSlices(text, (part, at) => plain.set(decipher.update(part), at));
+  inSlices(text, (part) => decipher.update(part), plain);
   return plain;
 }
 
-/** What one call of the cipher takes: its result is a buffer of that size, to be freed by the collector, so it is kept in the cache. */
-const sliceBytes = 65536;
+/** What one call of the cipher takes: its result is a buffer of that size, which lies in the cache still when it is copied from. */
+const sliceBytes = 256 * 1024;
 
-function inSlices(bytes: Uint8Array, take: (part: Uint8Array, at: number) => void): void {
-  for (let at = 0; at < bytes.byteLength; at += sliceBytes) take(bytes.subarray(at, at + sliceBytes), at);
+function inSlices(bytes: Uint8Array, apply: (part: Uint8Array) => Uint8Array, to: Uint8Array): void {
+  for (let at = 0; at < bytes.byteLength; at += sliceBytes) {
+    const part = apply(bytes.subarray(at, at + sliceBytes));
+    to.set(part, at);
+    release(part);
+  }
 }
 
 function macOf(key: SealingKey, nonce: Uint8Array, text: Uint8Array): Uint8Array {

@@ -10,8 +10,8 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue | undefined };
 
-/** More digits than this may not fit a double. */
-const unsafeDigits = /[0-9]{16}/;
+/** Numbers with more digits may not fit a double. Ids have long runs of digits, too, but behind a quote. */
+const unsafeDigits = /[:,[\s-][0-9]{16}/;
 
 /**
  * Reads a document. Integers that a double can not hold become bigint.

@@ -3,15 +3,9 @@
 // entry. With 32 bytes for each pack that is below 60 bytes a blob.
 import { idBytes } from '../documents/ids.ts';
 import type { PackEntry } from '../pack/header.ts';
+import { entryWords, type FlatIndex, flattenIndex, headOf, headWord, idWords, offsetWord, plainWord, sizeWord } from './flat-index.ts';
 import type { BlobId, BlobPlace, BlobType, FileId, IndexedBlob } from '../repository.ts';
 
-const idWords = idBytes / 4;
-/** Words of an entry: id, pack and type, offset, stored size, plain size (0: not compressed). */
-const entryWords = idWords + 4;
-const packWord = idWords;
-const offsetWord = idWords + 1;
-const sizeWord = idWords + 2;
-const plainWord = idWords + 3;
 /** Entries of one array, so that growing neither copies nor doubles them. */
 const chunkEntries = 16_384;
 const firstSlots = 1024;
@@ -59,16 +53,36 @@ export class BlobTable {
 
   /** Adds a blob of a pack, unless that very entry is there. */
   add(packId: FileId, entry: PackEntry): void {
-    const pack = this.#packOrdinal(packId);
-    const head = pack * 2 + (entry.type === 'tree' ? 1 : 0);
-    this.#readId(entry.id);
+    this.addAll(flattenIndex([{ packId, entries: [entry] }]));
+  }
+
+  /** Adds what an index file says, but for entries that are there. */
+  addAll({ packIds, entries }: FlatIndex): void {
+    const packs = new Uint32Array(packIds.byteLength / idBytes);
+    const ids = Buffer.from(packIds.buffer);
+    for (let pack = 0; pack < packs.length; pack += 1)
+      packs[pack] = this.#packOrdinal(ids.toString('hex', pack * idBytes, (pack + 1) * idBytes));
+    const words = new Uint32Array(entries.buffer);
+    for (let from = 0; from < words.length; from += entryWords) {
+      const head = words[from + headWord]!;
+      this.#addWords(words, from, headOf(packs[head >>> 1]!, (head & 1) === 1));
+    }
+  }
+
+  #addWords(words: Uint32Array, from: number, head: number): void {
+    for (let word = 0; word < idWords; word += 1) this.#scratch[word] = words[from + word]!;
     if (this.#size + 1 > this.#slots.length * slotsLoadMax) this.#growSlots();
     let slot = this.#slotOf(this.#scratch[0]!);
     for (let taken = this.#slots[slot]!; taken !== 0; taken = this.#slots[slot]!) {
-      if (this.#holds(taken - 1, head, entry.offset)) return;
+      if (this.#holds(taken - 1, head, words[from + offsetWord]!)) return;
       slot = this.#next(slot);
     }
-    this.#slots[slot] = this.#append(head, entry) + 1;
+    const ordinal = this.#append();
+    const chunk = this.#chunks[Math.floor(ordinal / chunkEntries)]!;
+    const to = (ordinal % chunkEntries) * entryWords;
+    for (let word = 0; word < entryWords; word += 1) chunk[to + word] = words[from + word]!;
+    chunk[to + headWord] = head;
+    this.#slots[slot] = ordinal + 1;
   }
 
   /** Ordinals of the entries with this type and id. */
@@ -100,7 +114,7 @@ export class BlobTable {
   at(ordinal: number): IndexedBlob {
     const chunk = this.#chunks[Math.floor(ordinal / chunkEntries)]!;
     const from = (ordinal % chunkEntries) * entryWords;
-    return { type: (chunk[from + packWord]! & 1) === 1 ? 'tree' : 'data', id: hexOf(chunk, from), place: this.#placeAt(chunk, from) };
+    return { type: (chunk[from + headWord]! & 1) === 1 ? 'tree' : 'data', id: hexOf(chunk, from), place: this.#placeAt(chunk, from) };
   }
 
   place(ordinal: number): BlobPlace {
@@ -109,7 +123,7 @@ export class BlobTable {
 
   /** Ordinal of an entry's pack: 0 to `packCount` - 1. */
   packOf(ordinal: number): number {
-    return this.#chunks[Math.floor(ordinal / chunkEntries)]![(ordinal % chunkEntries) * entryWords + packWord]! >>> 1;
+    return this.#chunks[Math.floor(ordinal / chunkEntries)]![(ordinal % chunkEntries) * entryWords + headWord]! >>> 1;
   }
 
   packId(pack: number): FileId {
@@ -153,7 +167,7 @@ export class BlobTable {
     const plain = chunk[from + plainWord]!;
     const sizeBytes = chunk[from + sizeWord]!;
     return {
-      packId: this.packId(chunk[from + packWord]! >>> 1),
+      packId: this.packId(chunk[from + headWord]! >>> 1),
       offset: chunk[from + offsetWord]!,
       sizeBytes,
       plainSizeBytes: plain === 0 ? sizeBytes - sealedBy : plain,
@@ -161,18 +175,9 @@ export class BlobTable {
     };
   }
 
-  #append(head: number, { offset, sizeBytes, plainSizeBytes, compressed }: PackEntry): number {
-    if (offset >= wordMax || sizeBytes >= wordMax || plainSizeBytes >= wordMax)
-      throw new RangeError('a blob lies beyond 4 GiB of its pack');
+  #append(): number {
     const ordinal = this.#size;
     if (ordinal % chunkEntries === 0) this.#chunks.push(new Uint32Array(chunkEntries * entryWords));
-    const chunk = this.#chunks.at(-1);
-    const from = (ordinal % chunkEntries) * entryWords;
-    chunk.set(this.#scratch, from);
-    chunk[from + packWord] = head;
-    chunk[from + offsetWord] = offset;
-    chunk[from + sizeWord] = sizeBytes;
-    chunk[from + plainWord] = compressed ? plainSizeBytes : 0;
     this.#size += 1;
     return ordinal;
   }
@@ -185,7 +190,7 @@ export class BlobTable {
       () => {
         if (this.#packCount % chunkEntries === 0) this.#packIds.push(new Uint32Array(chunkEntries * idWords));
         this.#readId(packId);
-        this.#packIds.at(-1).set(this.#scratch, (this.#packCount % chunkEntries) * idWords);
+        this.#packIds[Math.floor(this.#packCount / chunkEntries)]!.set(this.#scratch, (this.#packCount % chunkEntries) * idWords);
         this.#packCount += 1;
       },
     );
@@ -199,13 +204,13 @@ export class BlobTable {
   #holds(ordinal: number, head: number, offset: number): boolean {
     const chunk = this.#chunks[Math.floor(ordinal / chunkEntries)]!;
     const from = (ordinal % chunkEntries) * entryWords;
-    return chunk[from + packWord] === head && chunk[from + offsetWord] === offset && this.#sameId(chunk, from);
+    return chunk[from + headWord] === head && chunk[from + offsetWord] === offset && this.#sameId(chunk, from);
   }
 
   #matches(ordinal: number, type: BlobType): boolean {
     const chunk = this.#chunks[Math.floor(ordinal / chunkEntries)]!;
     const from = (ordinal % chunkEntries) * entryWords;
-    return (chunk[from + packWord]! & 1) === (type === 'tree' ? 1 : 0) && this.#sameId(chunk, from);
+    return (chunk[from + headWord]! & 1) === (type === 'tree' ? 1 : 0) && this.#sameId(chunk, from);
   }
 
   #sameId(chunk: Uint32Array, from: number): boolean {

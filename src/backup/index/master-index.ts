@@ -6,10 +6,11 @@ import { objectKey } from '../documents/ids.ts';
 import type { BlobId, BlobType, FileId } from '../repository.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import { BlobTable } from './blob-table.ts';
+import { type FlatIndex, flattenIndex } from './flat-index.ts';
 import { encodeIndexes, type IndexedPack } from './index-file.ts';
 
 /** Index files that are read at once: each takes some 50 MiB while it is decoded. */
-const readsMax = 2;
+const readsMax = 3;
 
 /** All index files of a repository, as one table. */
 export class MasterIndex {
@@ -63,9 +64,9 @@ export class MasterIndex {
     const wanted = [...ids].filter((id) => !known.has(id) && !this.#damaged.has(id)).values();
     const read = async (): Promise<void> => {
       for (const id of wanted) {
-        const packs = await this.#read(id, signal);
-        if (packs === undefined) continue;
-        for (const { packId, entries } of packs) for (const entry of entries) table.add(packId, entry);
+        const flat = await this.#read(id, signal);
+        if (flat === undefined) continue;
+        table.addAll(flat);
         known.add(id);
       }
     };
@@ -74,11 +75,10 @@ export class MasterIndex {
     this.#known = known;
   }
 
-  async #read(id: FileId, signal: AbortSignal): Promise<readonly IndexedPack[] | undefined> {
+  async #read(id: FileId, signal: AbortSignal): Promise<FlatIndex | undefined> {
     try {
       const stored = await this.#files.location.get(objectKey('index', id), { signal });
-      const { packs } = await this.#pool.run('index', { id, stored: owned(stored) });
-      return packs;
+      return await this.#pool.run('index', { id, stored: owned(stored) });
     } catch (error) {
       // Taken together with others by somebody who prunes, since it was listed: what is in their place is found by the next refresh.
       if (hasCode(error, 'STORAGE_NOT_FOUND')) return undefined;
@@ -92,7 +92,7 @@ export class MasterIndex {
   async add(packs: readonly IndexedPack[], options: CallOptions): Promise<void> {
     await this.#exclusively(async () => {
       for (const json of encodeIndexes(packs)) this.#known.add(await saveDocument(this.#files, 'index', json, options));
-      for (const { packId, entries } of packs) for (const entry of entries) this.#table.add(packId, entry);
+      this.#table.addAll(flattenIndex(packs));
     });
   }
 

@@ -1,5 +1,6 @@
 import { decompress } from '../crypto/compression.ts';
 import { type SealingKey, unseal } from '../crypto/seal.ts';
+import { type OwnBytes, release } from '../documents/bytes.ts';
 import { sha256 } from '../documents/ids.ts';
 import type { FileId } from '../repository.ts';
 import { decodeHeader, type PackEntry, PackHeaderError } from './header.ts';
@@ -48,18 +49,32 @@ function textOf({ type, id, offset, sizeBytes, plainSizeBytes, compressed }: Pac
 }
 
 /** Why a blob can not be had from its pack; undefined when it can. */
-export function inspectBlob(key: SealingKey, pack: Uint8Array, entry: PackEntry): string | undefined {
-  const { offset, sizeBytes, plainSizeBytes, compressed, id } = entry;
+function inspectBlob(key: SealingKey, pack: Uint8Array, entry: PackEntry): string | undefined {
+  const { offset, sizeBytes } = entry;
   if (offset + sizeBytes > pack.byteLength) return 'lies beyond the end of its pack';
-  const form = unseal(key, pack.subarray(offset, offset + sizeBytes));
+  const opened = unsealBlob(key, pack.subarray(offset, offset + sizeBytes), entry);
+  if (typeof opened === 'string') return opened;
+  release(opened);
+  return undefined;
+}
+
+/** The plain bytes of a blob; or why it can not be had. */
+export function unsealBlob(
+  key: SealingKey,
+  stored: Uint8Array,
+  { id, plainSizeBytes, compressed }: Pick<PackEntry, 'id' | 'plainSizeBytes' | 'compressed'>,
+): OwnBytes | string {
+  const form = unseal(key, stored);
   if (form === undefined) return 'does not match its checksum';
-  let plain: Uint8Array = form;
+  let plain = form;
   if (compressed) {
     try {
       plain = decompress(form, plainSizeBytes, plainSizeBytes);
     } catch {
       return 'can not be decompressed';
+    } finally {
+      release(form);
     }
   }
-  return plain.byteLength === plainSizeBytes && sha256(plain) === id ? undefined : 'is not the blob that it is said to be';
+  return plain.byteLength === plainSizeBytes && sha256(plain) === id ? plain : 'is not the blob that it is said to be';
 }

@@ -1,13 +1,14 @@
 // The work that takes processor time, as pure functions of what they are given: run on a worker thread, or in place when it is little.
-import { compress, decompress } from '../crypto/compression.ts';
-import { seal, sealBytes, type SealingKey, unseal } from '../crypto/seal.ts';
-import type { OwnBytes } from '../documents/bytes.ts';
+import { compress } from '../crypto/compression.ts';
+import { seal, type SealingKey } from '../crypto/seal.ts';
+import { type OwnBytes, release } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
 import { sha256 } from '../documents/ids.ts';
 import { openDocument } from '../documents/sealed.ts';
-import { decodeIndex, type IndexedPack } from '../index/index-file.ts';
+import { type FlatIndex, flattenIndex } from '../index/flat-index.ts';
+import { decodeIndex } from '../index/index-file.ts';
 import { encodeHeader, type PackEntry } from '../pack/header.ts';
-import { inspectPack, type PackFault } from '../pack/inspect.ts';
+import { inspectPack, type PackFault, unsealBlob } from '../pack/inspect.ts';
 import type { BlobId, FileId } from '../repository.ts';
 
 /** A blob as it is stored, and what is needed to open it. */
@@ -43,7 +44,7 @@ export interface Jobs {
   };
   readonly index: {
     readonly input: { readonly id: FileId; readonly stored: OwnBytes };
-    readonly output: { readonly packs: readonly IndexedPack[] };
+    readonly output: FlatIndex;
   };
 }
 
@@ -62,7 +63,7 @@ export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
   index: (key, { id, stored }) => {
     const what = `index ${id}`;
     if (sha256(stored) !== id) throw damaged(what, 'does not match its name');
-    return { packs: decodeIndex(openDocument(key, stored, what), what).packs };
+    return flattenIndex(decodeIndex(openDocument(key, stored, what), what).packs);
   },
 };
 
@@ -80,25 +81,15 @@ export function sealBlob(
   data: Uint8Array,
   compressed: boolean,
 ): { readonly stored: OwnBytes; readonly compressed: boolean } {
-  const packed = compressed && data.byteLength > 0 ? compress(data) : undefined;
-  return packed !== undefined && packed.byteLength < data.byteLength
-    ? { stored: seal(key, packed), compressed: true }
-    : { stored: seal(key, data), compressed: false };
+  const packed = compressed && data.byteLength > 0 ? compress(data) : data;
+  const saves = packed.byteLength < data.byteLength;
+  const stored = seal(key, saves ? packed : data);
+  if (packed !== data) release(packed);
+  return { stored, compressed: saves };
 }
 
 /** The plain bytes; undefined when what is stored is not that blob. */
 export function openBlob(key: SealingKey, { stored, id, plainSizeBytes, compressed }: Readonly<StoredBlob>): OwnBytes | undefined {
-  if (stored.byteLength < sealBytes) return undefined;
-  const form = unseal(key, stored);
-  if (form === undefined) return undefined;
-  const data = compressed ? decompressed(form, plainSizeBytes) : form;
-  return data !== undefined && data.byteLength === plainSizeBytes && sha256(data) === id ? data : undefined;
-}
-
-function decompressed(form: Uint8Array, plainSizeBytes: number): OwnBytes | undefined {
-  try {
-    return decompress(form, plainSizeBytes, plainSizeBytes);
-  } catch {
-    return undefined;
-  }
+  const opened = unsealBlob(key, stored, { id, plainSizeBytes, compressed });
+  return typeof opened === 'string' ? undefined : opened;
 }

@@ -10,6 +10,9 @@ const inPlaceBytesMax = 4 * 1024;
 /** As long as this much was done in all, no thread is started: small repositories are done with by then. */
 const firstInPlaceBytes = 2 * 1024 * 1024;
 
+/** What a thread has to collect is small: bytes lie outside of its heap. */
+const maxYoungGenerationSizeMb = 4;
+
 interface Waiting {
   readonly order: Order;
   readonly settle: PromiseWithResolvers<unknown>;
@@ -65,7 +68,10 @@ export class WorkerPool implements AsyncDisposable {
 
   #start(): Worker | undefined {
     if (this.#busy.size + this.#idle.length >= this.size) return undefined;
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { key: this.#key } satisfies WorkerStart });
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: { key: this.#key } satisfies WorkerStart,
+      resourceLimits: { maxYoungGenerationSizeMb },
+    });
     worker.on('message', (report: Report) => this.#finish(worker, report));
     worker.on('error', (error) => this.#break(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => this.#break(new Error('a worker thread ended')));
