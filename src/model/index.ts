@@ -50,3 +50,4 @@ export { systemChain, type SystemChain, type SystemChainOptions } from './system
 export { boundStructure, type BoundedUnavailability, type BoundOptions, type Bounds } from './structure/bound.ts';
 export type { Estimate } from './simulation/estimate.ts';
 export { simulate, type SimulatedPoint, type SimulationAnswer, type SimulationOptions } from './simulation/simulate.ts';
+export { simulateInWorkers, type WorkerOptions } from './workers/simulation-pool.ts';
