@@ -3,6 +3,7 @@ import type {
   LongRunAnswer,
   ModelAnswer,
   RecoveryAnswer,
+  SimulatedAnswer,
   StorageAnswer,
   StructureAnswer,
   TimeAnswer,
@@ -70,7 +71,8 @@ function structure(out: Lines, answer: StructureAnswer): void {
   if (answer.longRun) longRun(out, answer.longRun);
   if (answer.noLongRun !== undefined) out.say(`  No long run: ${answer.noLongRun}`);
   if (answer.mttf !== undefined) out.pairs([['mean time to failure', hours(answer.mttf)]]);
-  times(out, answer.at);
+  if (!answer.simulation) times(out, answer.at);
+  if (answer.simulation) simulated(out, answer.simulation);
   const { cutSets, importance, comparison } = answer;
   if (cutSets) {
     out.table(
@@ -109,6 +111,28 @@ function structure(out: Lines, answer: StructureAnswer): void {
     );
   }
   out.assumptions(answer.assumptions);
+}
+
+function simulated(out: Lines, answer: SimulatedAnswer): void {
+  const told = ({ mean, low, high }: SimulatedAnswer['points'][number]['failures']) =>
+    `${number(mean, 4)} (${number(low, 4)} … ${number(high, 4)})`;
+  out.say(`  ${answer.replications} replications, ${answer.events} events, seed ${answer.seed}; ended by ${answer.stoppedBy}`);
+  out.table(
+    [
+      { heading: 'AFTER', align: 'right' },
+      { heading: 'UNAVAILABILITY UNTIL THEN', align: 'right' },
+      { heading: 'AT THAT TIME', align: 'right', dispensable: 1 },
+      { heading: 'FAILURES', align: 'right' },
+      { heading: 'FAILED BY THEN', align: 'right', dispensable: 2 },
+    ],
+    answer.points.map((point) => [
+      hours(point.hours),
+      told(point.meanUnavailability),
+      told(point.unavailability),
+      told(point.failures),
+      told(point.failureProbability),
+    ]),
+  );
 }
 
 function longRun(out: Lines, answer: LongRunAnswer): void {

@@ -1,4 +1,5 @@
 import type { Durability } from '../durability/durability.ts';
+import type { Estimate } from '../simulation/estimate.ts';
 import type { Downtime } from '../statistics/nines.ts';
 import type { Method } from './method.ts';
 
@@ -34,6 +35,25 @@ export interface PartImportance {
   readonly riskReduction: number;
 }
 
+/** What a simulation found; intervals hold the true value with the confidence told. */
+export interface SimulatedAnswer {
+  readonly seed: number;
+  readonly replications: number;
+  readonly events: number;
+  readonly confidence: number;
+  /** Why it ended: exact enough, or a limit came first. */
+  readonly stoppedBy: 'precision' | 'replications' | 'events';
+  readonly points: readonly {
+    readonly hours: number;
+    readonly unavailability: Estimate;
+    /** Of the time from 0 until then, the share that it is down. */
+    readonly meanUnavailability: Estimate;
+    /** That it has failed at least once until then. */
+    readonly failureProbability: Estimate;
+    readonly failures: Estimate;
+  }[];
+}
+
 export interface StructureAnswer {
   readonly method: Method;
   readonly because: string;
@@ -52,6 +72,7 @@ export interface StructureAnswer {
     readonly count: string;
     readonly sets: readonly { readonly events: readonly string[]; readonly probability: number }[];
   };
+  readonly simulation?: SimulatedAnswer;
   readonly comparison?: readonly { readonly method: Method; readonly unavailability: number; readonly relativeDifference: number }[];
 }
 

@@ -3,6 +3,7 @@ import type { ModelAnswer, StructureAnswer } from './answer.ts';
 import { checkModel } from './check.ts';
 import { evaluateChain } from './evaluate-chain.ts';
 import { evaluateRecovery } from './evaluate-recovery.ts';
+import { evaluateSimulation } from './evaluate-simulation.ts';
 import { evaluateStorage } from './evaluate-storage.ts';
 import type { Asked } from './evaluate-structure.ts';
 import { evaluateStructure } from './evaluate-structure.ts';
@@ -64,12 +65,20 @@ export function evaluateModel(model: Model, { method, at = [], compare = false }
 function structureAnswer(model: Model, choice: MethodChoice, asked: Asked, compare: boolean): StructureAnswer {
   const answer = answerBy(model, choice, asked);
   if (!compare) return answer;
-  const others = methods.filter((method) => method !== choice.method && choice.unfit[method] === undefined);
+  const others = methods.filter((method) => method !== choice.method && choice.unfit[method] === undefined && method !== 'simulation');
   return { ...answer, comparison: others.flatMap((method) => comparedWith(answer, model, { ...choice, method }, asked)) };
 }
 
 function answerBy(model: Model, choice: MethodChoice, asked: Asked): StructureAnswer {
-  return choice.method === 'markov' ? evaluateSystem(model, choice, asked) : evaluateStructure(model, choice, asked);
+  switch (choice.method) {
+    case 'closed-form':
+    case 'bdd':
+      return evaluateStructure(model, choice, asked);
+    case 'markov':
+      return evaluateSystem(model, choice, asked);
+    case 'simulation':
+      return evaluateSimulation(model, choice, asked);
+  }
 }
 
 /** The unavailability that both tell: in the long run, else at the last time. */

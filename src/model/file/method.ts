@@ -46,8 +46,8 @@ function whyUnfit(model: Model): Record<Method, string | undefined> {
   return {
     'closed-form': static_ ?? withoutClosedForm(structureOf(model)),
     bdd: static_,
-    markov: unexponential ?? markovLimits(model),
-    simulation: 'no simulation of structures yet',
+    markov: unexponential ?? systemLimits(model),
+    simulation: systemLimits(model),
   };
 }
 
@@ -69,9 +69,10 @@ function unexponentialPart({ components = {} }: Model): string | undefined {
   return undefined;
 }
 
-function markovLimits(model: Model): string | undefined {
+function systemLimits(model: Model): string | undefined {
   const { components = {}, commonCause } = model;
-  if (commonCause !== undefined && Object.keys(commonCause).length > 0) return 'common cause groups are solved by decision diagrams';
+  if (commonCause !== undefined && Object.keys(commonCause).length > 0)
+    return 'common cause groups are for structures of independent parts';
   if (Object.keys(components).length === 0) return 'there are no components';
   try {
     systemOf(model);

@@ -116,6 +116,52 @@ describe('systems of crews and spares', () => {
   });
 });
 
+describe('simulation', () => {
+  const shop = (more: Record<string, unknown>) =>
+    parseModel({
+      components: { node: { mtbf: '100h', mttr: '5h', count: 3 } },
+      structure: { 'k-of-n': 2, of: ['node.*'] },
+      repair: { crews: 1 },
+      at: ['500h'],
+      ...more,
+    });
+
+  test('is chosen where times are not exponential and parts wait for each other', () => {
+    const model = parseModel({
+      components: { node: { weibull: { shape: 2, scale: '100h' }, mttr: { uniform: ['1h', '9h'] }, count: 2 } },
+      structure: { parallel: ['node.*'] },
+      repair: { crews: 1 },
+      simulation: { runs: 1200, precision: 0.0001 },
+    });
+    expect(decideMethod(model)).toMatchObject({ method: 'simulation', because: expect.stringContaining('is Weibull, not exponential') });
+    const { simulation, at } = evaluateModel(model).structure!;
+    expect(simulation!.replications).toBe(1200);
+    expect(simulation!.stoppedBy).toBe('replications');
+    expect(at[0]!.hours).toBe(8760);
+    expect(simulation!.points[0]!.meanUnavailability.useful).toBe(true);
+  });
+
+  test('agrees with the chain where both apply, and repeats itself by its seed', () => {
+    const exact = evaluateModel(shop({})).structure!;
+    const played = (seed: number) =>
+      evaluateModel(shop({ simulation: { seed, precision: 0.03 } }), { method: 'simulation' }).structure!.simulation!;
+    const inside = [1, 2, 3, 4, 5].filter((seed) => {
+      const { low, high } = played(seed).points[0]!.failureProbability;
+      return low <= 1 - exact.at[0]!.survival! && 1 - exact.at[0]!.survival! <= high;
+    });
+    // Of five intervals of 95 % two or more miss once in 44 sets of seeds; these are fixed.
+    expect(inside.length).toBeGreaterThanOrEqual(4);
+    expect(played(1)).toEqual(played(1));
+    expect(played(1)).not.toEqual(played(2));
+  });
+
+  test('says why it can not be', () => {
+    expect(() => decideMethod(parseModel({ components: { a: { probability: 0.1 } }, structure: 'a' }), 'simulation')).toThrow(
+      /'a' is given by a probability/,
+    );
+  });
+});
+
 describe('storage and recovery', () => {
   test('a mirror loses by (λ + …): mean time of two copies, (3λ + μ)/2λ²', () => {
     const { storage } = evaluateModel(parseModel({ storage: { pair: { mirror: 2, mtbf: '1000h', repair: '10h' } }, at: ['1y'] }));
