@@ -22,7 +22,7 @@ const failoverSchema = z.strictObject({
     .default(1)
     .describe('Voters kept even when they are lost: commits then wait. 0 trades that for availability.'),
   heartbeat: duration({ min: '20ms', max: '5s' })
-    .prefault('100ms')
+    .prefault('200ms')
     .describe('How often a member tells the others its state. Detection takes a few of these.'),
   phi: z.number().min(1).max(16).default(8).describe('Suspicion level from which silence counts. Lower: faster, and more often wrong.'),
   agentGrace: duration({ min: '500ms', max: '5m' })

@@ -3,7 +3,7 @@ import { Arrivals, defaultArrivalOptions } from './arrivals.ts';
 import { phi } from './phi.ts';
 
 function beating(count: number, everyMs = 100): { arrivals: Arrivals; lastMs: number } {
-  const arrivals = new Arrivals();
+  const arrivals = new Arrivals({ ...defaultArrivalOptions, expectedMs: 100 });
   for (let beat = 0; beat < count; beat++) arrivals.arrived(beat * everyMs);
   return { arrivals, lastMs: (count - 1) * everyMs };
 }

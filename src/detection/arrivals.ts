@@ -1,7 +1,7 @@
 import { momentsOf, phi, type Moments } from './phi.ts';
 
 export interface ArrivalOptions {
-  /** Number of intervals kept. 200 heartbeats of 100 ms look back 20 s: long enough for a distribution, short enough to follow a load. */
+  /** Number of intervals kept. 200 heartbeats of 200 ms look back 40 s: long enough for a distribution, short enough to follow a load. */
   window: number;
   /** Expected interval, used until the window has filled a little. */
   expectedMs: number;
@@ -9,7 +9,7 @@ export interface ArrivalOptions {
   minimumDeviationMs: number;
 }
 
-export const defaultArrivalOptions: ArrivalOptions = { window: 200, expectedMs: 100, minimumDeviationMs: 60 };
+export const defaultArrivalOptions: ArrivalOptions = { window: 200, expectedMs: 200, minimumDeviationMs: 60 };
 
 /** As many intervals as expected stand in for what was not yet seen, so that the first few do not decide alone. */
 const PADDING = 10;

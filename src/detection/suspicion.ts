@@ -35,7 +35,8 @@ export type Verdict =
 export function judge(evidence: PeerEvidence, policy: SuspicionPolicy): Verdict {
   if (evidence.released) return { suspects: true, probe: false, why: 'released' };
   const silent = evidence.phi >= policy.phi;
-  if (!evidence.refused && !silent) return { suspects: false, probe: false };
+  // Asked in good time: a service that is silent too takes a while to show it.
+  if (!evidence.refused && !silent) return { suspects: false, probe: evidence.phi >= policy.phi / 2 };
   if (evidence.service === undefined) return { suspects: false, probe: true };
   if (evidence.service !== 'answers') {
     return { suspects: true, probe: true, why: evidence.refused ? 'agent gone and service down' : 'silent and service down' };

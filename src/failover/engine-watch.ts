@@ -2,6 +2,9 @@ import type { Member } from './member.ts';
 
 /** A database that ran for so long has started well. */
 const WELL_AFTER_MS = 30_000;
+/** A database that looked the same so many times is looked at only every so often, as long as nothing else happens. */
+const QUIET_LOOKS = 5;
+const QUIET_LOOK_MS = 500;
 
 /** Since when this member's own database is in which condition: what one look at it can not tell. */
 export class EngineWatch {
@@ -11,6 +14,7 @@ export class EngineWatch {
   #unresponsiveSinceMs: number | undefined;
   #impairedSinceMs: number | undefined;
   #runningSinceMs: number | undefined;
+  #seen = { as: '', looks: 0, atMs: -Infinity };
 
   constructor(member: Member) {
     this.#member = member;
@@ -33,11 +37,18 @@ export class EngineWatch {
     return this.#notStreamingSinceMs;
   }
 
+  /** Whether it may be taken to be as it was at the last look: it is well, and nobody writes. */
+  get isQuiet(): boolean {
+    return this.#seen.looks >= QUIET_LOOKS && this.#member.now() - this.#seen.atMs < QUIET_LOOK_MS;
+  }
+
   /** Takes note of `member.engineState`. */
   notice(): void {
     const member = this.#member;
     const now = member.now();
     const engine = member.engineState;
+    const as = engine.accepting ? JSON.stringify(engine, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value)) : '';
+    this.#seen = { as, looks: as !== '' && as === this.#seen.as ? this.#seen.looks + 1 : 0, atMs: now };
     this.#downSinceMs = engine.running ? undefined : (this.#downSinceMs ?? now);
     this.#unresponsiveSinceMs = engine.running && !engine.accepting ? (this.#unresponsiveSinceMs ?? now) : undefined;
     this.#impairedSinceMs = engine.running && engine.impairment !== undefined ? (this.#impairedSinceMs ?? now) : undefined;

@@ -160,35 +160,38 @@ export class Member implements AsyncDisposable {
     return this.#promises.see(term);
   }
 
-  /** Turn the loop now rather than at its next beat. */
+  /** Turn the loop now rather than at its next beat: something has happened. */
   wake(): void {
+    if (this.#turning) this.#again = true;
+    else this.#begin({ woken: true });
+  }
+
+  #begin(why: { woken: boolean }): void {
     if (this.#stop.signal.aborted) return;
-    if (this.#turning) {
-      this.#again = true;
-      return;
-    }
     this.#timer?.[Symbol.dispose]();
     this.#turning = true;
-    void this.#turnSafely().finally(() => {
+    void this.#turnSafely(why.woken).finally(() => {
       this.#turning = false;
       if (this.#stop.signal.aborted) return;
-      const soon = this.#again ? 1 : this.options.policy.heartbeatMs;
+      const woken = this.#again;
       this.#again = false;
-      this.#timer = this.deps.runtime.clock.after(soon, () => this.wake());
+      this.#timer = this.deps.runtime.clock.after(woken ? 1 : this.options.policy.heartbeatMs, () => this.#begin({ woken }));
     });
   }
 
-  async #turnSafely(): Promise<void> {
+  async #turnSafely(woken: boolean): Promise<void> {
     try {
-      await this.#turn();
+      await this.#turn(woken);
     } catch (error) {
       if (!this.#stop.signal.aborted) this.deps.runtime.logger.error('failover.turn.failed', { error: messageOf(error) });
     }
   }
 
-  async #turn(): Promise<void> {
-    this.engineState = await this.deps.engine.inspect({ signal: this.#stop.signal });
-    this.#watch.notice();
+  async #turn(woken: boolean): Promise<void> {
+    if (woken || this.#acting || this.occupiedBy !== undefined || !this.#watch.isQuiet) {
+      this.engineState = await this.deps.engine.inspect({ signal: this.#stop.signal });
+      this.#watch.notice();
+    }
     this.#leader.judge();
     this.#renewFence();
     confirmWithAll(this);

@@ -72,6 +72,18 @@ describe('what is heard of peers', () => {
     expect(peers.report('b')!.refused).toBe(true);
   });
 
+  test('is told of when it is new, not when it is said again', async () => {
+    const { time, peers, b, beat } = await room();
+    await beat(500);
+    let told = 0;
+    using _listening = peers.onChange(() => void (told += 1));
+    await beat(500);
+    expect([told, peers.report('b')!.silentMs < 200]).toEqual([0, true]);
+    b.broadcast('heartbeat', { ...heartbeat, wallMs: 2 });
+    await time.advance(50);
+    expect([told, peers.report('b')!.heartbeat.wallMs]).toEqual([1, 2]);
+  });
+
   test('is dropped when it is nonsense', async () => {
     const { time, peers, b, beat } = await room();
     await beat(300);

@@ -76,7 +76,7 @@ export class Peers implements Disposable {
     return this.#network;
   }
 
-  /** Called when a peer spoke or its link changed. */
+  /** Called when a peer said something new or its link changed. */
   onChange(listener: (node: string) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
@@ -117,8 +117,9 @@ export class Peers implements Disposable {
     const peer = isRepeated ? known : this.#take(from, body, now);
     if (peer === undefined) return;
     peer.arrivals.arrived(now);
-    peer.status = 'connected';
     peer.heardMs = now;
+    if (isRepeated && peer.status === 'connected') return;
+    peer.status = 'connected';
     this.#notify(from);
   }
 

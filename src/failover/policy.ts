@@ -28,7 +28,7 @@ export const defaultPolicy: FailoverPolicy = {
   acknowledge: 1,
   minimum: 1,
   ttlMs: 5_000,
-  heartbeatMs: 100,
+  heartbeatMs: 200,
   phi: 8,
   agentGraceMs: 3_000,
   voterLossMs: 1_000,

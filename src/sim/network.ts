@@ -155,6 +155,7 @@ export class SimulatedPeers implements PeerNetwork {
   readonly #handlers = new Map<string, PeerHandler>();
   readonly #listeners = new Set<(link: PeerLink) => void>();
   readonly #waiting = new Map<number, Waiting>();
+  #said: { readonly body: unknown; readonly content: Content } | undefined;
   #asked = 0;
   #dead = false;
 
@@ -183,7 +184,10 @@ export class SimulatedPeers implements PeerNetwork {
   }
 
   broadcast(kind: string, body: unknown, except?: ReadonlySet<string>): void {
-    const content = new Content(body);
+    // Said again it is the same to its hearers, as between real agents.
+    const said = this.#said;
+    const content = said !== undefined && said.body === body ? said.content : new Content(body);
+    this.#said = { body, content };
     for (const [node, link] of this.#links) {
       if (except?.has(node) === true) continue;
       if (link.connection !== 0) this.#send(link, { type: 'cast', kind, body: content, connection: link.connection, from: this.self });

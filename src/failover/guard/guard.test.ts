@@ -13,7 +13,7 @@ import { createClock, createProcesses, createRandom } from '../../runtime/index.
 import type { Fence } from '../fencing.ts';
 import { guardScript, recordBytes } from './guard-script.ts';
 import { GuardHome, type Strike } from './home.ts';
-import { openGuard, renewEveryMs, type GuardOptions } from './guard.ts';
+import { openGuard, renewShare, type GuardOptions } from './guard.ts';
 
 const clock = createClock();
 const processes = createProcesses();
@@ -155,9 +155,9 @@ describe('ends everything, at its deadline and not before,', () => {
       await clock.sleep(50);
       guard.renew((deadline = clock.bootMs() + 1_500));
     }
-    await expectAliveUntil(deadline - renewEveryMs);
+    await expectAliveUntil(deadline - 1_500 * renewShare);
     await untilGone();
-    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline - renewEveryMs);
+    expect(clock.bootMs()).toBeGreaterThanOrEqual(deadline - 1_500 * renewShare);
   });
 
   test.each(['SIGKILL', 'SIGSTOP'] as const)('when its agent gets %s', async (signal) => {

@@ -31,8 +31,8 @@ const endMsMax = 2_000;
 const pollMs = 2;
 /** How often a renewal asks for an answer, and after how long without one the guard counts as stalled. */
 const probeEveryMs = 1_000;
-/** Later deadlines are passed on at most this often: each wakes the guard, and one that is a little too early harms nobody. */
-export const renewEveryMs = 200;
+/** A later deadline is passed on once it is later by this share of the time that is left: each wakes the guard, and one that is a little too early harms nobody. */
+export const renewShare = 1 / 8;
 const stalledMsMax = 2_500;
 /** Pause before a guard that could not be started is started again. */
 const healAgainMs = 1_000;
@@ -66,9 +66,8 @@ class ProcessGuard implements Fence {
   /** The last question that a renewal asked, when it waits for an answer. */
   #probe: { readonly sequence: number; readonly sentMs: number } | undefined;
   #probedMs = -Infinity;
-  /** The last deadline that a renewal passed on, and when. */
+  /** The last deadline that a renewal passed on; `never`: the next one is passed on in any case. */
   #sent: number | 'never' = 'never';
-  #sentMs = -Infinity;
   #busy: Promise<unknown> = Promise.resolve();
   #working = 0;
   #healing: { deadline: number | 'never' } | undefined;
@@ -97,6 +96,7 @@ class ProcessGuard implements Fence {
   arm(deadlineBootMs: number | 'never'): Promise<void> {
     return this.#alone(() =>
       this.#orUnavailable(async () => {
+        this.#sent = 'never';
         await this.#arm(deadlineBootMs);
         await this.#reportStrike();
       }),
@@ -112,12 +112,12 @@ class ProcessGuard implements Fence {
     // Whoever starts it now says the deadline too.
     if (this.#pipe === undefined && this.#working > 0) return;
     const nowMs = this.#runtime.clock.monotonicMs();
-    if (this.#pipe !== undefined && nowMs - this.#sentMs < renewEveryMs && isLater(deadlineBootMs, this.#sent)) return;
+    if (this.#pipe !== undefined && nowMs - this.#probedMs < probeEveryMs && this.#isSoonEnough(deadlineBootMs)) return;
     this.#readAnswers();
     const stalled = this.#probe !== undefined && nowMs - this.#probe.sentMs > stalledMsMax;
     const asking = this.#probe === undefined && nowMs - this.#probedMs >= probeEveryMs;
     if (asking) this.#sequence += 1;
-    [this.#sent, this.#sentMs] = [deadlineBootMs, nowMs];
+    this.#sent = deadlineBootMs;
     if (!stalled && this.#send(deadline(deadlineBootMs), asking ? this.#sequence : '-')) {
       if (!asking) return;
       this.#probe = { sequence: this.#sequence, sentMs: nowMs };
@@ -244,6 +244,13 @@ class ProcessGuard implements Fence {
     });
   }
 
+  /** Whether the guard may keep to the last deadline that it was told instead of this one. */
+  #isSoonEnough(deadlineBootMs: number | 'never'): boolean {
+    if (deadlineBootMs === 'never' || this.#sent === 'never') return false;
+    const laterMs = deadlineBootMs - this.#sent;
+    return laterMs >= 0 && laterMs < (deadlineBootMs - this.#runtime.clock.bootMs()) * renewShare;
+  }
+
   #send(verb: Verb, sequence: number | '-'): boolean {
     return this.#pipe?.writeRecord(`${this.#owner} ${verb} ${sequence}`) ?? false;
   }
@@ -313,10 +320,6 @@ class ProcessGuard implements Fence {
       });
     }
   }
-}
-
-function isLater(deadlineBootMs: number | 'never', than: number | 'never'): boolean {
-  return typeof deadlineBootMs === 'number' && typeof than === 'number' && deadlineBootMs >= than;
 }
 
 /** Whole milliseconds, rounded down: never later than asked. */
