@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Clock } from '../core/clock.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
@@ -13,6 +13,9 @@ import { apiRoutes, type RouteContext } from './routes.ts';
 
 export type { ApiToken } from './auth.ts';
 export { plainPathsFor } from './health-routes.ts';
+
+// Not imported: see runtime/listener.ts.
+const { createServer } = process.getBuiltinModule('node:http');
 
 const bodyBytesMax = 16 * 1024;
 

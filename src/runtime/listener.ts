@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
+import type { RequestListener, Server as HttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { TlsCredentials } from './tls-credentials.ts';
+
+// Imported as an ES module, it would load Node's WebSocket client with it: 10 MB that an agent never uses.
+const { createServer: createHttpServer } = process.getBuiltinModule('node:http');
 
 /** The protocol that agents speak with each other, as negotiated in the TLS handshake (ALPN, RFC 7301). */
 export const peerProtocol = 'holdfast-peer/1';
