@@ -37,8 +37,8 @@ export class Sshd implements AsyncDisposable {
     this.#clock = clock;
   }
 
-  /** @param lines of sshd_config(5), before our own: the first one counts */
-  static async start(clock: Clock, lines: readonly string[] = []): Promise<Sshd> {
+  /** @param sftp what serves SFTP: sftp-server(8) with its options, or the one within sshd */
+  static async start(clock: Clock, sftp = 'internal-sftp'): Promise<Sshd> {
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-sshd-'));
     const [port] = (await freePorts(1)) as [number];
     if (process.getuid?.() === 0) await mkdir(EMPTY, { recursive: true, mode: 0o755 });
@@ -52,7 +52,7 @@ export class Sshd implements AsyncDisposable {
       await sshd.#makeKey('user', 'ed25519');
       await sshd.#makeKey('stranger', 'ed25519');
       await writeFile(join(directory, 'authorized_keys'), await readFile(join(directory, 'user.pub')));
-      await writeFile(join(directory, 'sshd_config'), [...lines, ...sshd.#configuration()].join('\n'));
+      await writeFile(join(directory, 'sshd_config'), sshd.#configuration(sftp).join('\n'));
       await mkdir(join(directory, 'vault'));
       await sshd.restart();
       return sshd;
@@ -83,7 +83,7 @@ export class Sshd implements AsyncDisposable {
     return keys.map((key) => `[127.0.0.1]:${port} ${key}`).join('');
   }
 
-  /** SIGKILL of the server, not of those who serve connections. */
+  /** SIGKILL of the server. Those who serve connections live on with them: cut these too, as this waits for them. */
   async kill(): Promise<void> {
     await this.#server.kill();
   }
@@ -109,7 +109,7 @@ export class Sshd implements AsyncDisposable {
     await run('ssh-keygen', ['-q', '-t', type, ...(type === 'rsa' ? ['-b', '2048'] : []), '-N', '', '-C', name, '-f', this.path(name)]);
   }
 
-  #configuration(): readonly string[] {
+  #configuration(sftp: string): readonly string[] {
     return [
       `ListenAddress 127.0.0.1:${this.port}`,
       `HostKey ${this.path('host_ed25519')}`,
@@ -121,7 +121,7 @@ export class Sshd implements AsyncDisposable {
       'PermitRootLogin yes',
       'PasswordAuthentication no',
       'MaxStartups 100',
-      'Subsystem sftp internal-sftp',
+      `Subsystem sftp ${sftp}`,
       '',
     ];
   }

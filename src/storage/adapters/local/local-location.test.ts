@@ -20,6 +20,8 @@ describeLocationContract('a local directory', {
   start: async () => void (contracted = await mkdtemp(join(tmpdir(), 'holdfast-local-'))),
   stop: () => rm(contracted, { recursive: true }),
   open: async () => create('disk', contracted, runtime),
+  // It looks at 64 entries at a time.
+  manyKeys: 350,
 });
 
 describe('a local directory', () => {

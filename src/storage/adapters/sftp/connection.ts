@@ -1,5 +1,6 @@
 import { Client, type ConnectConfig, type SFTPWrapper } from 'ssh2';
 import { abortable } from '../../../core/abortable.ts';
+import type { Clock } from '../../../core/clock.ts';
 import { denied, unreachable } from '../../failures.ts';
 import type { SftpConfig } from './config.ts';
 import { readCredentials } from './credentials.ts';
@@ -7,7 +8,7 @@ import { openHostKeyJudge } from './host-key.ts';
 
 /** How long a server is waited for. */
 export interface SftpLimits {
-  /** Connecting, proving who is who, and opening the channel. */
+  /** Connecting, proving who is who, and opening the channel; then once more, finding the directory. */
   readonly readyMsMax: number;
   /** A peer is asked whether it lives each time it has said nothing for so long; */
   readonly keepaliveMs: number;
@@ -32,7 +33,7 @@ export class SftpConnection implements AsyncDisposable {
   }
 
   /** @throws STORAGE_UNREACHABLE, STORAGE_DENIED */
-  static async open(location: string, config: SftpConfig, limits: SftpLimits): Promise<SftpConnection> {
+  static async open(location: string, config: SftpConfig, clock: Clock, limits: SftpLimits): Promise<SftpConnection> {
     const [judge, credentials] = await Promise.all([openHostKeyJudge(location, config), readCredentials(location, config)]);
     let refusal: Error | undefined;
     const options: ConnectConfig = {
@@ -52,6 +53,8 @@ export class SftpConnection implements AsyncDisposable {
     };
     const client = new Client();
     const broken = new AbortController();
+    // The library's own limit ends before the channel is asked for, and who serves that may hang.
+    using _late = clock.after(limits.readyMsMax, () => client.emit('error', new Error(`no answer within ${limits.readyMsMax} ms`)));
     try {
       return new SftpConnection(client, await openChannel(location, client, options, broken), broken);
     } catch (error) {

@@ -176,7 +176,10 @@ export class SftpLocation implements ConnectedLocation {
     const ended = (): void => void (this.#session = undefined);
     try {
       await using stack = new AsyncDisposableStack();
-      const connection = stack.use(await SftpConnection.open(this.name, this.#config, this.#limits));
+      const { clock } = this.#runtime;
+      const connection = stack.use(await SftpConnection.open(this.name, this.#config, clock, this.#limits));
+      const late = unreachable(this.name, `no answer within ${this.#limits.readyMsMax} ms`);
+      using _timer = clock.after(this.#limits.readyMsMax, () => connection.break(late));
       const root = await openRoot(this.name, this.#config.path, connection);
       connection.broken.throwIfAborted();
       connection.broken.addEventListener('abort', ended, { once: true });
