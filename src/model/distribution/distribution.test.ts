@@ -11,6 +11,8 @@ const closed: Closed[] = [
   { kind: 'gamma', shape: 0.4, scale: 2 },
   { kind: 'gamma', shape: 3.5, scale: 2 },
   { kind: 'uniform', low: 1, high: 4 },
+  { kind: 'triangular', least: 1, likeliest: 2, most: 6 },
+  { kind: 'triangular', least: 0, likeliest: 3, most: 3 },
   { kind: 'empirical', values: [1, 2, 2, 7] },
   { kind: 'deterministic', value: 2 },
 ];
@@ -68,6 +70,7 @@ test.each<[Distribution, string]>([
   [{ kind: 'exponential', rate: 0 }, 'disk: the rate of exponential must be a finite number above 0, but is 0'],
   [{ kind: 'weibull', shape: -1, scale: 1 }, 'shape of weibull'],
   [{ kind: 'uniform', low: 3, high: 3 }, 'must be above the lower one, 3'],
+  [{ kind: 'triangular', least: 1, likeliest: 0, most: 2 }, 'in order, not 1, 0, 2'],
   [{ kind: 'empirical', values: [] }, 'at least one value'],
   [{ kind: 'empirical', values: [1, Number.NaN] }, 'the value of empirical must be a finite time'],
   [{ kind: 'stages', stages: [{ kind: 'lognormal', mu: 0, sigma: 0 }] }, 'sigma of lognormal'],

@@ -12,6 +12,7 @@ import type { Random } from '../../core/random.ts';
  * | lognormal | `mu`, `sigma` of the logarithm: median e^μ, mean e^(μ + σ²/2) |
  * | gamma | `shape` k, `scale` θ: mean kθ; with whole k the sum of k exponential times (Erlang) |
  * | uniform | from `low` to `high` |
+ * | triangular | from `least` to `most`, likeliest at `likeliest` |
  * | deterministic | always `value` |
  * | empirical | each of `values` equally likely |
  * | stages | one after the other: detection, travel, repair, test … |
@@ -22,6 +23,7 @@ export type Distribution =
   | { readonly kind: 'lognormal'; readonly mu: number; readonly sigma: number }
   | { readonly kind: 'gamma'; readonly shape: number; readonly scale: number }
   | { readonly kind: 'uniform'; readonly low: number; readonly high: number }
+  | { readonly kind: 'triangular'; readonly least: number; readonly likeliest: number; readonly most: number }
   | { readonly kind: 'deterministic'; readonly value: number }
   | { readonly kind: 'empirical'; readonly values: readonly number[] }
   | { readonly kind: 'stages'; readonly stages: readonly Distribution[] };
@@ -68,6 +70,14 @@ export function assertDistribution(distribution: Distribution, what = 'a time'):
       time('upper end', distribution.high);
       if (!(distribution.low < distribution.high)) throw invalid(what, `the upper end must be above the lower one, ${distribution.low}`);
       return;
+    case 'triangular': {
+      const { least, likeliest, most } = distribution;
+      time('least', least);
+      time('greatest', most);
+      if (!(least <= likeliest && likeliest <= most && least < most))
+        throw invalid(what, `least, likeliest and most must be in order, not ${least}, ${likeliest}, ${most}`);
+      return;
+    }
     case 'deterministic':
       return time('value', distribution.value);
     case 'empirical':
@@ -95,6 +105,8 @@ export function sample(distribution: Distribution, random: Random): number {
       return distribution.scale * standardGamma(distribution.shape, random);
     case 'uniform':
       return distribution.low + (distribution.high - distribution.low) * random.next();
+    case 'triangular':
+      return triangularQuantile(distribution, random.next());
     case 'deterministic':
       return distribution.value;
     case 'empirical':
@@ -132,6 +144,13 @@ export function standardGamma(shape: number, random: Random): number {
     const v = (1 + c * x) ** 3;
     if (v > 0 && Math.log(1 - random.next()) < (x * x) / 2 + d - d * v + d * Math.log(v)) return d * v;
   }
+}
+
+/** The time that a part `p` of all triangular times does not exceed. */
+export function triangularQuantile({ least, likeliest, most }: Extract<Distribution, { kind: 'triangular' }>, p: number): number {
+  const split = (likeliest - least) / (most - least);
+  if (p <= split) return least + Math.sqrt(p * (most - least) * (likeliest - least));
+  return most - Math.sqrt((1 - p) * (most - least) * (most - likeliest));
 }
 
 function invalid(what: string, message: string): HoldfastError {

@@ -1,7 +1,7 @@
 import { gamma } from '../special/gamma.ts';
 import { gammaP, gammaQ, inverseGammaP } from '../special/incomplete-gamma.ts';
 import { normalCdf, normalQuantile } from '../special/normal.ts';
-import type { Distribution } from './distribution.ts';
+import { triangularQuantile, type Distribution } from './distribution.ts';
 
 /** E[T]. Formulas: Johnson, Kotz, Balakrishnan: Continuous Univariate Distributions, vol. 1, 1994. */
 export function mean(distribution: Distribution): number {
@@ -16,6 +16,8 @@ export function mean(distribution: Distribution): number {
       return distribution.shape * distribution.scale;
     case 'uniform':
       return (distribution.low + distribution.high) / 2;
+    case 'triangular':
+      return (distribution.least + distribution.likeliest + distribution.most) / 3;
     case 'deterministic':
       return distribution.value;
     case 'empirical':
@@ -38,6 +40,10 @@ export function variance(distribution: Distribution): number {
       return distribution.shape * distribution.scale ** 2;
     case 'uniform':
       return (distribution.high - distribution.low) ** 2 / 12;
+    case 'triangular': {
+      const { least, likeliest, most } = distribution;
+      return ((most - least) ** 2 - (likeliest - least) * (most - likeliest)) / 18;
+    }
     case 'deterministic':
       return 0;
     case 'empirical': {
@@ -66,6 +72,8 @@ export function cdf(distribution: Closed, time: number): number {
       return gammaP(distribution.shape, time / distribution.scale);
     case 'uniform':
       return Math.min(1, Math.max(0, (time - distribution.low) / (distribution.high - distribution.low)));
+    case 'triangular':
+      return triangularTails(distribution, time).below;
     case 'deterministic':
       return time >= distribution.value ? 1 : 0;
     case 'empirical':
@@ -87,6 +95,8 @@ export function survival(distribution: Closed, time: number): number {
       return gammaQ(distribution.shape, time / distribution.scale);
     case 'uniform':
       return Math.min(1, Math.max(0, (distribution.high - time) / (distribution.high - distribution.low)));
+    case 'triangular':
+      return triangularTails(distribution, time).above;
     case 'deterministic':
       return time >= distribution.value ? 0 : 1;
     case 'empirical':
@@ -110,6 +120,8 @@ export function quantile(distribution: Closed, p: number): number {
       return distribution.scale * inverseGammaP(distribution.shape, p);
     case 'uniform':
       return distribution.low + p * (distribution.high - distribution.low);
+    case 'triangular':
+      return triangularQuantile(distribution, p);
     case 'deterministic':
       return distribution.value;
     case 'empirical': {
@@ -117,4 +129,17 @@ export function quantile(distribution: Closed, p: number): number {
       return sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)]!;
     }
   }
+}
+
+/** F(t) and 1 − F(t); the smaller one has its own digits. */
+function triangularTails(distribution: Extract<Distribution, { kind: 'triangular' }>, time: number): { below: number; above: number } {
+  const { least, likeliest, most } = distribution;
+  if (time <= least) return { below: 0, above: 1 };
+  if (time >= most) return { below: 1, above: 0 };
+  if (time <= likeliest) {
+    const below = (time - least) ** 2 / ((most - least) * (likeliest - least));
+    return { below, above: 1 - below };
+  }
+  const above = (most - time) ** 2 / ((most - least) * (most - likeliest));
+  return { below: 1 - above, above };
 }

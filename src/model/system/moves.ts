@@ -42,11 +42,11 @@ export class Moves {
       for (const set of sets) {
         const count = now.workingOf[set]![group]!;
         working += count;
-        if (count > 0) this.fail(state, group, set, count > 1, count * rate, emit);
+        if (count > 0) this.fail(state, group, set, count * rate, emit);
       }
       if (sets.length === 0 && !space.isDown(state, group)) {
         working = present;
-        if (present > 0) this.fail(state, group, undefined, present > 1, present * rate, emit);
+        if (present > 0) this.fail(state, group, undefined, present * rate, emit);
       }
       // Those that wait, and those where nothing works at present.
       const others = present - working;
@@ -62,10 +62,11 @@ export class Moves {
   }
 
   /** A working unit fails: covered or not, and taken over from or not. */
-  private fail(state: readonly number[], group: number, set: number | undefined, others: boolean, rate: number, emit: Emit): void {
+  private fail(state: readonly number[], group: number, set: number | undefined, rate: number, emit: Emit): void {
     const { coverage } = this.space.plan.groups[group]!;
     const next = this.failed(state, group, 1);
-    const uncovered = coverage === undefined || !others || state[this.space.stopped[group]!] === 1 ? 0 : 1 - coverage.probability;
+    // Without others at work there is nothing to cover; a group that has stopped already has none.
+    const uncovered = coverage === undefined || this.now.groupWorking[group]! <= 1 ? 0 : 1 - coverage.probability;
     const lost = new Map(set === undefined ? [] : [[set, 1]]);
     if (uncovered < 1) this.takeOver(next, lost, rate * (1 - uncovered), emit);
     if (uncovered === 0) return;
