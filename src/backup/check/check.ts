@@ -1,3 +1,4 @@
+import { linked } from '../../core/deadline.ts';
 import { hasCode, messageOf } from '../../core/errors.ts';
 import type { CallOptions } from '../../storage/index.ts';
 import { loadDocument } from '../documents/files.ts';
@@ -26,7 +27,8 @@ export interface CheckOptions extends CallOptions {
  */
 export async function checkRepository(repository: OpenedRepository, options: CheckOptions): Promise<CheckReport> {
   await using lock = await repository.lock(options);
-  const signal = AbortSignal.any([options.signal, lock.signal]);
+  using link = linked(options.signal, lock.signal);
+  const { signal } = link;
   const { files, index, pool, runtime } = repository.parts;
   const damages = new Damages();
   // Snapshots before the index: what they name was indexed before they were written.
@@ -78,7 +80,7 @@ async function readSnapshots(repository: OpenedRepository, damages: Damages, opt
 function unused(verdicts: Verdicts): { readonly unusedBlobs: number; readonly unusedBytes: number } {
   let unusedBlobs = 0;
   let unusedBytes = 0;
-  for (let ordinal = 0; ordinal < verdicts.table.size; ordinal += 1) {
+  for (let ordinal = 0; ordinal < verdicts.size; ordinal += 1) {
     if (verdicts.isUsed(ordinal)) continue;
     unusedBlobs += 1;
     unusedBytes += verdicts.table.place(ordinal).sizeBytes;

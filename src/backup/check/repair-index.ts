@@ -1,3 +1,4 @@
+import { linked } from '../../core/deadline.ts';
 import { hasCode, messageOf } from '../../core/errors.ts';
 import type { CallOptions, Location } from '../../storage/index.ts';
 import type { SealingKey } from '../crypto/seal.ts';
@@ -35,7 +36,8 @@ export async function repairIndex(
   options: CallOptions & { readonly readAll?: boolean },
 ): Promise<IndexRepair> {
   await using lock = await repository.lock({ signal: options.signal, exclusive: true });
-  const signal = AbortSignal.any([options.signal, lock.signal]);
+  using link = linked(options.signal, lock.signal);
+  const { signal } = link;
   const { files, index } = repository.parts;
   await index.refresh({ signal });
   const damagedIndexes = index.damaged.size;

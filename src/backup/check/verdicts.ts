@@ -4,11 +4,14 @@ import type { BlobId, BlobType } from '../repository.ts';
 /** What a check has found of the entries of an index: a bit each, so that ten million of them are no burden. */
 export class Verdicts {
   readonly table: BlobTable;
+  /** Entries that are judged: others may add to the table meanwhile. */
+  readonly size: number;
   readonly #bad: Uint8Array;
   readonly #used: Uint8Array;
 
   constructor(table: BlobTable) {
     this.table = table;
+    this.size = table.size;
     this.#bad = new Uint8Array(Math.ceil(table.size / 8));
     this.#used = new Uint8Array(Math.ceil(table.size / 8));
   }

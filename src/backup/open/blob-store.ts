@@ -9,8 +9,10 @@ import type { RepositoryFiles } from '../documents/files.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import { Room } from '../workers/room.ts';
 
-/** Plain bytes of blobs that are hashed, compressed and sealed at once. As much again lies ready to be packed at most. */
-const workedOnBytesMax = 24 * 1024 * 1024;
+/** Plain bytes of blobs that are hashed, compressed and sealed at once, for each thread. As much again lies ready to be packed at most. */
+const threadBytesMax = 4 * 1024 * 1024;
+/** With fewer threads: two of the largest blobs of a file. */
+const workedOnBytesMin = 16 * 1024 * 1024;
 /** An index file is written at the latest so long after the first pack that it names: what was stored is of use should the rest never come. */
 const indexEveryMs = 10 * 60 * 1000;
 
@@ -29,7 +31,7 @@ export interface BlobStoreParts {
 export class BlobStore implements Disposable {
   readonly #parts: BlobStoreParts;
   readonly #packer: Packer;
-  readonly #room = new Room(workedOnBytesMax);
+  readonly #room: Room;
   readonly #end: ReturnType<typeof linked>;
   /** Blobs that no durable index names yet: undefined while they are on their way into a pack. */
   readonly #pending = new Map<string, BlobPlace | undefined>();
@@ -41,6 +43,7 @@ export class BlobStore implements Disposable {
 
   constructor(parts: BlobStoreParts, ...signals: readonly AbortSignal[]) {
     this.#parts = parts;
+    this.#room = new Room(Math.max(workedOnBytesMin, threadBytesMax * parts.pool.size));
     this.#end = linked(...signals);
     this.#packer = new Packer({
       location: parts.files.location,

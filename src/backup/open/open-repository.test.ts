@@ -339,4 +339,7 @@ test('keys come and go, and the last way in stays', async () => {
   await expect(repository.removeKey('xyz', { signal })).rejects.toMatchObject({ code: 'BACKUP_KEY_UNKNOWN' });
   await repository.removeKey(id, { signal } satisfies CallOptions);
   expect(keysOf('keys/')).toEqual([`keys/${current}`]);
+  const changed = await repository.changePassword('changed', { signal, kdfCost: cheapKdf });
+  expect(keysOf('keys/')).toEqual([`keys/${changed}`]);
+  await expect(openMemoryRepository({ objects })).rejects.toMatchObject({ code: 'BACKUP_PASSWORD_WRONG' });
 });

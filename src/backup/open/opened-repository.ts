@@ -50,9 +50,12 @@ export class OpenedRepository implements Repository {
   /** Of the writer or maintainer that is at work. */
   #store: BlobStore | undefined;
   #isWritten = false;
+  /** Of the key that opens it. */
+  #keyId: FileId;
 
   constructor(parts: RepositoryParts) {
     this.parts = parts;
+    this.#keyId = parts.keyId;
   }
 
   get id(): string {
@@ -230,7 +233,7 @@ export class OpenedRepository implements Repository {
   }
 
   keys(options: CallOptions): AsyncIterable<RepositoryKey> {
-    return listKeys(this.location, this.parts.keyId, options);
+    return listKeys(this.location, this.#keyId, options);
   }
 
   /** Lets another password open the repository, too. Resolves with the new key's id. @throws BACKUP_PASSWORD_EMPTY */
@@ -242,7 +245,15 @@ export class OpenedRepository implements Repository {
 
   /** @throws BACKUP_KEY_UNKNOWN, BACKUP_KEY_IN_USE */
   async removeKey(idOrPrefix: string, options: CallOptions): Promise<void> {
-    await dropKey(this.location, idOrPrefix, this.parts.keyId, options);
+    await dropKey(this.location, idOrPrefix, this.#keyId, options);
+  }
+
+  /** Makes a key with another password, then removes the one that the repository was opened with. Resolves with the new key's id. */
+  async changePassword(password: string, options: CallOptions & { readonly kdfCost?: KdfCost }): Promise<FileId> {
+    const former = this.#keyId;
+    this.#keyId = await this.addKey(password, options);
+    await dropKey(this.location, former, this.#keyId, options);
+    return this.#keyId;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

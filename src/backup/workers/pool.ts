@@ -10,6 +10,8 @@ const inPlaceBytesMax = 4 * 1024;
 /** As long as this much was done in all, no thread is started: small repositories are done with by then. */
 const firstInPlaceBytes = 2 * 1024 * 1024;
 
+/** Threads that are started at most: each takes some 20 MiB, and no store takes more than so many can seal. */
+const threadsMax = 6;
 /** What a thread has to collect is small: bytes lie outside of its heap. */
 const maxYoungGenerationSizeMb = 4;
 
@@ -31,7 +33,7 @@ export class WorkerPool implements AsyncDisposable {
   #inPlaceBytes = 0;
   #broken: Error | undefined;
 
-  constructor(key: SealingKey, size: number = availableParallelism()) {
+  constructor(key: SealingKey, size: number = Math.min(availableParallelism(), threadsMax)) {
     this.#key = key;
     this.size = size;
   }

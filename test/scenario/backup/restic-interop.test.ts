@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkRepository } from '../../../src/backup/check/check.ts';
 import { repairIndex } from '../../../src/backup/check/repair-index.ts';
@@ -11,6 +13,7 @@ import { initRepository, type OpenOptions, openRepository } from '../../../src/b
 import type { OpenedRepository } from '../../../src/backup/open/opened-repository.ts';
 import type { Repository, Snapshot } from '../../../src/backup/repository.ts';
 import type { TreeNode } from '../../../src/backup/tree/node.ts';
+import { sealDocument } from '../../../src/backup/documents/sealed.ts';
 import { decodeTree, encodeTree } from '../../../src/backup/tree/tree.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import { createClock, createRandom } from '../../../src/runtime/index.ts';
@@ -176,8 +179,10 @@ describe.runIf(hasRestic())('restic and Holdfast in one repository (skipped wher
       });
       await expect(repository.addKey('', { signal })).rejects.toMatchObject({ code: 'BACKUP_PASSWORD_EMPTY' });
       await repository.removeKey(id.slice(0, 10), { signal });
+      await repository.changePassword('of restic, changed', { signal, kdfCost });
     }
     expect(new Restic(path, 'of ours').try(['key', 'list']).status).not.toBe(0);
+    expect(JSON.parse(new Restic(path, 'of restic, changed').run('key', 'list', '--json'))).toHaveLength(2);
     await expect(open(location, { password: 'of ours' })).rejects.toMatchObject({ code: 'BACKUP_PASSWORD_WRONG' });
   });
 
@@ -252,6 +257,11 @@ describe.runIf(hasRestic())('restic and Holdfast in one repository (skipped wher
       { kind: 'pack', id: dataPack, problem: expect.stringContaining('has 1000 bytes'), lost: { files: 2 } },
     ]);
     expect(await listing(join(scratch, 'cut'))).toEqual(before);
+    const repair = await repairIndex(cutRepository, { signal });
+    expect([...repair.packsUnreadable.keys()]).toEqual([dataPack]);
+    const repaired = await checkRepository(cutRepository, { signal });
+    expect(repaired.damages.map(({ kind }) => kind)).toEqual(['blob', 'blob', 'blob']);
+    expect(repaired.strayPacks).toEqual([dataPack]);
   });
 
   test('an index that is lost or damaged is made anew from the packs', async () => {
@@ -295,6 +305,43 @@ describe.runIf(hasRestic())('restic and Holdfast in one repository (skipped wher
       code: 'BACKUP_DAMAGED',
       message: expect.stringContaining('config'),
     });
+
+    await using repository = await open(location);
+    const later = sealDocument(repository.parts.files.key, JSON.stringify({ version: 3, id: 'ab'.repeat(32) }), { compressed: false });
+    await damagedConfig.location.put('config', [later], { signal });
+    const untouched = await listing(damagedConfig.path);
+    const refusal = { code: 'BACKUP_VERSION_UNKNOWN', message: expect.stringContaining('version 3') };
+    await expect(open(damagedConfig.location)).rejects.toMatchObject(refusal);
+    expect(await listing(damagedConfig.path)).toEqual(untouched);
+    expect(new Restic(damagedConfig.path, password).try(['snapshots']).status).not.toBe(0);
+  });
+
+  test('Safety: killed at any moment of a backup, the repository is whole for both. Method: SIGKILL at random moments', async () => {
+    const { path, location } = await locationAt('killed');
+    await initRepository(location, { password, kdfCost }, runtime, { signal });
+    const restic = new Restic(path, password);
+    let snapshots = 0;
+    for (let round = 0; round < 3; round += 1) {
+      const child = spawn(process.execPath, [fileURLToPath(new URL('./endless-writer.ts', import.meta.url)), path, password], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const reported = text(child.stdout);
+      const exited = once(child, 'exit');
+      await once(child.stdout, 'readable');
+      await runtime.clock.sleep(50 + round * 130);
+      child.kill('SIGKILL');
+      await exited;
+      snapshots += (await reported).split('\n').length - 1;
+      await using repository = await open(location, { packBytes: mebibyte });
+      const report = await checkRepository(repository, { signal, readData: { kind: 'all' } });
+      expect(report, `round ${round}`).toMatchObject({ ok: true, damages: [] });
+      // The last one may have been written and not reported.
+      expect(report.snapshots - snapshots).toBeGreaterThanOrEqual(0);
+      snapshots = report.snapshots;
+    }
+    expect(snapshots).toBeGreaterThan(0);
+    restic.run('unlock');
+    expect(restic.run('check', '--read-data')).toContain('no errors were found');
   });
 });
 
