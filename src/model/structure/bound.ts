@@ -9,6 +9,7 @@ import { gateAt } from './part.ts';
 import type { Probability } from './probability.ts';
 import { pruned } from './prune.ts';
 import { nodeValues, valueOf } from './quantify.ts';
+import { isWithoutNegation } from './rising.ts';
 import { evaluateModules, negates, solveModules } from './solve.ts';
 import type { Structure } from './structure.ts';
 
@@ -28,7 +29,7 @@ export interface BoundedUnavailability {
 export interface BoundOptions {
   /** Nodes that a module may have while it is solved exactly; 300,000 by default. */
   readonly nodesMax?: number;
-  /** Nodes that a gate keeps in what can not be: with more, the bounds are closer. 4,000 by default. */
+  /** Nodes that a gate keeps in what can not be: with more, the bounds are closer. 2,000 by default. */
   readonly nodesKept?: number;
 }
 
@@ -36,15 +37,19 @@ export interface BoundOptions {
  * Bounds of the unavailability of a structure that may be too large to be solved exactly. They hold whatever is shared, coherent or not.
  *
  * Modules that can be are solved exactly. For the rest two diagrams are made: of a function that implies the true one, and of one that it implies.
- * Where the diagram of a gate grows beyond `nodesKept`, the nodes that least probability goes with become false in the first and true in the second.
- * Source of the idea: Ravi, McMillan, Shiple, Somenzi: Approximation and decomposition of binary decision diagrams, DAC 1998.
+ * Where the diagram of a gate grows beyond `nodesKept`, its least probable paths become false in the first and true in the second.
+ * In coherent structures the probability of an AND is also at least, and that of an OR at most, what independent arguments would give: functions
+ * that rise with independent events are associated.
+ *
+ * Sources: Ravi, McMillan, Shiple, Somenzi: Approximation and decomposition of binary decision diagrams, DAC 1998; Esary,
+ * Proschan, Walkup: Association of random variables, with applications, Annals of Mathematical Statistics 38 (1967).
  *
  * @throws MODEL_STRUCTURE_INVALID, MODEL_NO_STEADY_STATE
  */
 export function boundStructure(
   structure: Structure,
   when: When,
-  { nodesMax = 300_000, nodesKept = 4_000 }: BoundOptions = {},
+  { nodesMax = 300_000, nodesKept = 2_000 }: BoundOptions = {},
 ): BoundedUnavailability {
   const compiled = compile(structure);
   const { graph, top } = compiled;
@@ -58,6 +63,7 @@ export function boundStructure(
   const algebra = new BoundAlgebra(
     order.map((id) => known.get(id)!),
     nodesKept,
+    isWithoutNegation(compiled),
   );
   const bounds = new Map<number, Enclosed>();
   for (const [level, id] of order.entries()) {
@@ -70,45 +76,56 @@ export function boundStructure(
     const operands = gate.of.map((literal) => ((literal & 1) === 0 ? bounds.get(literal >> 1)! : negated(bounds.get(literal >> 1)!)));
     bounds.set(id, gateOver(algebra, gate, operands));
   }
-  const { under, over } = bounds.get(rest.id)!;
-  return between(algebra.valueOf(under), algebra.valueOf(over), (top & 1) === 1, under === over);
+  const { least, most, under, over } = bounds.get(rest.id)!;
+  return between(least, most, (top & 1) === 1, under === over);
 }
 
-function between(under: Probability, over: Probability, opposite: boolean, exact: boolean): BoundedUnavailability {
+function between(under: Probability, over: Probability, turned: boolean, exact: boolean): BoundedUnavailability {
   const truth = { low: under.q, high: over.q };
   const falsity = { low: over.a, high: under.a };
-  return opposite ? { unavailability: falsity, availability: truth, exact } : { unavailability: truth, availability: falsity, exact };
+  return turned ? { unavailability: falsity, availability: truth, exact } : { unavailability: truth, availability: falsity, exact };
 }
 
-/** A function by one that implies it and one that it implies; the same object while it is known exactly. */
+/** A function by one that implies it and one that it implies, the same object while it is known exactly; and bounds of its probability. */
 interface Enclosed {
   readonly under: Nodes;
   readonly over: Nodes;
+  readonly least: Probability;
+  readonly most: Probability;
 }
 
-function negated({ under, over }: Enclosed): Enclosed {
+function negated({ under, over, least, most }: Enclosed): Enclosed {
   const turned = (nodes: Nodes): Nodes => ({ ...nodes, root: nodes.root ^ 1 });
   const [less, more] = [turned(over), under === over ? undefined : turned(under)];
-  return { under: less, over: more ?? less };
+  return { under: less, over: more ?? less, least: opposite(most), most: opposite(least) };
+}
+
+function opposite({ q, a }: Probability): Probability {
+  return { q: a, a: q };
 }
 
 /** Nodes under way in one operation, for each that is kept. */
-const NODES_UNDER_WAY = 100;
+const NODES_UNDER_WAY = 10;
 
 class BoundAlgebra implements Algebra<Enclosed> {
-  readonly yes: Enclosed = enclosed(constant(1));
-  readonly no: Enclosed = enclosed(constant(0));
+  readonly yes: Enclosed;
+  readonly no: Enclosed;
   readonly #leaves: readonly Probability[];
   readonly #nodesKept: number;
+  readonly #associated: boolean;
 
-  constructor(leaves: readonly Probability[], nodesKept: number) {
+  /** @param associated all functions that are joined rise with the leaves, or all fall */
+  constructor(leaves: readonly Probability[], nodesKept: number, associated: boolean) {
     this.#leaves = leaves;
     this.#nodesKept = nodesKept;
+    this.#associated = associated;
+    this.yes = this.#known(constant(1));
+    this.no = this.#known(constant(0));
   }
 
   variable(level: number): Enclosed {
     const bdd = new Bdd(1);
-    return enclosed(compacted(bdd, bdd.variable(level)));
+    return this.#known(compacted(bdd, bdd.variable(level)));
   }
 
   levelOf({ under, over }: Enclosed): number {
@@ -118,8 +135,16 @@ class BoundAlgebra implements Algebra<Enclosed> {
   and(f: Enclosed, g: Enclosed): Enclosed {
     const exact = f.under === f.over && g.under === g.over;
     const under = this.#and(f.under, g.under, 0);
-    if (exact && under.isExact) return enclosed(under.nodes);
-    return { under: under.nodes, over: this.#and(f.over, g.over, 1).nodes };
+    if (exact && under.isExact) return this.#known(under.nodes);
+    const over = this.#and(f.over, g.over, 1).nodes;
+    const least = this.#valueOf(under.nodes);
+    const product = { q: f.least.q * g.least.q, a: f.least.a + f.least.q * g.least.a };
+    return {
+      under: under.nodes,
+      over,
+      least: this.#associated ? greater(least, product) : least,
+      most: lesser(this.#valueOf(over), lesser(f.most, g.most)),
+    };
   }
 
   or(f: Enclosed, g: Enclosed): Enclosed {
@@ -130,7 +155,12 @@ class BoundAlgebra implements Algebra<Enclosed> {
     return this.or(this.and(f, negated(g)), this.and(negated(f), g));
   }
 
-  valueOf(nodes: Nodes): Probability {
+  #known(nodes: Nodes): Enclosed {
+    const value = this.#valueOf(nodes);
+    return { under: nodes, over: nodes, least: value, most: value };
+  }
+
+  #valueOf(nodes: Nodes): Probability {
     return valueOf(nodeValues(nodes, this.#leaves), nodes.root);
   }
 
@@ -151,8 +181,13 @@ class BoundAlgebra implements Algebra<Enclosed> {
   }
 }
 
-function enclosed(nodes: Nodes): Enclosed {
-  return { under: nodes, over: nodes };
+/** By the side that tells them apart. */
+function lesser(one: Probability, other: Probability): Probability {
+  return one.q < other.q || one.a > other.a ? one : other;
+}
+
+function greater(one: Probability, other: Probability): Probability {
+  return lesser(one, other) === one ? other : one;
 }
 
 function constant(edge: 0 | 1): Nodes {
