@@ -51,17 +51,17 @@ export function describeRaces(harness: LocationHarness): void {
     const key = freshKey();
     const versions = [3, 300_000, 70_000].map((sizeBytes, n) => new Uint8Array(sizeBytes).fill(n + 1));
     await writer.put(key, [versions[0]!], { signal });
-    let done = false;
+    const done = new AbortController();
     const reading = (async () => {
       let seen = 0;
-      for (; !done; seen += 1) {
+      for (; !done.signal.aborted; seen += 1) {
         const found = await reader.get(key, { signal });
         expectSame(found, versions[found[0]! - 1]!, 'one version, whole');
       }
       return seen;
     })();
     for (let round = 0; round < 12; round += 1) await writer.put(key, [versions[round % 3]!], { signal });
-    done = true;
+    done.abort();
     expect(await reading).toBeGreaterThan(0);
   });
 

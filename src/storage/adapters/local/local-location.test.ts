@@ -51,10 +51,7 @@ describe('a local directory', () => {
     await mkdir(join(directory, 'keys'));
     for (const name of ['config', 'keys/k', 'keys/k~', 'keys/.nfs 1', 'keys/ü']) await writeFile(join(directory, name), bytes);
     const listed = await Array.fromAsync(location.list('', { signal }));
-    expect(listed.map(({ key, sizeBytes }) => [key, sizeBytes]).toSorted()).toEqual([
-      ['config', 5],
-      ['keys/k', 5],
-    ]);
+    expect(listed.map(({ key, sizeBytes }) => `${key} ${sizeBytes}`).toSorted()).toEqual(['config 5', 'keys/k 5']);
   });
 
   test('is away while its directory is missing, makes none in its place, and comes back', async () => {

@@ -52,15 +52,14 @@ async function readOnce(
 }
 
 async function inFlight<T>(items: Iterable<T>, signal: AbortSignal, act: (item: T) => Promise<void>): Promise<void> {
-  const rest = items[Symbol.iterator]();
-  let failed = false;
+  // One iterator for all: an error in one of them ends it, and so the others after what they are at.
+  const rest = (function* () {
+    yield* items;
+  })();
   const work = async (): Promise<void> => {
-    for (let next = rest.next(); next.done !== true && !failed; next = rest.next()) {
+    for (const item of rest) {
       signal.throwIfAborted();
-      await act(next.value).catch((error: unknown) => {
-        failed = true;
-        throw error;
-      });
+      await act(item);
     }
   };
   await Promise.all(Array.from({ length: piecesAtOnce }, work));
