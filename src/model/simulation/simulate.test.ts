@@ -69,6 +69,13 @@ const systems: Record<string, SystemDescription> = {
     commonCauses: [{ name: 'surge', time: rate(0.05), groups: [{ group: 'cpu', probability: 0.5 }] }],
     whenDown: 'rests',
   },
+  'coverage of a group that works in two sets': {
+    groups: [{ name: 'node', count: 4, failure: rate(0.2), repair: rate(0.7), coverage: { probability: 0.1, recovery: rate(1.3) } }],
+    standby: [
+      { name: 'first', groups: ['node'], working: 1 },
+      { name: 'second', groups: ['node'], working: 1, switching: 0.7, takeover: rate(3) },
+    ],
+  },
   'sites and shocks': {
     groups: [
       { name: 'north', count: 2, failure: rate(0.1), repair: rate(1) },
