@@ -23,6 +23,7 @@ export type {
 export { compareNames, nameFromBytes, nameToBytes } from './tree/name.ts';
 export type { ExtendedAttribute, NodeType, TreeNode } from './tree/node.ts';
 export { decodeTree, encodeTree } from './tree/tree.ts';
+export { dumpSnapshot, type DumpOptions } from './browse/dump.ts';
 export { diffTrees, type Difference, type DiffOptions } from './browse/diff.ts';
 export { findInSnapshots, type FindOptions, type Match } from './browse/find.ts';
 export { listSnapshot, type ListedNode, type ListOptions } from './browse/list.ts';
@@ -51,3 +52,4 @@ export { backupBase, baseFactsOf, type BaseFacts, type BaseOptions, type BaseRes
 export { findBases, planRecovery, type RecoveryOrder } from './postgres/plan.ts';
 export type { RecoveryTarget } from '../core/recovery-target.ts';
 export type { BaseChoice, RecoveryPlan } from './postgres/target.ts';
+export { Schedule } from './policy/schedule.ts';

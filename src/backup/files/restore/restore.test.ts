@@ -169,6 +169,24 @@ describe('over what is there', () => {
     expect(readdirSync(target)).toEqual(['dir', 'link', 'other']);
   });
 
+  test('names and targets of links that are no text', async () => {
+    const bytes = (...parts: number[]): Buffer => Buffer.concat([Buffer.from(`${source}/`), Buffer.from(parts)]);
+    writeFileSync(bytes(0xff, 0x41), 'bytes');
+    mkdirSync(bytes(0xc3));
+    writeFileSync(Buffer.concat([bytes(0xc3), Buffer.from('/x')]), 'below');
+    symlinkSync(Buffer.from([0xfe, 0x2f]), join(source, 'link'));
+    const snapshot = await backup();
+    await restore(snapshot);
+    const listed = (): string[] => readdirSync(target, { encoding: 'latin1' }).toSorted();
+    expect(listed()).toEqual(['link', '\u00c3', '\u00ffA']);
+    expect([...readlinkSync(join(target, 'link'), { encoding: 'buffer' })]).toEqual([0xfe, 0x2f]);
+    rmSync(source, { recursive: true });
+    mkdirSync(source);
+    writeFileSync(join(source, 'other'), '');
+    expect((await restore(await backup(), { overwrite: true, removeOthers: true })).removed).toBe(3);
+    expect(listed()).toEqual(['other']);
+  });
+
   test('a directory where a file is to be is told, not removed', async () => {
     writeFileSync(join(source, 'file'), 'right');
     writeFileSync(join(source, 'more'), 'right');
