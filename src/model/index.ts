@@ -51,3 +51,4 @@ export { boundStructure, type BoundedUnavailability, type BoundOptions, type Bou
 export type { Estimate } from './simulation/estimate.ts';
 export { simulate, type SimulatedPoint, type SimulationAnswer, type SimulationOptions } from './simulation/simulate.ts';
 export { simulateInWorkers, type WorkerOptions } from './workers/simulation-pool.ts';
+export { expectedFailures, meanUnavailability, type Period } from './structure/over-time.ts';
