@@ -32,6 +32,8 @@ export type FileKind = 'data' | 'index' | 'key' | 'lock' | 'snapshot';
 export interface StoredFile {
   readonly id: FileId;
   readonly sizeBytes: number;
+  /** When it was written, by the clock of the store, where that tells. */
+  readonly modifiedMs?: number;
 }
 
 /** A snapshot as restic writes it: unknown members of a document that another program wrote are kept. */
@@ -102,9 +104,15 @@ export interface Repository extends AsyncDisposable {
    * restic honours it, and is honoured. @throws BACKUP_LOCKED (by whom)
    */
   lock(options: CallOptions & { readonly exclusive?: boolean; readonly waitMs?: number }): Promise<HeldLock>;
-  /** Begins to write; at most one writer at a time. Takes the repository's shared lock until it is disposed of. @throws BACKUP_LOCKED */
+  /**
+   * Begins to write; at most one writer at a time. Takes the repository's shared lock until it is disposed of. The signal ends the writer,
+   * too. @throws BACKUP_LOCKED, BACKUP_WRITER_ACTIVE
+   */
   write(options: CallOptions): Promise<RepositoryWriter>;
-  /** Begins to remove. Takes the exclusive lock until it is disposed of, and refreshes the index under it. @throws BACKUP_LOCKED */
+  /**
+   * Begins to remove. Takes the exclusive lock until it is disposed of, and refreshes the index under it. The signal ends it, too.
+   * @throws BACKUP_LOCKED, BACKUP_WRITER_ACTIVE
+   */
   maintain(options: CallOptions): Promise<RepositoryMaintenance>;
 }
 

@@ -16,9 +16,9 @@ type DocumentKind = 'index' | 'lock' | 'snapshot';
 
 /** Files of a kind, whatever else lies beside them left out. */
 export async function* listFiles(location: Location, kind: FileKind, options: CallOptions): AsyncGenerator<StoredFile> {
-  for await (const { key, sizeBytes } of location.list(folderOf(kind), options)) {
+  for await (const { key, sizeBytes, modifiedMs } of location.list(folderOf(kind), options)) {
     const id = idOfKey(kind, key);
-    if (id !== undefined) yield { id, sizeBytes };
+    if (id !== undefined) yield { id, sizeBytes, ...(modifiedMs !== undefined && { modifiedMs }) };
   }
 }
 
@@ -40,11 +40,30 @@ export async function loadDocument(
 }
 
 /** Resolves with its id once it is durable. */
-export async function saveDocument(files: RepositoryFiles, kind: DocumentKind, json: string, { signal }: CallOptions): Promise<FileId> {
-  const stored = sealDocument(files.key, json, { compressed: files.version >= 2 });
-  const id = sha256(stored);
-  await files.location.put(objectKey(kind, id), [stored], { signal });
-  return id;
+export async function saveDocument(files: RepositoryFiles, kind: DocumentKind, json: string, options: CallOptions): Promise<FileId> {
+  const document = prepareDocument(files, json);
+  await storeDocument(files, kind, document, options);
+  return document.id;
+}
+
+/** A document as it will be stored; its name is known before it is. */
+export interface PreparedDocument {
+  readonly id: FileId;
+  readonly stored: Uint8Array;
+}
+
+export function prepareDocument({ key, version }: RepositoryFiles, json: string): PreparedDocument {
+  const stored = sealDocument(key, json, { compressed: version >= 2 });
+  return { id: sha256(stored), stored };
+}
+
+export async function storeDocument(
+  { location }: RepositoryFiles,
+  kind: DocumentKind,
+  { id, stored }: PreparedDocument,
+  { signal }: CallOptions,
+): Promise<void> {
+  await location.put(objectKey(kind, id), [stored], { signal });
 }
 
 export async function removeFile(

@@ -14,6 +14,8 @@ export interface RepositoryLock {
   readonly hostname: string;
   readonly username: string;
   readonly pid: number;
+  /** When its file was written, by the clock of the store, where that tells. */
+  readonly storedMs?: number;
 }
 
 /** Not refreshed for so long, its holder is taken for dead by everyone. */
@@ -45,9 +47,19 @@ export function decodeLock(id: FileId, document: Readonly<Record<string, unknown
   };
 }
 
-/** Whether its holder is gone: too long not refreshed, or a process of this machine that does not run. */
-export function isStale({ timeMs, hostname, pid }: RepositoryLock, owner: Owner, nowMs: number): boolean {
-  return nowMs - timeMs > staleAfterMs || (hostname === owner.hostname && !owner.isAlive(pid));
+/** What time it is: by our clock, and by that of the store as far as its files tell. */
+export interface Now {
+  readonly wallMs: number;
+  readonly storeMs?: number | undefined;
+}
+
+/**
+ * Whether its holder is gone: too long not refreshed, or a process of this machine that does not run. Clocks of hosts may differ: where the
+ * store's own clock can be asked, it must agree.
+ */
+export function isStale({ timeMs, storedMs, hostname, pid }: RepositoryLock, owner: Owner, { wallMs, storeMs = wallMs }: Now): boolean {
+  if (hostname === owner.hostname && !owner.isAlive(pid)) return true;
+  return wallMs - timeMs > staleAfterMs && (storedMs === undefined || storeMs - storedMs > staleAfterMs);
 }
 
 export function describeLock({ id, timeMs, exclusive, hostname, username, pid }: RepositoryLock): string {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Clock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { seededRandom, SimulatedTime } from '../../sim/index.ts';
 import { MemoryLocation, type MemoryObjects } from '../../storage/adapters/memory/index.ts';
@@ -40,6 +41,16 @@ function contextOf(pid: number, hostname = `host${pid}`) {
 
 async function take(context: ReturnType<typeof contextOf>, exclusive: boolean, waitMs = 0): Promise<Lock> {
   return await settled(acquireLock(context, { exclusive, waitMs, signal }));
+}
+
+function bound(clock: Clock): Clock {
+  return {
+    monotonicMs: () => clock.monotonicMs(),
+    bootMs: () => clock.bootMs(),
+    wallMs: () => clock.wallMs(),
+    after: (delayMs, callback) => clock.after(delayMs, callback),
+    sleep: (delayMs, own) => clock.sleep(delayMs, own),
+  };
 }
 
 /** Lets time pass until something has come of it. */
@@ -141,6 +152,29 @@ describe('locks', () => {
     away = false;
     expect(left.signal.aborted).toBe(true);
     await (await take(other, true))[Symbol.asyncDispose]();
+  });
+
+  test('a clock that is wrong takes nobody for dead where the clock of the store can be asked', async () => {
+    const [one, two] = [contextOf(1), contextOf(2)];
+    const held = await take(one, true);
+    const ahead = { ...two.runtime, clock: { ...bound(two.clock), wallMs: () => two.clock.wallMs() + 24 * 60 * minute } };
+    await expect(settled(acquireLock({ ...two, runtime: ahead }, { exclusive: true, waitMs: 0, signal }))).rejects.toMatchObject({
+      code: 'BACKUP_LOCKED',
+    });
+    expect(held.id && objects.has(`locks/${held.id}`)).toBe(true);
+    expect(objects.size).toBe(1);
+    await held[Symbol.asyncDispose]();
+  });
+
+  test('what was perhaps written, perhaps not, is removed', async () => {
+    const one = contextOf(1);
+    const put = one.files.location.put.bind(one.files.location);
+    one.files.location.put = async (...call) => {
+      await put(...call);
+      throw new Error('no answer');
+    };
+    await expect(take(one, true)).rejects.toThrow('no answer');
+    expect(objects.size).toBe(0);
   });
 
   test('a lock that can not be read hinders, until it is removed by force; an empty one does not', async () => {

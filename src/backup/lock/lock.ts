@@ -2,7 +2,7 @@ import { deadline, linked } from '../../core/deadline.ts';
 import { hasCode, HoldfastError, messageOf } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import type { CallOptions } from '../../storage/index.ts';
-import { listFiles, loadDocument, removeFile, type RepositoryFiles, saveDocument } from '../documents/files.ts';
+import { listFiles, loadDocument, prepareDocument, removeFile, type RepositoryFiles, storeDocument } from '../documents/files.ts';
 import { objectKey } from '../documents/ids.ts';
 import type { Owner } from '../machine/owner.ts';
 import type { FileId, HeldLock } from '../repository.ts';
@@ -63,13 +63,21 @@ async function tryLock(context: LockContext, exclusive: boolean, signal: AbortSi
   return lock;
 }
 
-/** @throws BACKUP_LOCKED when somebody else's lock excludes ours */
+/**
+ * Looks for somebody else's lock that excludes ours. The first time, ours is not there yet, and stale ones are passed over; the second time
+ * ours tells what time it is by the store's clock, and those that are stale by that as well are removed.
+ * @throws BACKUP_LOCKED
+ */
 async function refuseConflicts(context: LockContext, exclusive: boolean, own: FileId | undefined, signal: AbortSignal): Promise<void> {
-  for await (const lock of readLocks(context.files, { signal })) {
+  const locks = await Array.fromAsync(readLocks(context.files, { signal }));
+  const wallMs = context.runtime.clock.wallMs();
+  const storeMs = locks.find(({ id }) => id === own)?.storedMs;
+  for (const lock of locks) {
     if (lock.id === own) continue;
     if ('problem' in lock) throw locked(`a lock that can not be read lies in the repository: ${lock.problem}`);
-    if (isStale(lock, context.owner, context.runtime.clock.wallMs())) await removeFile(context.files, 'lock', lock.id, { signal });
-    else if (exclusive || lock.exclusive) throw locked(`the repository is locked ${describeLock(lock)}`);
+    if (isStale(lock, context.owner, { wallMs, storeMs })) {
+      if (own !== undefined) await removeFile(context.files, 'lock', lock.id, { signal });
+    } else if (exclusive || lock.exclusive) throw locked(`the repository is locked ${describeLock(lock)}`);
   }
 }
 
@@ -80,16 +88,20 @@ function locked(message: string): HoldfastError {
   });
 }
 
-/** All locks; those that can not be read with the reason. */
-export async function* readLocks(
-  files: RepositoryFiles,
-  options: CallOptions,
-): AsyncGenerator<RepositoryLock | { readonly id: FileId; readonly problem: string }> {
-  for await (const { id, sizeBytes } of listFiles(files.location, 'lock', options)) {
+/** A lock that can not be read, and why. */
+interface UnreadableLock {
+  readonly id: FileId;
+  readonly problem: string;
+  readonly storedMs?: number;
+}
+
+export async function* readLocks(files: RepositoryFiles, options: CallOptions): AsyncGenerator<RepositoryLock | UnreadableLock> {
+  for await (const { id, sizeBytes, modifiedMs } of listFiles(files.location, 'lock', options)) {
     // What some stores leave of a write that was cut.
     if (sizeBytes === 0) continue;
     try {
-      yield decodeLock(id, await loadDocument(files, 'lock', id, options));
+      const lock = decodeLock(id, await loadDocument(files, 'lock', id, options));
+      yield { ...lock, ...(modifiedMs !== undefined && { storedMs: modifiedMs }) };
     } catch (error) {
       if (hasCode(error, 'STORAGE_NOT_FOUND')) continue;
       if (!hasCode(error, 'BACKUP_DAMAGED')) throw error;
@@ -102,7 +114,7 @@ export async function* readLocks(
 export async function unlock(context: LockContext, { all, signal }: CallOptions & { readonly all: boolean }): Promise<number> {
   let removed = 0;
   for await (const lock of readLocks(context.files, { signal })) {
-    const isGone = 'problem' in lock ? false : isStale(lock, context.owner, context.runtime.clock.wallMs());
+    const isGone = 'problem' in lock ? false : isStale(lock, context.owner, { wallMs: context.runtime.clock.wallMs() });
     if (!all && !isGone) continue;
     await removeFile(context.files, 'lock', lock.id, { signal });
     removed += 1;
@@ -135,9 +147,17 @@ export class Lock implements HeldLock {
   }
 
   async create(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#context.runtime;
-    const beganBootMs = clock.bootMs();
-    this.#id = await saveDocument(this.#context.files, 'lock', encodeLock(this.#context.owner, this.exclusive, clock.wallMs()), { signal });
+    const { files, runtime, owner } = this.#context;
+    const beganBootMs = runtime.clock.bootMs();
+    const document = prepareDocument(files, encodeLock(owner, this.exclusive, runtime.clock.wallMs()));
+    try {
+      await storeDocument(files, 'lock', document, { signal });
+    } catch (error) {
+      // It may be there all the same, and would hinder everybody for half an hour.
+      await this.#remove(document.id);
+      throw error;
+    }
+    this.#id = document.id;
     this.#refreshedBootMs = beganBootMs;
   }
 
@@ -161,13 +181,17 @@ export class Lock implements HeldLock {
     this.#disposed = true;
     this.#timer?.[Symbol.dispose]();
     await this.#refreshing;
-    try {
-      if (this.#id !== undefined) await this.#call((signal) => removeFile(this.#context.files, 'lock', this.#id!, { signal }));
-    } catch (error) {
-      // It will be stale as soon as this process has ended.
-      this.#context.runtime.logger.warn('backup.lock.left', { lock: this.#id, error: messageOf(error) });
-    }
+    if (this.#id !== undefined) await this.#remove(this.#id);
     this.#lost[Symbol.dispose]();
+  }
+
+  /** What can not be removed will be stale as soon as this process has ended. */
+  async #remove(id: FileId): Promise<void> {
+    try {
+      await this.#call((signal) => removeFile(this.#context.files, 'lock', id, { signal }));
+    } catch (error) {
+      this.#context.runtime.logger.warn('backup.lock.left', { lock: id, error: messageOf(error) });
+    }
   }
 
   /** Since the last refresh, the time included in which the machine was suspended. */

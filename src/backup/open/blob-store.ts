@@ -28,7 +28,7 @@ export interface BlobStoreParts {
 }
 
 /** Adds blobs to packs, and packs to the index. The first failure is that of everything after it. */
-export class BlobStore implements Disposable {
+export class BlobStore implements AsyncDisposable {
   readonly #parts: BlobStoreParts;
   readonly #packer: Packer;
   readonly #room: Room;
@@ -162,9 +162,11 @@ export class BlobStore implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  /** Resolves once nothing is being stored any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort(new Error('it was closed'));
     this.#end[Symbol.dispose]();
+    await Promise.allSettled([...this.#saving, this.#packer.settle(), this.#indexing]);
   }
 }
 

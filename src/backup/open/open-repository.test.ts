@@ -144,6 +144,33 @@ describe('writing', () => {
     await expect(writer.flush()).rejects.toThrow('put of data/');
   });
 
+  test('a location that stands still is not written to without bound', async () => {
+    const gate = Promise.withResolvers<void>();
+    const standing = (location: Location): Location => {
+      const put = location.put.bind(location);
+      location.put = async (key, ...rest) => {
+        if (key.startsWith('data/')) await gate.promise;
+        await put(key, ...rest);
+      };
+      return location;
+    };
+    await using repository = await openMemoryRepository({ objects, packBytes, around: standing });
+    await using writer = await repository.write({ signal });
+    let taken = 0;
+    const quarter = packBytes / 4;
+    const saving = Array.from({ length: 60 }, async () => {
+      await writer.saveBlob('data', randomBytes(quarter));
+      taken += 1;
+    });
+    for (let turn = 0; turn < 500; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    // Two packs are being stored; the one that waits for its turn is whole, and nobody was told so of its last blob.
+    expect(taken).toBeLessThan(3 * 4);
+    gate.resolve();
+    await Promise.all(saving);
+    await writer.flush();
+    expect(keysOf('data/')).toHaveLength(15);
+  });
+
   test('one writer at a time; a snapshot needs its tree; what is disposed of lets go of the lock', async () => {
     await using repository = await openMemoryRepository({ objects });
     const writer = await repository.write({ signal });

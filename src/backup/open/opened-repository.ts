@@ -204,7 +204,7 @@ export class OpenedRepository implements Repository {
       const end = async (): Promise<void> => {
         if (ended) return;
         ended = true;
-        store[Symbol.dispose]();
+        await store[Symbol.asyncDispose]();
         this.#store = undefined;
         await lock[Symbol.asyncDispose]();
         this.#isWritten = false;

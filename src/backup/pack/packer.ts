@@ -40,6 +40,8 @@ export class Packer {
   readonly #failed: (error: Error) => void;
   readonly #open = new Map<BlobType, OpenPack>();
   readonly #storing = new Set<Promise<void>>();
+  /** While a full pack waits until it can be stored. */
+  #closing: Promise<void> | undefined;
   /** Why a pack could not be stored: blobs of it may be taken for stored by now. */
   #failure: Error | undefined;
 
@@ -53,19 +55,31 @@ export class Packer {
 
   /** Resolves once there is room for more. */
   async add({ stored, ...blob }: SealedEntry, options: CallOptions): Promise<void> {
+    // Else every caller could fill a pack of its own while one waits to be stored.
+    while (this.#closing !== undefined) await this.#closing;
     if (this.#failure !== undefined) throw this.#failure;
     const pack = this.#openPack(blob.type);
     pack.parts.push(stored);
     pack.entries.push({ ...blob, offset: pack.sizeBytes });
     pack.sizeBytes += stored.byteLength;
-    if (pack.sizeBytes >= this.#targetBytes || pack.entries.length >= entriesMax) await this.#close(blob.type, options);
+    if (pack.sizeBytes < this.#targetBytes && pack.entries.length < entriesMax) return;
+    this.#closing = this.#close(blob.type, options).finally(() => {
+      this.#closing = undefined;
+    });
+    await this.#closing;
   }
 
   /** Every blob that was added is in a durable pack when it resolves. */
   async flush(options: CallOptions): Promise<void> {
+    while (this.#closing !== undefined) await this.#closing;
     await Promise.all(Array.from(this.#open.keys(), (type) => this.#close(type, options)));
-    await Promise.all(this.#storing);
+    await this.settle();
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Resolves when no pack is being stored, whatever came of it. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#storing);
   }
 
   #openPack(type: BlobType): OpenPack {
@@ -95,7 +109,5 @@ export class Packer {
     signal.throwIfAborted();
     await this.#location.put(objectKey('data', pack.id), pack.parts, { signal });
     this.#stored({ packId: pack.id, entries });
-    // Given back at once: the collector would let it pile up.
-    for (const part of pack.parts) part.buffer.transfer(0);
   }
 }
