@@ -52,3 +52,4 @@ export type { Estimate } from './simulation/estimate.ts';
 export { simulate, type SimulatedPoint, type SimulationAnswer, type SimulationOptions } from './simulation/simulate.ts';
 export { simulateInWorkers, type WorkerOptions } from './workers/simulation-pool.ts';
 export { expectedFailures, meanUnavailability, type Period } from './structure/over-time.ts';
+export { inspectedSystem, type InspectedSystem } from './system/periodic-inspection.ts';

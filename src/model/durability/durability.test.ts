@@ -4,7 +4,7 @@ import { lossChain } from './loss-chain.ts';
 import { latentErrorProbability, type StorageCode } from './storage-code.ts';
 
 const year = 8_760;
-const relative = (actual: number, expected: number): number => Math.abs(actual - expected) / expected;
+const relative = (actual: number, expected: number): number => Math.abs(actual - expected) / Math.abs(expected);
 const mirror: StorageCode = { data: 1, parity: 1, failureRate: 1e-6, repairTime: 24 };
 
 describe('mean time to data loss', () => {

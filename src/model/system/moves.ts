@@ -203,6 +203,21 @@ export class Moves {
     return this.clamped(next);
   }
 
+  /** The state after an inspection of all inspected groups at once. */
+  inspected(state: readonly number[]): number[] {
+    const next = [...state];
+    this.space.plan.groups.forEach(({ inspection }, group) => {
+      if (inspection !== undefined) this.find(next, group);
+    });
+    return next;
+  }
+
+  private find(next: number[], group: number): void {
+    const hidden = next[this.space.hidden[group]!]!;
+    next[this.space.hidden[group]!] = 0;
+    if (hidden > 0) this.space.enqueue(next, group, hidden);
+  }
+
   private recoveries(state: readonly number[], emit: Emit): void {
     const { space } = this;
     const change = (rate: number, apply: (next: number[]) => void): void => {
@@ -212,13 +227,7 @@ export class Moves {
       emit(this.clamped(next), rate);
     };
     space.plan.groups.forEach((_, group) => {
-      const hidden = state[space.hidden[group]!]!;
-      if (hidden > 0) {
-        change(space.rates.inspection[group]!, (next) => {
-          next[space.hidden[group]!] = 0;
-          space.enqueue(next, group, hidden);
-        });
-      }
+      if (state[space.hidden[group]!]! > 0) change(space.rates.inspection[group]!, (next) => this.find(next, group));
       if (state[space.away[group]!]! > 0) change(space.rates.maintenance[group]!.end, (next) => void (next[space.away[group]!] = 0));
       if (state[space.stopped[group]!]! > 0) change(space.rates.stopped[group]!, (next) => void (next[space.stopped[group]!] = 0));
     });

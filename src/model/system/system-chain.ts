@@ -1,9 +1,7 @@
-import { HoldfastError } from '../../core/errors.ts';
-import { chainOfEdges, pointMass, type Chain } from '../chain/chain.ts';
-import { Moves } from './moves.ts';
+import { pointMass, type Chain } from '../chain/chain.ts';
+import { exploreStates } from './explore.ts';
 import { planOf } from './plan.ts';
 import { ratesOfPlan } from './stages.ts';
-import { StateSpace } from './state.ts';
 import type { SystemDescription } from './system.ts';
 
 export interface SystemChain extends Chain {
@@ -31,49 +29,8 @@ export interface SystemChainOptions {
 export function systemChain(description: SystemDescription, options: SystemChainOptions = {}): SystemChain {
   const { statesMax = 300_000 } = options;
   const plan = planOf(description);
-  const space = new StateSpace(plan, ratesOfPlan(plan));
-  const moves = new Moves(space);
-  const numbers = new Map<string, number>();
-  const keys: string[] = [];
-  const numberOf = (state: readonly number[]): number => {
-    const key = String.fromCharCode(...state);
-    const known = numbers.get(key);
-    if (known !== undefined) return known;
-    if (keys.length >= statesMax) throw tooMany(statesMax, description);
-    numbers.set(key, keys.length);
-    keys.push(key);
-    return keys.length - 1;
-  };
-  const from: number[] = [];
-  const to: number[] = [];
-  const rates: number[] = [];
-  const up: number[] = [];
-  numberOf(space.initial());
-  for (let number = 0; number < keys.length; number++) {
-    const state = stateOf(keys[number]!);
-    up.push(moves.isUp(state) ? 1 : 0);
-    moves.from(state, (next, rate) => {
-      const target = numberOf(next);
-      // What changes nothing that can be seen is no move.
-      if (target === number || rate === 0) return;
-      from.push(number);
-      to.push(target);
-      rates.push(rate);
-    });
-  }
-  const chain = chainOfEdges(keys.length, from, to, rates, (number) => space.describe(stateOf(keys[number]!)));
-  return { ...chain, up: Uint8Array.from(up), initial: pointMass(keys.length, 0), assumptions: assumptionsOf(description) };
-}
-
-function stateOf(key: string): number[] {
-  return Array.from({ length: key.length }, (_, at) => key.charCodeAt(at));
-}
-
-function tooMany(statesMax: number, { groups }: SystemDescription): HoldfastError {
-  const units = groups.reduce((sum, { count }) => sum + count, 0);
-  return new HoldfastError('MODEL_STATES_TOO_MANY', `${units} units in ${groups.length} groups make more than ${statesMax} states`, {
-    hint: 'Put units that are alike into one group, mend them in any order of crews rather than as they failed, solve independent parts by themselves, or simulate.',
-  });
+  const { chain, up } = exploreStates(plan, ratesOfPlan(plan), statesMax);
+  return { ...chain, up, initial: pointMass(chain.size, 0), assumptions: assumptionsOf(description) };
 }
 
 function assumptionsOf({ groups, crews = [], sites = [], whenDown }: SystemDescription): string[] {
