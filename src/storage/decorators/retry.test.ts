@@ -146,3 +146,37 @@ test('a list that breaks goes on: each object once', async () => {
   }
   expect(ended).toBeGreaterThan(5);
 });
+
+test('a location that was given up is tried once by each call, until one succeeds', async () => {
+  const { time, location, faulty } = scene();
+  faulty.removed = true;
+  let calls = 0;
+  const stat = faulty.stat.bind(faulty);
+  faulty.stat = (...args) => {
+    calls += 1;
+    return stat(...args);
+  };
+  const look = (): Promise<unknown> => settled(time, location.stat('k', { signal })).catch((error: unknown) => error);
+  expect(await look()).toMatchObject({ code: 'STORAGE_UNREACHABLE' });
+  expect(calls).toBe(policy.attemptsMax);
+  const givenUpAtMs = time.nowMs;
+  for (let n = 1; n <= 3; n += 1) {
+    expect(await look()).toMatchObject({ code: 'STORAGE_UNREACHABLE' });
+    expect(calls).toBe(policy.attemptsMax + n);
+  }
+  expect(time.nowMs, 'nobody waited').toBe(givenUpAtMs);
+  faulty.removed = false;
+  await expect(location.get('k', { signal })).rejects.toMatchObject({ code: 'STORAGE_NOT_FOUND' });
+  faulty.removed = true;
+  calls = 0;
+  await look();
+  expect(calls).toBe(policy.attemptsMax);
+});
+
+test('a location that is busy is not given up', async () => {
+  const { time, location, faulty } = scene({ busy: 1 });
+  for (let n = 1; n <= 2; n += 1) {
+    await expect(settled(time, location.put('k', [], { signal }))).rejects.toMatchObject({ code: 'STORAGE_BUSY' });
+    expect(faulty.changes).toBe(n * policy.attemptsMax);
+  }
+});

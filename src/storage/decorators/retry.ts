@@ -23,6 +23,9 @@ export const retryPolicyDefault: RetryPolicy = { attemptsMax: 6, timeMaxMs: 60_0
  * The same location, tried again where the error says that this may help. Pauses are uniform between 0 and a bound that doubles ("full
  * jitter", Marc Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015): many clients do not come back in step.
  *
+ * Once a call has given a location up as unreachable, each of the next ones tries it once, until one succeeds: who has other locations is
+ * not kept waiting by one that is away.
+ *
  * A put with `ifAbsent` whose answer was lost may have created the object. Where a later try then finds one, it is compared with the data:
  * equal bytes are taken for our own. So what claims something must hold something unique to its writer.
  */
@@ -35,6 +38,7 @@ class RetriedLocation implements Location {
   readonly #inner: Location;
   readonly #runtime: Runtime;
   readonly #policy: RetryPolicy;
+  readonly #standing: Standing = { givenUp: false };
 
   constructor(inner: Location, runtime: Runtime, policy: RetryPolicy) {
     this.name = inner.name;
@@ -71,7 +75,7 @@ class RetriedLocation implements Location {
   /** Begun anew after a failure, without what was told already: that is kept in mind, one key each, until the list ends. */
   async *list(prefix: string, options: CallOptions): AsyncGenerator<ObjectInfo> {
     const told = new Set<string>();
-    const attempts = new Attempts('list', this.name, this.#runtime, this.#policy, options.signal);
+    const attempts = this.#attempts('list', options.signal);
     for (;;) {
       try {
         for await (const info of this.#inner.list(prefix, options)) {
@@ -80,7 +84,7 @@ class RetriedLocation implements Location {
           yield info;
           attempts.progressed();
         }
-        return;
+        return attempts.progressed();
       } catch (error) {
         await attempts.failed(error);
       }
@@ -105,15 +109,34 @@ class RetriedLocation implements Location {
   }
 
   async #retried<T>(what: string, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
-    const attempts = new Attempts(what, this.name, this.#runtime, this.#policy, signal);
+    const attempts = this.#attempts(what, signal);
     for (;;) {
       try {
-        return await call();
+        const result = await call();
+        attempts.progressed();
+        return result;
       } catch (error) {
         await attempts.failed(error);
       }
     }
   }
+
+  #attempts(what: string, signal: AbortSignal): Attempts {
+    const policy = this.#standing.givenUp ? { ...this.#policy, attemptsMax: 1 } : this.#policy;
+    return new Attempts({ what, location: this.name, signal, standing: this.#standing }, this.#runtime, policy);
+  }
+}
+
+/** What the calls on one location know in common. */
+interface Standing {
+  givenUp: boolean;
+}
+
+interface RetriedCall {
+  readonly what: string;
+  readonly location: string;
+  readonly signal: AbortSignal;
+  readonly standing: Standing;
 }
 
 function isRetryable(error: unknown): boolean {
@@ -122,45 +145,48 @@ function isRetryable(error: unknown): boolean {
 
 /** The tries of one call. */
 class Attempts {
-  readonly #what: string;
-  readonly #location: string;
+  readonly #call: RetriedCall;
   readonly #runtime: Runtime;
   readonly #policy: RetryPolicy;
-  readonly #signal: AbortSignal;
   #startMs: number;
   #failed = 0;
 
-  constructor(what: string, location: string, runtime: Runtime, policy: RetryPolicy, signal: AbortSignal) {
-    this.#what = what;
-    this.#location = location;
+  constructor(call: RetriedCall, runtime: Runtime, policy: RetryPolicy) {
+    this.#call = call;
     this.#runtime = runtime;
     this.#policy = policy;
-    this.#signal = signal;
     this.#startMs = runtime.clock.monotonicMs();
   }
 
   /** What is long may fail often, if only it comes nearer to its end each time. */
   progressed(): void {
+    this.#call.standing.givenUp = false;
     this.#failed = 0;
     this.#startMs = this.#runtime.clock.monotonicMs();
   }
 
   /** Waits until the next try. @throws the error when there is to be none; the signal's reason */
   async failed(error: unknown): Promise<void> {
-    this.#signal.throwIfAborted();
+    const { what, location, signal, standing } = this.#call;
+    signal.throwIfAborted();
+    // Any other answer is one.
+    if (!hasCode(error, 'STORAGE_UNREACHABLE')) standing.givenUp = false;
     if (!isRetryable(error)) throw error;
     const { attemptsMax, timeMaxMs, pauseMs, pauseMsMax } = this.#policy;
     this.#failed += 1;
     const { clock, random, logger } = this.#runtime;
     const delayMs = random.next() * Math.min(pauseMsMax, pauseMs * 2 ** (this.#failed - 1));
-    if (this.#failed >= attemptsMax || clock.monotonicMs() - this.#startMs + delayMs > timeMaxMs) throw error;
+    if (this.#failed >= attemptsMax || clock.monotonicMs() - this.#startMs + delayMs > timeMaxMs) {
+      if (hasCode(error, 'STORAGE_UNREACHABLE')) standing.givenUp = true;
+      throw error;
+    }
     logger.debug('storage.call.retried', {
-      location: this.#location,
-      call: this.#what,
+      location,
+      call: what,
       attempt: this.#failed,
       delayMs: Math.round(delayMs),
       message: messageOf(error),
     });
-    await clock.sleep(delayMs, this.#signal);
+    await clock.sleep(delayMs, signal);
   }
 }

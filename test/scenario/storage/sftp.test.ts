@@ -67,7 +67,7 @@ describe.skipIf(why !== undefined)(`SFTP on a real sshd${why === undefined ? '' 
         await writeFile(file, known);
         expect(await failureOf(without('fingerprint', { knownHosts: file }))).toBeUndefined();
       }
-      expect(spawnSync('ssh-keygen', ['-H', '-f', file]).status).toBe(0);
+      await server.hashNames(file);
       expect(await failureOf(without('fingerprint', { knownHosts: file })), 'hashed').toBeUndefined();
     });
 

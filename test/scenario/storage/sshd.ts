@@ -83,6 +83,11 @@ export class Sshd implements AsyncDisposable {
     return keys.map((key) => `[127.0.0.1]:${port} ${key}`).join('');
   }
 
+  /** Hides the names in a known_hosts file, as `HashKnownHosts` does. */
+  async hashNames(file: string): Promise<void> {
+    await run('ssh-keygen', ['-H', '-f', file]);
+  }
+
   /** SIGKILL of the server. Those who serve connections live on with them: cut these too, as this waits for them. */
   async kill(): Promise<void> {
     await this.#server.kill();
