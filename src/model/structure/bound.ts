@@ -4,7 +4,7 @@ import { compacted, copied, type Nodes } from './diagram.ts';
 import type { When } from './event.ts';
 import { gateOver, type Algebra } from './gate-over.ts';
 import { CONSTANT_LEVEL, NodesExhausted } from './node-table.ts';
-import { leafOrders } from './order.ts';
+import { pulledTogether } from './order.ts';
 import { gateAt } from './part.ts';
 import type { Probability } from './probability.ts';
 import { pruned } from './prune.ts';
@@ -59,7 +59,7 @@ export function boundStructure(
     compiled.events.map((event) => event.stateAt(when)),
   );
   if (rest === undefined) return between(known.get(top >> 1)!, known.get(top >> 1)!, negates(compiled, modules), true);
-  const order = leafOrders(graph, rest).at(-1) ?? [];
+  const order = pulledTogether(graph, rest);
   const algebra = new BoundAlgebra(
     order.map((id) => known.get(id)!),
     nodesKept,

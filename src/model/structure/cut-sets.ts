@@ -55,11 +55,10 @@ export class EventSets {
   list(when: When, { most = LISTED_MAX, order = Infinity, probability = 0, by = 'probability' }: ListOptions = {}): EventSet[] {
     const weigh = this.#weights(when);
     const listed: EventSet[] = [];
-    // What can not happen comes last, but comes: minus its logarithm is more than that of the least double.
-    const cost = by === 'order' ? (): number => 1 : (literal: Literal): number => Math.min(1e4, -Math.log(weigh(literal)));
+    const cost = by === 'order' ? (): number => 1 : (literal: Literal): number => costOf(weigh(literal));
     if (most <= 0) return listed;
     for (const { literals } of this.#family.cheapestFirst(cost)) {
-      const likely = literals.reduce((product, literal) => product * weigh(literal), 1);
+      const likely = probabilityOf(literals, weigh);
       if (by === 'order' && literals.length > order) break;
       if (by === 'probability' && likely < probability) break;
       if (literals.length > order || likely < probability) continue;
@@ -80,18 +79,27 @@ export class EventSets {
 
   /**
    * Min-cut upper bound 1 − Π(1 − P(set)) of coherent structures; better than the rare-event approximation, and never above 1.
-   * Source: Esary, Proschan: Coherent structures of non-identical components, Technometrics 5 (1963). Its logarithm is summed as
-   * −Σⱼ Σ P(set)ʲ/j, so that no set has to be listed.
+   *
+   * Likely sets are multiplied one by one. Of the others the logarithm is summed, as −Σⱼ Σ P(set)ʲ/j, so that none has to be listed.
+   * Source: Esary, Proschan: Coherent structures of non-identical components, Technometrics 5 (1963).
    */
   upperBound(when: When): number {
     const weigh = this.#weights(when);
+    const likely: number[] = [];
     let exponent = 0;
-    for (let j = 1; j <= SERIES_MAX; j++) {
-      const term = this.#family.sumOfProducts((literal) => weigh(literal) ** j) / j;
-      exponent += term;
-      if (term <= exponent * Number.EPSILON) break;
+    for (const { literals } of this.#family.cheapestFirst((literal) => costOf(weigh(literal)))) {
+      const probability = probabilityOf(literals, weigh);
+      if (probability <= 0.5) break;
+      likely.push(probability);
+      exponent -= Math.log1p(-probability);
+      if (exponent > EXPONENT_OF_ONE) return 1;
     }
-    return -Math.expm1(-exponent);
+    for (let j = 1; ; j++) {
+      const listed = likely.reduce((sum, probability) => sum + probability ** j, 0);
+      const term = Math.max(0, this.#family.sumOfProducts((literal) => weigh(literal) ** j) - listed) / j;
+      exponent += term;
+      if (term <= exponent * Number.EPSILON) return -Math.expm1(-exponent);
+    }
   }
 
   /**
@@ -117,8 +125,19 @@ export class EventSets {
   }
 }
 
-/** Terms of the logarithm's series; a set of probability 0.99 needs 2,000. */
-const SERIES_MAX = 20_000;
+/** 1 − e^(−40) is 1. */
+const EXPONENT_OF_ONE = 40;
+/** What can not happen comes last, but comes: more than the logarithm of the least double. */
+const COST_MAX = 1e4;
+
+/** Sums of it order sets by their probability. */
+function costOf(probability: number): number {
+  return Math.min(COST_MAX, -Math.log(probability));
+}
+
+function probabilityOf(literals: readonly Literal[], weigh: (literal: Literal) => number): number {
+  return literals.reduce((product, literal) => product * weigh(literal), 1);
+}
 
 /**
  * Minimal cut sets; of a non-coherent structure, its prime implicants.

@@ -40,7 +40,7 @@ const NODES_FOR_ALL = 1 << 18;
 export function diagramOf(graph: Graph, part: Part, inside: ReadonlyMap<number, Diagram>, nodesMax: number): Diagram | undefined {
   const { length } = part.leaves;
   if (length >= nodesMax) return undefined;
-  let orders = leafOrders(graph, part);
+  let orders: Iterable<readonly number[]> = leafOrders(graph, part);
   for (let budget = Math.min(Math.max(NODES_FIRST, 4 * length), nodesMax); ; budget = Math.min(4 * budget, nodesMax)) {
     const reached: { order: readonly number[]; gates: number }[] = [];
     for (const order of orders) {
@@ -49,11 +49,8 @@ export function diagramOf(graph: Graph, part: Part, inside: ReadonlyMap<number, 
       reached.push({ order, gates: made });
     }
     if (budget === nodesMax) return undefined;
-    if (budget >= NODES_FOR_ALL)
-      orders = reached
-        .toSorted((a, b) => b.gates - a.gates)
-        .slice(0, Math.ceil(reached.length / 2))
-        .map(({ order }) => [...order]);
+    const promising = reached.toSorted((one, other) => other.gates - one.gates);
+    orders = promising.slice(0, budget < NODES_FOR_ALL ? promising.length : Math.ceil(promising.length / 2)).map(({ order }) => order);
   }
 }
 

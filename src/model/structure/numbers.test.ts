@@ -131,6 +131,18 @@ describe('published examples', () => {
     near(cutSets(solved).rareEvent('steady'), 0.0021);
   });
 
+  test('the min-cut upper bound is the product of its definition, with likely and certain sets among them', () => {
+    const bound = (probabilities: Record<string, number>): number =>
+      cutSets(
+        solveStructure(structure({ op: 'or', of: [{ op: 'and', of: ['a', 'b'] }, { op: 'and', of: ['b', 'c'] }, 'd'] }, probabilities)),
+      ).upperBound('steady');
+    near(bound({ a: 0.1, b: 0.2, c: 0.3, d: 0.04 }), 1 - (1 - 0.02) * (1 - 0.06) * (1 - 0.04));
+    near(bound({ a: 0.9, b: 0.99, c: 0.7, d: 0.4 }), 1 - (1 - 0.891) * (1 - 0.693) * (1 - 0.4));
+    near(bound({ a: 1e-9, b: 1e-9, c: 1e-9, d: 1e-20 }), 2.01e-18);
+    expect(bound({ a: 1, b: 1, c: 0.5, d: 0.1 })).toBe(1);
+    expect(bound({ a: 0, b: 0, c: 0, d: 0 })).toBe(0);
+  });
+
   test('non-coherent: a·b or not a·c has three prime implicants and 0.29', () => {
     // Source: Rauzy, Dutuit: Exact and truncated computations of prime implicants of coherent and non-coherent fault trees, RESS 58 (1997); SCRAM's values.
     const solved = solveStructure(

@@ -7,21 +7,22 @@ import { gateAt, type Part } from './part.ts';
  * Sources: Bouissou, Bruyère, Rauzy: BDD based fault-tree processing: a comparison of variable ordering heuristics, ESREL 1997; Aloul, Markov,
  * Sakallah: FORCE: a fast and easy-to-implement variable-ordering heuristic, GLSVLSI 2003.
  */
-export function leafOrders(graph: Graph, part: Part): number[][] {
+export function* leafOrders(graph: Graph, part: Part): Generator<number[]> {
   const facts = factsOf(graph, part);
   const { weight, parents } = facts;
   const by =
     (key: (id: number) => number) =>
     (a: number, b: number): number =>
       key(a) - key(b);
-  const depthFirst = [
+  const comparisons = [
     by((id) => weight.get(id)!),
     by((id) => id),
     by((id) => -id),
     by((id) => -weight.get(id)!),
     by((id) => -parents.get(id)! * 1e6 + weight.get(id)!),
-  ].map((compare) => leavesDepthFirst(graph, part, compare));
-  return [...depthFirst, pulledTogether(graph, part, depthFirst[0]!)];
+  ];
+  for (const compare of comparisons) yield leavesDepthFirst(graph, part, compare);
+  yield pulledTogether(graph, part);
 }
 
 interface Facts {
@@ -66,8 +67,9 @@ function argumentsOf(graph: Graph, id: number): number[] {
 const ROUNDS_MAX = 50;
 
 /** Each gate and leaf moves to the middle of its neighbours, again and again. */
-function pulledTogether(graph: Graph, part: Part, start: readonly number[]): number[] {
-  let order = [...start];
+export function pulledTogether(graph: Graph, part: Part): number[] {
+  const { weight } = factsOf(graph, part);
+  let order = leavesDepthFirst(graph, part, (a, b) => weight.get(a)! - weight.get(b)!);
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const place = new Map(order.map((id, index) => [id, index]));
     const pull = new Map<number, { sum: number; count: number }>(order.map((id) => [id, { sum: 0, count: 0 }]));
