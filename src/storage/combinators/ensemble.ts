@@ -20,6 +20,8 @@ export interface CombinedOptions {
   readonly refreshMs?: number | undefined;
   /** Changes that are noted of one part that misses them. Default: 100 000. */
   readonly notesMax?: number | undefined;
+  /** A write that another process has begun is over after this time, or its process is gone. Default: 10 min. */
+  readonly graceMs?: number | undefined;
   /** 16 hexadecimal digits that no other user of these parts has. Default: by chance. */
   readonly writer?: string | undefined;
 }
@@ -46,6 +48,7 @@ export class Ensemble {
   readonly hedgeMs: number;
   readonly refreshMs: number;
   readonly stragglerMs: number;
+  readonly graceMs: number;
   /** Ends in a slash; nobody else's keys begin so. */
   readonly reserved: string;
   /** Key, then numbers of the parts whose copy was found damaged or missing; empty: it is only to be looked at. */
@@ -63,6 +66,7 @@ export class Ensemble {
     this.hedgeMs = options.hedgeMs ?? 3_000;
     this.refreshMs = options.refreshMs ?? 30_000;
     this.stragglerMs = options.stragglerMs ?? 10_000;
+    this.graceMs = options.graceMs ?? 600_000;
     this.reserved = `.holdfast/${name}/`;
     this.stamps = new Stamps(runtime.clock, options.writer);
     this.pending = new Pending(this.reserved, this.parts, this.stamps, options.notesMax ?? 100_000);

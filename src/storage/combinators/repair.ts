@@ -4,9 +4,6 @@ import type { Part } from './part.ts';
 import { type Copy, planRepair, type RepairPlan } from './plan.ts';
 import { stampWallMs } from './stamps.ts';
 
-/** A write that has begun is over after this time, or its process is gone. */
-export const graceMs = 600_000;
-
 /** What differs between kinds of combined locations when they look and heal. */
 export interface Scheme {
   /** Copies that make an object. */
@@ -158,7 +155,7 @@ async function settle(ensemble: Ensemble, scheme: Scheme, key: string, copies: r
 }
 
 /** A write of this process is over, as it has its turn to itself; that of another one may be under way and need what waits. */
-function isOver({ stamps, runtime }: Ensemble, stamp: string): boolean {
+function isOver({ stamps, runtime, graceMs }: Ensemble, stamp: string): boolean {
   return stamps.isOwn(stamp) || runtime.clock.wallMs() - stampWallMs(stamp) > graceMs;
 }
 

@@ -2,7 +2,7 @@ import type { ObjectInfo } from '../location.ts';
 import { catchUp } from './catch-up.ts';
 import type { CombinedLocation } from './combined.ts';
 import { type Copy, planRepair } from './plan.ts';
-import { graceMs, type Meter, observeAll, type Repair, repair } from './repair.ts';
+import { type Meter, observeAll, type Repair, repair } from './repair.ts';
 import { findLoss, findProblems } from './scrub-findings.ts';
 import { type ScrubOptions, type ScrubReport, ScrubTally } from './scrub-report.ts';
 import { stampWallMs } from './stamps.ts';
@@ -94,7 +94,7 @@ async function removeRemnant(
   signal: AbortSignal,
 ): Promise<boolean> {
   const nowMs = ensemble.runtime.clock.wallMs();
-  const young = copies.some((copy) => copy.state === 'present' && nowMs - stampWallMs(copy.order) < graceMs);
+  const young = copies.some((copy) => copy.state === 'present' && nowMs - stampWallMs(copy.order) < ensemble.graceMs);
   if (young || copies.some(({ state }) => state === 'unreachable')) return false;
   await ensemble.turns.run(key, async () => {
     await Promise.all(ensemble.parts.map((part) => part.run((location) => location.remove(key, { signal }), signal)));

@@ -115,7 +115,10 @@ class Parity implements CombinedLocation {
   async remove(key: string, { signal }: CallOptions): Promise<void> {
     await this.#begin(key, signal);
     this.#reader.forget(key);
-    await this.#ensemble.turns.run(key, () => removeFrom(this.#ensemble, key, signal));
+    await this.#ensemble.turns.run(key, async () => {
+      await removeFrom(this.#ensemble, key, signal);
+      await this.#writer.dropStaged(key, this.#scheme, signal);
+    });
   }
 
   status(): LocationStatus {

@@ -3,8 +3,8 @@ import { doneIn, type Outcome } from '../attempts.ts';
 import { createAmong } from '../create-among.ts';
 import type { Ensemble } from '../ensemble.ts';
 import type { Part } from '../part.ts';
-import { graceMs } from '../repair.ts';
 import { stampWallMs } from '../stamps.ts';
+import type { ParityScheme } from './parity-scheme.ts';
 import type { ParityReader } from './read.ts';
 import { isDamage, type Shards, type Write } from './shards.ts';
 
@@ -58,7 +58,7 @@ export class ParityWriter {
     if (own) return true;
     try {
       const { stamp } = await this.#shards.header(part, key, signal);
-      return this.#ensemble.runtime.clock.wallMs() - stampWallMs(stamp) > graceMs;
+      return this.#ensemble.runtime.clock.wallMs() - stampWallMs(stamp) > this.#ensemble.graceMs;
     } catch (error) {
       return hasCode(error, 'STORAGE_NOT_FOUND') || isDamage(error);
     }
@@ -110,5 +110,19 @@ export class ParityWriter {
     return await this.#ensemble.each(this.#ensemble.forChange(), writeMin, signal, (part, own) =>
       this.#shards.put(part, key, write, part.number, own),
     );
+  }
+
+  /** After a removal: what some writer that is dead has left beside the object must not take its place later. */
+  async dropStaged(key: string, scheme: ParityScheme, signal: AbortSignal): Promise<void> {
+    const { present, pending, writeMin } = this.#ensemble;
+    const looks = await this.#ensemble.each(present, writeMin, signal, (part, own) => part.run(() => pending.load(part, own, key), own));
+    const stamps = pending.staged(key);
+    if (doneIn(looks).length < writeMin) throw this.#ensemble.tooFew(key, looks);
+    if (stamps.length === 0) return;
+    const drops = await this.#ensemble.each(present, writeMin, signal, async (part, own) => {
+      await scheme.dropStaged(key, stamps, [part], own);
+      await pending.clearStaged(key, stamps, [part], own);
+    });
+    if (doneIn(drops).length < writeMin) throw this.#ensemble.tooFew(key, drops);
   }
 }

@@ -39,7 +39,7 @@ const refreshMs = 1_000;
 const knowsAfterMs = 20_000;
 const inFlightMax = 6;
 const processesCount = 2;
-const graceMs = 700_000;
+const graceMs = 60_000;
 const never = new AbortController().signal;
 
 interface Process {
@@ -110,7 +110,7 @@ export class World {
     const random = this.#random.fork(`process-${id}`);
     const parts = this.#stores.map((store) => new SimulatedPart(store, life, this.#weather, clock, random));
     const runtime = { clock, random, logger: silentLogger };
-    const options = { refreshMs, writer: id.toString(16).padStart(16, '0') };
+    const options = { refreshMs, graceMs, writer: id.toString(16).padStart(16, '0') };
     const location =
       this.#setup.kind === 'mirror'
         ? createMirror('all', parts, runtime, options)
@@ -169,7 +169,7 @@ export class World {
     if (this.#setup.kind === 'parity' && this.#random.chance(0.4))
       return { key: `state/${this.#random.integer(2)}`, value: `${this.#values[0]}-state-${(this.#written += 1)}` };
     const value = this.#random.pick(this.#values);
-    return { key: `data/${digestOf(contentOf(value))}`, value };
+    return { key: `data/${digestOfValue(value)}`, value };
   }
 
   async #put(process: Process, ifAbsent: boolean): Promise<void> {
@@ -230,16 +230,18 @@ export class World {
   /** The value, undefined where there is none, or why it can not be told. Now and then only a part of it is read, too. */
   async #read(process: Process, key: string): Promise<string | undefined | Error> {
     try {
-      const bytes = await process.location.get(key, { signal: never });
-      const value = this.#history
-        .of(key)
-        .find((one) => one.value !== undefined && digestOf(contentOf(one.value)) === digestOf(bytes))?.value;
-      return value ?? 'something that nobody wrote';
+      return this.#valueOf(key, await process.location.get(key, { signal: never }));
     } catch (error) {
       if (hasCode(error, 'STORAGE_NOT_FOUND')) return undefined;
       this.#assertExpected(process, error, ['STORAGE_UNREACHABLE', 'STORAGE_DAMAGED']);
       return error as Error;
     }
+  }
+
+  #valueOf(key: string, bytes: Uint8Array): string {
+    const digest = digestOf(bytes);
+    const change = this.#history.of(key).find((one) => one.value !== undefined && digestOfValue(one.value) === digest);
+    return change?.value ?? 'something that nobody wrote';
   }
 
   #assertExpected({ life }: Process, error: unknown, codes: readonly string[]): void {
@@ -287,7 +289,7 @@ export class World {
 
   /** Stores that have it as it should be and of which no note says that they are behind. */
   #holders(key: string, value: string): Store[] {
-    const digest = digestOf(contentOf(value));
+    const digest = digestOfValue(value);
     const noted = (name: string): boolean =>
       this.#stores.some(({ objects }) => [...objects.keys()].some((one) => one.startsWith(`.holdfast/all/behind/k/${key}/${name}/`)));
     return this.#stores.filter(({ objects, name }) => {
@@ -308,7 +310,7 @@ export class World {
     for (const { life } of this.#processes) life.callsLeft = Infinity;
     this.#replaceDead();
     this.tally.notesSeen = this.#notes().length;
-    await clock.sleep(graceMs);
+    await clock.sleep(graceMs + knowsAfterMs);
     const [first, second] = this.#processes.map(({ location }) => location);
     const runtime = { clock, random: this.#random, logger: silentLogger };
     await first!.catchUp({ signal: never });
@@ -329,9 +331,7 @@ export class World {
   async #assertWhole(key: string, location: CombinedLocation, listedBytes: number | undefined): Promise<void> {
     const allowed = this.#history.allowed({ key, begunMs: this.#nowMs, endedMs: this.#nowMs, knows: () => true });
     const value = await location.get(key, { signal: never }).then(
-      (bytes) =>
-        this.#history.of(key).find((one) => one.value !== undefined && digestOf(contentOf(one.value)) === digestOf(bytes))?.value ??
-        'nonsense',
+      (bytes) => this.#valueOf(key, bytes),
       (error: unknown) => {
         if (hasCode(error, 'STORAGE_NOT_FOUND')) return undefined;
         throw error;
@@ -348,13 +348,31 @@ export class World {
   }
 }
 
-/** Some are empty, some small, some more than a block. */
+/** Some are small, some more than a block. */
 function contentOf(value: string): Uint8Array {
-  const random = seededRandom(value);
-  // One value alone is empty: what is equal could not be told apart.
-  const sizeBytes = value.endsWith('-0') ? 0 : random.pick([16, 700, 3_000, 150_000]);
-  const pattern = Uint8Array.from({ length: 64 }, () => random.integer(256));
-  return Uint8Array.from({ length: sizeBytes }, (_, at) => pattern[(at * 7) % 64]! ^ (at >> 6));
+  return made(contents, value, () => {
+    const random = seededRandom(value);
+    // One value alone is empty: what is equal could not be told apart.
+    const sizeBytes = value.endsWith('-0') ? 0 : random.pick([16, 700, 3_000, 150_000]);
+    return Uint8Array.from({ length: sizeBytes }, () => random.integer(256));
+  });
+}
+
+function digestOfValue(value: string): string {
+  return made(digests, value, () => digestOf(contentOf(value)));
+}
+
+const contents = new Map<string, Uint8Array>();
+const digests = new Map<string, string>();
+const madeMax = 100;
+
+function made<T>(known: Map<string, T>, value: string, make: () => T): T {
+  let found = known.get(value);
+  if (found === undefined) {
+    if (known.size >= madeMax) known.clear();
+    known.set(value, (found = make()));
+  }
+  return found;
 }
 
 function digestOf(bytes: Uint8Array): string {
