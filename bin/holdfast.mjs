@@ -8,7 +8,6 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const nodeMajorNeeded = 24;
-const isAgent = process.argv[2] === 'agent';
 
 /**
  * For a daemon that mostly waits, memory that is given back counts more than the last bit of speed: a young generation of 1 MB instead of
@@ -21,7 +20,7 @@ const smallLibrary = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768' };
 
 if (Number.parseInt(process.versions.node, 10) < nodeMajorNeeded) handOver(bundledNode());
 else {
-  if (isAgent) becomeSmall();
+  if (process.argv[2] === 'agent') becomeSmall();
   await run();
 }
 
@@ -34,21 +33,15 @@ function becomeSmall() {
 }
 
 async function run() {
-  const source = new URL('../src/cli/main.ts', import.meta.url);
-  const fromSource = existsSync(source);
-  // An agent starts as soon without, and would keep all of it in memory for as long as it lives.
-  if (!isAgent || fromSource) cacheCompiled();
-  const { main } = await import(fromSource ? source : new URL('../dist/cli/main.js', import.meta.url));
-  process.exitCode = await main(process.argv.slice(2));
-}
-
-function cacheCompiled() {
   try {
     // Not Node's default below /tmp: what is executed must not lie where others may write.
     module.enableCompileCache(process.env['NODE_COMPILE_CACHE'] ?? join(userInfo().homedir, '.cache', 'holdfast', 'compile'));
   } catch {
     // No home directory: it starts slower, nothing else.
   }
+  const source = new URL('../src/cli/main.ts', import.meta.url);
+  const { main } = await import(existsSync(source) ? source : new URL('../dist/cli/main.js', import.meta.url));
+  process.exitCode = await main(process.argv.slice(2));
 }
 
 /** The Node that npm installed beside this package as an optional dependency, if there is one for this machine. */
