@@ -11,8 +11,10 @@ import { CutProxy } from '../servers/cut-proxy.ts';
 import { Buckets } from './buckets.ts';
 import { type Meddling, MeddlingProxy } from './meddling-proxy.ts';
 import { Radosgw, type S3User, whyNoRadosgw } from './radosgw.ts';
+import { putsBySkewedClock, whyNoSkewedClock } from './skewed-clock.ts';
 
 const why = whyNoRadosgw();
+const whyNoSkew = whyNoSkewedClock();
 const runtime = { clock: createClock(), random: createRandom(), logger: silentLogger };
 const signal = new AbortController().signal;
 const bytes = new TextEncoder().encode('bytes');
@@ -121,6 +123,14 @@ describe.skipIf(why !== undefined)(`S3 on a real radosgw${why === undefined ? ''
       expect(await location.stat('more', { signal })).toBeUndefined();
     });
 
+    test.skipIf(whyNoSkew !== undefined)(
+      `tells a clock that differs, and counts the difference in from then on${whyNoSkew === undefined ? '' : ` (skipped: ${whyNoSkew})`}`,
+      async () => {
+        const outcomes = await putsBySkewedClock(server.endpoint, owner, 'contract');
+        expect(outcomes).toEqual(['STORAGE_DENIED true RequestTimeTooSkewed', 'done']);
+      },
+    );
+
     test('is away where nobody listens', async () => {
       await using location = create('cloud', config({ endpoint: 'http://127.0.0.1:1' }), runtime);
       await expect(location.connect(signal)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE', retryable: true });
@@ -187,17 +197,6 @@ describe.skipIf(why !== undefined)(`S3 on a real radosgw${why === undefined ? ''
         await patient.remove('k', { signal });
         expect(await patient.stat('k', { signal })).toBeUndefined();
       }
-    });
-
-    test('a clock that differs is told, and counted in when it is tried again', async () => {
-      first(1, 'PUT', {
-        type: 'answer',
-        status: 403,
-        body: fault('RequestTimeTooSkewed'),
-        headers: { date: new Date(runtime.clock.wallMs() + 600_000).toUTCString() },
-      });
-      const denied = await location.put('k', [bytes], { signal }).catch((error: unknown) => error);
-      expect(denied).toMatchObject({ code: 'STORAGE_DENIED', hint: expect.stringContaining('clock') as unknown });
     });
 
     test('an object that is cut short on its way is no object', async () => {

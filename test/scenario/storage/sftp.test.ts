@@ -3,6 +3,7 @@ import { chmod, copyFile, mkdir, readdir, rename, rm, utimes, writeFile } from '
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/core/logger.ts';
+import { Secret } from '../../../src/core/secret.ts';
 import { createClock } from '../../../src/runtime/clock.ts';
 import { createRandom } from '../../../src/runtime/random.ts';
 import { create, type SftpConfig } from '../../../src/storage/adapters/sftp/index.ts';
@@ -112,6 +113,25 @@ describe.skipIf(why !== undefined)(`SFTP on a real sshd${why === undefined ? '' 
       expect(await failureOf(config({ key: nonsense }))).toMatchObject(denied);
     });
 
+    test.skipIf(whyNoDisk !== undefined)(
+      `a user is let in by a password, and by no other${whyNoDisk === undefined ? '' : ` (skipped: ${whyNoDisk})`}`,
+      async () => {
+        await using other = await Sshd.start(runtime.clock, { password: 'correct horse' });
+        const pinned = await other.fingerprint('host_ed25519');
+        const settings = (password: string): SftpConfig =>
+          without('key', {
+            port: other.port,
+            path: other.path('vault'),
+            fingerprint: pinned,
+            password: new Secret({ from: 'environment', name: 'TEST' }, password),
+          });
+        expect(await failureOf(settings('correct horse'))).toBeUndefined();
+        const refused = await failureOf(settings('battery staple'));
+        expect(refused).toMatchObject({ code: 'STORAGE_DENIED', retryable: false });
+        expect(JSON.stringify([refused, String(refused)])).not.toContain('battery');
+      },
+    );
+
     test('a host that is not there is away', async () => {
       expect(await failureOf(config({ port: 1 }))).toMatchObject({ code: 'STORAGE_UNREACHABLE', retryable: true });
       expect(await failureOf(config({ host: 'nonexistent.invalid' }))).toMatchObject({ code: 'STORAGE_UNREACHABLE', retryable: true });
@@ -193,7 +213,7 @@ describe.skipIf(why !== undefined)(`SFTP on a real sshd${why === undefined ? '' 
   });
 
   test('a server without extensions creates after a look, and does not replace', async () => {
-    await using plain = await Sshd.start(runtime.clock, 'internal-sftp -P posix-rename,hardlink,fsync,statvfs');
+    await using plain = await Sshd.start(runtime.clock, { sftp: 'internal-sftp -P posix-rename,hardlink,fsync,statvfs' });
     const settings = {
       ...config(),
       port: plain.port,
@@ -212,7 +232,7 @@ describe.skipIf(why !== undefined)(`SFTP on a real sshd${why === undefined ? '' 
   });
 
   test('a server whose sftp program hangs is given up', async () => {
-    await using hanging = await Sshd.start(runtime.clock, '/bin/cat >/dev/null');
+    await using hanging = await Sshd.start(runtime.clock, { sftp: '/bin/cat >/dev/null' });
     const settings = {
       ...config(),
       port: hanging.port,

@@ -37,23 +37,27 @@ export class Sshd implements AsyncDisposable {
     this.#clock = clock;
   }
 
-  /** @param sftp what serves SFTP: sftp-server(8) with its options, or the one within sshd */
-  static async start(clock: Clock, sftp = 'internal-sftp'): Promise<Sshd> {
+  /**
+   * @param options.sftp what serves SFTP: sftp-server(8) with its options, or the one within sshd (default)
+   * @param options.password lets the user in by this one, not by a key; needs root
+   */
+  static async start(clock: Clock, options: { readonly sftp?: string; readonly password?: string } = {}): Promise<Sshd> {
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-sshd-'));
     const [port] = (await freePorts(1)) as [number];
     if (process.getuid?.() === 0) await mkdir(EMPTY, { recursive: true, mode: 0o755 });
-    const server = new ServerProcess(
-      { program: SSHD, args: ['-D', '-e', '-f', join(directory, 'sshd_config')], logFile: join(directory, 'sshd.log') },
-      clock,
-    );
+    const command = [SSHD, '-D', '-e', '-f', join(directory, 'sshd_config')];
+    const [program, ...args] = options.password === undefined ? command : withShadow(join(directory, 'shadow'), command);
+    const server = new ServerProcess({ program: program!, args, logFile: join(directory, 'sshd.log') }, clock);
     const sshd = new Sshd(directory, port, server, clock);
     try {
       for (const type of ['ed25519', 'rsa']) await sshd.#makeKey(`host_${type}`, type);
       await sshd.#makeKey('user', 'ed25519');
       await sshd.#makeKey('stranger', 'ed25519');
       await writeFile(join(directory, 'authorized_keys'), await readFile(join(directory, 'user.pub')));
-      await writeFile(join(directory, 'sshd_config'), sshd.#configuration(sftp).join('\n'));
+      await writeFile(join(directory, 'sshd_config'), sshd.#configuration(options).join('\n'));
       await mkdir(join(directory, 'vault'));
+      if (options.password !== undefined)
+        await writeFile(join(directory, 'shadow'), await shadowOf(sshd.user, options.password), { mode: 0o600 });
       await sshd.restart();
       return sshd;
     } catch (error) {
@@ -114,7 +118,7 @@ export class Sshd implements AsyncDisposable {
     await run('ssh-keygen', ['-q', '-t', type, ...(type === 'rsa' ? ['-b', '2048'] : []), '-N', '', '-C', name, '-f', this.path(name)]);
   }
 
-  #configuration(sftp: string): readonly string[] {
+  #configuration({ sftp = 'internal-sftp', password }: { readonly sftp?: string; readonly password?: string }): readonly string[] {
     return [
       `ListenAddress 127.0.0.1:${this.port}`,
       `HostKey ${this.path('host_ed25519')}`,
@@ -124,12 +128,24 @@ export class Sshd implements AsyncDisposable {
       'UsePAM no',
       'StrictModes no',
       'PermitRootLogin yes',
-      'PasswordAuthentication no',
+      `PasswordAuthentication ${password === undefined ? 'no' : 'yes'}`,
+      `PubkeyAuthentication ${password === undefined ? 'yes' : 'no'}`,
       'MaxStartups 100',
       `Subsystem sftp ${sftp}`,
       '',
     ];
   }
+}
+
+/** Runs a command in a mount namespace of its own, where the passwords are those of a file: this machine's own stay as they are. */
+function withShadow(file: string, command: readonly string[]): readonly string[] {
+  return ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /etc/shadow && exec "$@"', file, ...command];
+}
+
+/** As shadow(5) wants it. */
+async function shadowOf(user: string, password: string): Promise<string> {
+  const { stdout } = await run('openssl', ['passwd', '-6', password]);
+  return `${user}:${stdout.trim()}:19000:0:99999:7:::\n`;
 }
 
 async function isListening(port: number): Promise<boolean> {
