@@ -7,6 +7,7 @@ import type { Snapshot } from '../repository.ts';
 import { snapshotOf } from '../snapshot/snapshot.ts';
 import { noteLosses } from './losses.ts';
 import { checkPacks } from './packs.ts';
+import { checkHeaders } from './read-headers.ts';
 import { type DataRead, readPacks } from './read-data.ts';
 import { type CheckReport, Damages } from './report.ts';
 import { chooserOf, type DataSubset } from './subset.ts';
@@ -16,6 +17,8 @@ import { walkTrees } from './walk.ts';
 export interface CheckOptions extends CallOptions {
   /** Which packs are read whole; none when it is left out. */
   readonly readData?: DataSubset;
+  /** Whether each pack's own header is compared with the index: a short read for each. Reading the data includes it. */
+  readonly readHeaders?: boolean;
   /** Told of each pack that was read. */
   readonly onRead?: (sizeBytes: number) => void;
 }
@@ -38,6 +41,7 @@ export async function checkRepository(repository: OpenedRepository, options: Che
 
   const verdicts = new Verdicts(index.table);
   const packs = await checkPacks(files.location, verdicts, damages, { signal });
+  if (options.readHeaders === true) await checkHeaders(files, verdicts, damages, packs.sizes, { signal });
   let read: DataRead = { packsRead: 0, bytesRead: 0 };
   if (options.readData !== undefined) {
     const chosen = chooserOf(options.readData, packs.bytes, runtime.random);

@@ -1,15 +1,13 @@
 import { linked } from '../../core/deadline.ts';
 import { hasCode, messageOf } from '../../core/errors.ts';
-import type { CallOptions, Location } from '../../storage/index.ts';
-import type { SealingKey } from '../crypto/seal.ts';
-import { objectKey } from '../documents/ids.ts';
+import type { CallOptions } from '../../storage/index.ts';
+import type { RepositoryFiles } from '../documents/files.ts';
 import { BlobTable } from '../index/blob-table.ts';
 import type { OpenedRepository } from '../open/opened-repository.ts';
-import { decodeHeader, headerBytes, headerBytesOf, type PackEntry, PackHeaderError } from '../pack/header.ts';
+import { headerBytes, type PackEntry, PackHeaderError } from '../pack/header.ts';
+import { readHeader } from '../pack/read-header.ts';
 import type { FileId, StoredFile } from '../repository.ts';
 
-/** Bytes at the end of a pack that are read first: the header of most packs lies in them. */
-const tailBytes = 4096;
 /** Headers that are read at once. */
 const readsMax = 8;
 
@@ -74,7 +72,7 @@ function indexedPacks(table: BlobTable): (file: StoredFile) => readonly PackEntr
 
 /** Adds what the headers of packs say. Resolves with those that can not be read. */
 async function readHeaders(
-  { location, key }: { readonly location: Location; readonly key: SealingKey },
+  files: RepositoryFiles,
   packs: readonly StoredFile[],
   table: BlobTable,
   signal: AbortSignal,
@@ -84,7 +82,7 @@ async function readHeaders(
   const read = async (): Promise<void> => {
     for (const file of left) {
       try {
-        for (const entry of await readHeader(location, key, file, signal)) table.add(file.id, entry);
+        for (const entry of await readHeader(files, file, { signal })) table.add(file.id, entry);
       } catch (error) {
         if (!(error instanceof PackHeaderError) && !hasCode(error, 'STORAGE_DAMAGED') && !hasCode(error, 'STORAGE_NOT_FOUND')) throw error;
         unreadable.set(file.id, messageOf(error));
@@ -93,16 +91,4 @@ async function readHeaders(
   };
   await Promise.all(Array.from({ length: readsMax }, read));
   return unreadable;
-}
-
-/** @throws PackHeaderError */
-async function readHeader(location: Location, key: SealingKey, { id, sizeBytes }: StoredFile, signal: AbortSignal): Promise<PackEntry[]> {
-  const tailOf = async (bytes: number): Promise<Uint8Array> => {
-    const size = Math.min(bytes, sizeBytes);
-    return await location.get(objectKey('data', id), { signal, range: { offset: sizeBytes - size, sizeBytes: size } });
-  };
-  if (sizeBytes === 0) throw new PackHeaderError('has no bytes');
-  const tail = await tailOf(tailBytes);
-  const needed = headerBytesOf(tail, sizeBytes);
-  return decodeHeader(key, needed <= tail.byteLength ? tail : await tailOf(needed), sizeBytes);
 }

@@ -337,6 +337,15 @@ describe('check', () => {
     ]);
   });
 
+  test('headers are compared with the index', async () => {
+    await using repository = await openMemoryRepository({ objects });
+    await save(repository, [1000, 2000]);
+    expect(await checkRepository(repository, { signal, readHeaders: true })).toMatchObject({ ok: true });
+    for (const key of keysOf('data/')) objects.get(key)!.bytes[objects.get(key)!.bytes.length - 10]! ^= 1;
+    const { damages } = await checkRepository(repository, { signal, readHeaders: true });
+    expect(damages.map(({ problem }) => problem)).toEqual(Array(2).fill('has a header that does not match its checksum'));
+  });
+
   test('parts of all packs are together all of them', async () => {
     await using repository = await openMemoryRepository({ objects, packBytes });
     await save(

@@ -34,6 +34,11 @@ function compareHeader(key: SealingKey, pack: Uint8Array, entries: readonly Pack
     if (error instanceof PackHeaderError) return [{ problem: error.message }];
     throw error;
   }
+  return compareEntries(header, entries);
+}
+
+/** What a pack's header and its index do not agree on. */
+export function compareEntries(header: readonly PackEntry[], entries: readonly PackEntry[]): PackFault[] {
   const indexed = new Set(entries.map(textOf));
   const held = new Set(header.map(textOf));
   const unknown = header.filter((entry) => !indexed.has(textOf(entry))).length;
