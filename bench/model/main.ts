@@ -4,12 +4,13 @@ import { seededRandom } from '../../src/sim/random.ts';
 import { describeMachine } from '../kit/machine.ts';
 import { summarize } from '../kit/statistics.ts';
 import { formatMs, formatTable } from '../kit/table.ts';
+import { chainLines } from './chains.ts';
 import type { Line } from './line.ts';
 import { help, parseOptions, type Options } from './options.ts';
 import { structureLines } from './structures.ts';
 
 /** Each part of the mathematics adds its own. */
-const lines: readonly Line[] = [...structureLines];
+const lines: readonly Line[] = [...structureLines, ...chainLines];
 
 interface Run {
   readonly title: string;
