@@ -14,10 +14,11 @@ const DENSE_MIN = 16;
  * absorption, mass elimination and indistinguishable variables (Amestoy, Davis, Duff: "An approximate minimum degree ordering algorithm",
  * SIAM J. Matrix Anal. Appl. 17, 1996).
  *
- * @param fillMax gives up (undefined) when the elimination would store more off-diagonal entries per triangle
+ * @param fillMax gives up (undefined) when the elimination would store more off-diagonal entries per triangle,
+ * @param operationsMax or do more multiplications
  * @returns states in the order in which to eliminate them
  */
-export function minimumDegreeOrder(pattern: Pattern, fillMax: number): Int32Array | undefined {
+export function minimumDegreeOrder(pattern: Pattern, fillMax: number, operationsMax: number): Int32Array | undefined {
   const graph = new QuotientGraph(pattern);
   const denseMin = Math.max(DENSE_MIN, DENSE_FACTOR * Math.sqrt(pattern.size));
   const dense: number[] = [];
@@ -29,6 +30,7 @@ export function minimumDegreeOrder(pattern: Pattern, fillMax: number): Int32Arra
   }
   for (let variable = 0; variable < pattern.size; variable++) if (graph.weight[variable]! > 0) graph.enqueue(variable);
   let fill = (dense.length * (dense.length - 1)) / 2;
+  let operations = 0;
   const order = new Int32Array(pattern.size);
   let placed = 0;
   while (placed < pattern.size - dense.length) {
@@ -38,7 +40,8 @@ export function minimumDegreeOrder(pattern: Pattern, fillMax: number): Int32Arra
     for (const member of graph.membersOf(pivot)) order[placed++] = member;
     const together = placed - before;
     fill += together * (outside + dense.length) + (together * (together - 1)) / 2;
-    if (fill > fillMax) return undefined;
+    operations += together * (outside + dense.length) ** 2;
+    if (fill > fillMax || operations > operationsMax) return undefined;
   }
   for (const variable of dense) order[placed++] = variable;
   return order;

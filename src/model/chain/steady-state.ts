@@ -27,7 +27,7 @@ export interface SteadyState {
 
 const DEFAULT_ACCURACY = 1e-12;
 /** An elimination that lasts longer than a few seconds is left to the iteration. */
-const DEFAULT_BUDGET: EliminationBudget = { fillMax: 2e7, operationsMax: 6e9 };
+const DEFAULT_BUDGET: EliminationBudget = { fillMax: 2e7, operationsMax: 4e9 };
 
 /**
  * Steady state π·Q = 0, Σπ = 1. Each probability carries its digits however small it is: by GTH elimination in a fill-reducing order where

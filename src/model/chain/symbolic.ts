@@ -38,7 +38,7 @@ export interface EliminationBudget {
  */
 export function planElimination(pattern: Pattern, budget: EliminationBudget = {}): Symbolic | undefined {
   const { fillMax = 2e7, operationsMax = 1e10 } = budget;
-  const first = minimumDegreeOrder(pattern, fillMax);
+  const first = minimumDegreeOrder(pattern, fillMax, operationsMax);
   if (first === undefined) return undefined;
   const parent = eliminationTree(pattern, first);
   const after = postorder(parent);

@@ -34,7 +34,7 @@ export interface Transient {
 }
 
 /** Multiplications after which a step-by-step answer is not worth waiting for. */
-const WORK_MAX = 4e10;
+const WORK_MAX = 1.5e10;
 /** Products between two looks at whether the long run has begun: the first, then twice as many each time. */
 const FIRST_SLICE = 512;
 /** From so many products on, squaring keeps more digits than stepping. */
