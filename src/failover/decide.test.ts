@@ -236,6 +236,12 @@ describe('a follower', () => {
       /waiting until n1 serves at term 7/,
     ],
     [
+      'does not turn to a primary of an older term that renews its leadership before it serves the new one',
+      { ...following, engine: detached, peers: [peer('n1', { serving: 0, role: 'primary' }), peer('n3')] },
+      'nothing',
+      /waiting until n1 serves at term 7/,
+    ],
+    [
       'never follows a term lower than it promised',
       { ...following, promised: 8, engine: { ...stopped, stoppedAs: 'replica' } },
       'nothing',

@@ -72,6 +72,8 @@ export class SimulatedNode {
     const { world, name } = this;
     const { variation, policy } = world;
     const clock = world.machineClock(name);
+    // What is started on a machine that is suspended begins when the machine goes on.
+    if (this.suspended) clock.suspend();
     const runtime: Runtime = { clock, random: world.random.fork(`agent ${name} ${this.#starts}`), logger: world.trace.logger(name) };
     const network = world.network.join(
       name,
