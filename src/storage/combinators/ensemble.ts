@@ -159,9 +159,14 @@ export class Ensemble {
 
   /** Reads what others noted of a key, so that what is noted next is later, however far the clocks of the writers are apart. */
   async #seeNotes(key: string, holders: readonly Part[], signal: AbortSignal): Promise<void> {
-    const looks = await this.each(holders, holders.length, signal, (part, own) => part.run(() => this.pending.load(part, own, key), own));
-    // So many that one of them was there whenever enough others were.
-    if (doneIn(looks).length <= this.parts.length - this.writeMin) throw this.tooFew(key, looks);
+    const looks = await this.readNotes(key, holders, signal);
+    // So many that one of them was there whenever enough others were; less than half can not promise that.
+    if (doneIn(looks).length < Math.min(this.writeMin, this.parts.length - this.writeMin + 1)) throw this.tooFew(key, looks);
+  }
+
+  /** What these parts have noted of a key by now. */
+  readNotes(key: string, parts: readonly Part[], signal: AbortSignal): Promise<Outcome<void>[]> {
+    return this.each(parts, parts.length, signal, (part, own) => part.run(() => this.pending.load(part, own, key), own));
   }
 
   /** Why a change is not done, as an error that its caller can act on. */

@@ -84,9 +84,7 @@ async function look(
   signal: AbortSignal,
 ): Promise<{ plan: RepairPlan; copies: Copy[]; unknown?: string }> {
   const copies = await observeAll(ensemble, scheme, key, signal);
-  const loaded = await ensemble.each(ensemble.present, ensemble.present.length, signal, (part, own) =>
-    part.run(() => ensemble.pending.load(part, own, key), own),
-  );
+  const loaded = await ensemble.readNotes(key, ensemble.present, signal);
   const failed = loaded.find((outcome) => 'error' in outcome);
   const staged = ensemble.pending.isStaged(key) ? await scheme.observeStaged(key, signal) : [];
   const behind = ensemble.pending.behind(key);

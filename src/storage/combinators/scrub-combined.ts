@@ -70,7 +70,7 @@ async function judge(
   const staged = pending.isStaged(key) ? await scheme.observeStaged(key, signal) : [];
   const plan = planRepair({ copies, staged, behind: pending.behind(key), doubtful: pending.doubtful }, scheme.needed);
   const problems = findProblems(copies, plan);
-  for (const { part, problem } of problems) if (problem === 'damaged') ensemble.suspect(key, ensemble.parts[part]!);
+  for (const { part, problem } of problems) if (problem === 'damaged') ensemble.suspect(key, ensemble.parts[part]);
   const needed = problems.length > 0 || pending.has(key) || plan.verdict !== 'whole';
   const result: Omit<Repair, 'key'> =
     heal && needed

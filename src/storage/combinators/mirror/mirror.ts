@@ -84,18 +84,29 @@ class Mirror implements CombinedLocation {
   async get(key: string, { signal, range }: CallOptions & { range?: ByteRange }): Promise<Uint8Array> {
     if (range !== undefined) assertRange(range);
     await this.#begin(key, signal);
-    const outcomes = await askInTurn(this.#ensemble.believed(key), (part, own) => this.#read(key, part, range, own), {
-      missing: (all) => (doneIn(all).length > 0 ? 0 : 1),
-      hedgeMs: this.#ensemble.hedgeMs,
-      clock: this.#ensemble.runtime.clock,
-      signal,
-    });
-    const good = doneIn(outcomes)[0];
-    if (good === undefined) throw this.#noCopy(key, outcomes);
-    for (const { part, error } of failedIn(outcomes)) {
-      if (hasCode(error, 'STORAGE_DAMAGED') || hasCode(error, 'STORAGE_NOT_FOUND')) this.#ensemble.suspect(key, part);
+    return await this.#first(key, signal, (part, own) => this.#read(key, part, range, own));
+  }
+
+  /** What the first part has that has it whole. @throws why there is none */
+  async #first<T>(key: string, signal: AbortSignal, call: (part: Part, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { hedgeMs, runtime, pending, present } = this.#ensemble;
+    for (let again = false; ; again = true) {
+      const outcomes = await askInTurn(this.#ensemble.believed(key), call, {
+        missing: (all) => (doneIn(all).length > 0 ? 0 : 1),
+        hedgeMs,
+        clock: runtime.clock,
+        signal,
+      });
+      const good = doneIn(outcomes)[0];
+      if (good !== undefined) {
+        for (const { part, error } of failedIn(outcomes))
+          if (hasCode(error, 'STORAGE_DAMAGED') || hasCode(error, 'STORAGE_NOT_FOUND')) this.#ensemble.suspect(key, part);
+        return good.value;
+      }
+      if (again || !pending.has(key)) throw this.#noCopy(key, outcomes);
+      // Who was behind may have caught up by another process.
+      await this.#ensemble.readNotes(key, present, signal);
     }
-    return good.value;
   }
 
   async #read(key: string, part: Part, range: ByteRange | undefined, signal: AbortSignal): Promise<Uint8Array> {
@@ -104,7 +115,7 @@ class Mirror implements CombinedLocation {
     return bytes;
   }
 
-  #noCopy(key: string, outcomes: readonly Outcome<Uint8Array>[]): unknown {
+  #noCopy(key: string, outcomes: readonly Outcome<unknown>[]): unknown {
     const failed = failedIn(outcomes);
     const bad = failed.find(({ error }) => hasCode(error, 'STORAGE_DAMAGED'));
     const other = failed.find(({ error }) => !hasCode(error, 'STORAGE_DAMAGED') && !hasCode(error, 'STORAGE_NOT_FOUND'));
@@ -118,21 +129,16 @@ class Mirror implements CombinedLocation {
 
   async stat(key: string, { signal }: CallOptions): Promise<ObjectInfo | undefined> {
     await this.#begin(key, signal);
-    const outcomes = await askInTurn(
-      this.#ensemble.believed(key),
-      async (part, own) => (await part.run((location) => location.stat(key, { signal: own }), own)) ?? fail(notFound(part.name, key)),
-      {
-        missing: (all) => (doneIn(all).length > 0 ? 0 : 1),
-        hedgeMs: this.#ensemble.hedgeMs,
-        clock: this.#ensemble.runtime.clock,
+    try {
+      return await this.#first(
+        key,
         signal,
-      },
-    );
-    const good = doneIn(outcomes)[0];
-    if (good !== undefined) return good.value;
-    const why = this.#noCopy(key, failedIn(outcomes));
-    if (hasCode(why, 'STORAGE_NOT_FOUND')) return undefined;
-    throw why;
+        async (part, own) => (await part.run((location) => location.stat(key, { signal: own }), own)) ?? fail(notFound(part.name, key)),
+      );
+    } catch (error) {
+      if (hasCode(error, 'STORAGE_NOT_FOUND')) return undefined;
+      throw error;
+    }
   }
 
   async *list(prefix: string, { signal }: CallOptions): AsyncGenerator<ObjectInfo> {

@@ -146,7 +146,8 @@ export class ParityReader {
       if (hasCode(failure, 'STORAGE_NOT_FOUND') || doneIn(outcomes).length === 0) throw failure;
       const staged = await this.#staged(key, signal, read);
       if (staged !== undefined) return staged;
-      if (round === roundsMax || !isDamage(failure)) throw failure;
+      // Nor may what was noted of a part be true any more.
+      if (round === roundsMax || (round > 1 && !isDamage(failure))) throw failure;
     }
   }
 
@@ -165,7 +166,7 @@ export class ParityReader {
     read: (part: Part, at: string, signal: AbortSignal) => Promise<T>,
   ): Promise<Group<T> | undefined> {
     const { present, pending } = this.#ensemble;
-    await this.#ensemble.each(present, present.length, signal, (part, own) => part.run(() => pending.load(part, own, key), own));
+    await this.#ensemble.readNotes(key, present, signal);
     const places = pending.staged(key).flatMap((stamp) => present.map((part) => ({ part, at: this.#shards.stagedKey(key, stamp) })));
     const results = await Promise.allSettled(places.map(({ part, at }) => read(part, at, signal)));
     signal.throwIfAborted();

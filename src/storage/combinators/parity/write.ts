@@ -115,7 +115,7 @@ export class ParityWriter {
   /** After a removal: what some writer that is dead has left beside the object must not take its place later. */
   async dropStaged(key: string, scheme: ParityScheme, signal: AbortSignal): Promise<void> {
     const { present, pending, writeMin } = this.#ensemble;
-    const looks = await this.#ensemble.each(present, writeMin, signal, (part, own) => part.run(() => pending.load(part, own, key), own));
+    const looks = await this.#ensemble.readNotes(key, present, signal);
     const stamps = pending.staged(key);
     if (doneIn(looks).length < writeMin) throw this.#ensemble.tooFew(key, looks);
     if (stamps.length === 0) return;

@@ -84,17 +84,16 @@ export class World {
   /** @throws what was violated */
   async run(): Promise<Tally> {
     let ended = false;
-    let failure: unknown;
+    let failure: Error | undefined;
     void this.#script().then(
       () => (ended = true),
       (error: unknown) => {
-        failure = error;
+        failure = asError(error);
         ended = true;
       },
     );
     await this.#time.runUntil(() => ended, { limitMs: 36_000_000, stepsMax: 5_000_000 });
-    const closing = Promise.all(this.#processes.map(({ location }) => location[Symbol.asyncDispose]()));
-    await closing;
+    await Promise.all(this.#processes.map(({ location }) => location[Symbol.asyncDispose]()));
     if (failure !== undefined) throw failure;
     return this.tally;
   }
@@ -131,7 +130,7 @@ export class World {
     await this.#end(clock);
   }
 
-  #failure: unknown;
+  #failure: Error | undefined;
 
   #happen(): void {
     const dice = this.#random.integer(100);
@@ -149,7 +148,7 @@ export class World {
     const process = this.#random.pick(this.#processes);
     const running = work(process)
       .catch((error: unknown) => {
-        this.#failure ??= error;
+        this.#failure ??= asError(error);
       })
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
@@ -227,7 +226,7 @@ export class World {
     if (!allowed.has(found)) throw new Error(`${key}: read ${found}, allowed ${[...allowed].join(' ')} at ${begunMs}`);
   }
 
-  /** The value, undefined where there is none, or why it can not be told. Now and then only a part of it is read, too. */
+  /** The value, undefined where there is none, or why it can not be told. */
   async #read(process: Process, key: string): Promise<string | undefined | Error> {
     try {
       return this.#valueOf(key, await process.location.get(key, { signal: never }));
@@ -346,6 +345,10 @@ export class World {
     if (listedBytes !== (value === undefined ? undefined : contentOf(value).length))
       throw new Error(`at the end ${key} is listed with ${listedBytes} bytes`);
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** Some are small, some more than a block. */
