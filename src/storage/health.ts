@@ -1,8 +1,11 @@
 import { hasCode, messageOf } from '../core/errors.ts';
 import type { LocationStatus } from './location.ts';
 
-/** Failures that say something of the place, and whether it may be of use all the same; the others say something of an object or the caller. */
+/** What failures say of the place. Full or busy it may be of use all the same; what an object lacks was told by a place that answers. */
 const states: Readonly<Record<string, LocationStatus['state']>> = {
+  STORAGE_NOT_FOUND: 'ok',
+  STORAGE_EXISTS: 'ok',
+  STORAGE_DAMAGED: 'ok',
   STORAGE_UNREACHABLE: 'away',
   STORAGE_UNSUITABLE: 'away',
   STORAGE_DENIED: 'away',
@@ -29,7 +32,7 @@ export class Health {
     const code = Object.keys(states).find((one) => hasCode(error, one));
     if (code === undefined) return;
     this.#state = states[code]!;
-    this.#message = messageOf(error);
+    this.#message = this.#state === 'ok' ? '' : messageOf(error);
   }
 
   status(): LocationStatus {

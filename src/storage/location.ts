@@ -12,7 +12,7 @@ export interface ByteRange {
   readonly sizeBytes: number;
 }
 
-/** What differs between kinds of location, as data: nobody asks for the kind. */
+/** What differs between kinds of location, as data: nobody asks for the kind. Of one that was never reached, all are false until it is. */
 export interface LocationCapabilities {
   /** Of two writers that both `put` with `ifAbsent`, exactly one succeeds. Without it, `ifAbsent` is a look before the write. */
   readonly conditionalCreate: boolean;
@@ -44,8 +44,12 @@ export interface CallOptions {
  * can promise that. Reading, listing and looking see what was put before. All calls may run at once; none holds more than one
  * object in memory.
  *
- * Every call may throw: STORAGE_UNREACHABLE and STORAGE_BUSY (retryable), STORAGE_DENIED, STORAGE_FULL, STORAGE_UNSUITABLE (the store
- * does not do what is needed), or the signal's reason.
+ * No key should be the directory of another (`a` and `a/b`): where objects are files the second is refused as STORAGE_UNSUITABLE.
+ *
+ * Every call may throw: STORAGE_UNREACHABLE (it does not answer, or the place itself is gone: never taken for an empty one) and
+ * STORAGE_BUSY (both retryable, but for what only a person brings back), STORAGE_DENIED, STORAGE_FULL, STORAGE_UNSUITABLE (the store
+ * does not do what is needed), STORAGE_BAD_KEY, or the signal's reason. What was asked may have happened all the same after
+ * STORAGE_UNREACHABLE and after an abort, then as a whole.
  */
 export interface Location extends AsyncDisposable {
   /** For people and events: as in the configuration. */
@@ -58,7 +62,7 @@ export interface Location extends AsyncDisposable {
   put(key: string, data: readonly Uint8Array[], options: CallOptions & { readonly ifAbsent?: boolean }): Promise<void>;
   /**
    * The object, or the part of it that `range` names, which must lie within it.
-   * @throws STORAGE_NOT_FOUND, STORAGE_DAMAGED (shorter than asked for, or its own checksum does not fit)
+   * @throws STORAGE_NOT_FOUND, STORAGE_DAMAGED (shorter than asked for, its own checksum does not fit, or its disk can not read it)
    */
   get(key: string, options: CallOptions & { readonly range?: ByteRange }): Promise<Uint8Array>;
   /** Undefined when there is none. */

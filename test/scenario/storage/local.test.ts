@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -6,10 +7,12 @@ import { silentLogger } from '../../../src/core/logger.ts';
 import { createClock } from '../../../src/runtime/clock.ts';
 import { createRandom } from '../../../src/runtime/random.ts';
 import { create } from '../../../src/storage/adapters/local/index.ts';
+import { whyNoDisks } from '../hosts/disk.ts';
 import { run } from '../hosts/machine.ts';
 import { SmallDisk, whyNoSmallDisk } from './small-disk.ts';
 
 const why = whyNoSmallDisk();
+const whyNoDamage = whyNoDisks();
 const runtime = { clock: createClock(), random: createRandom(), logger: silentLogger };
 const signal = new AbortController().signal;
 
@@ -92,4 +95,37 @@ describe.skipIf(why !== undefined)(`a local directory on a disk of its own${why 
     await disk.remount('rw');
     for (const one of [location, later]) await one.put('a/new', mib(1), { signal });
   });
+
+  test.skipIf(whyNoDamage !== undefined)(
+    `that can not read parts of itself: those objects are damaged, the others are read${whyNoDamage === undefined ? '' : ` (skipped: ${whyNoDamage})`}`,
+    async () => {
+      const [image, mountpoint] = [join(directory, 'image'), join(directory, 'failing')];
+      const contents = Array.from({ length: 12 }, () => randomBytes(500_000));
+      await writeFile(image, '');
+      await truncate(image, 8 * 1_048_576);
+      await run('mkfs.ext4', ['-q', '-b', '1024', '-m', '0', '-O', '^has_journal', image]);
+      await mkdir(mountpoint);
+      await run('mount', ['-o', 'loop', image, mountpoint]);
+      try {
+        await using writer = create('failing', mountpoint, runtime);
+        for (const [n, content] of contents.entries()) await writer.put(`k/${n}`, [content], { signal });
+        // What was read lately would be read from memory.
+        await run('umount', [mountpoint]);
+        await run('mount', ['-o', 'loop,ro', image, mountpoint]);
+        await truncate(image, 4 * 1_048_576);
+        await using reader = create('failing', mountpoint, runtime);
+        expect(await Array.fromAsync(reader.list('', { signal }))).toHaveLength(contents.length);
+        const results = await Promise.allSettled(contents.map((_, n) => reader.get(`k/${n}`, { signal })));
+        for (const [n, result] of results.entries()) {
+          if (result.status === 'fulfilled') expect(Buffer.compare(result.value, contents[n]!)).toBe(0);
+          else expect(result.reason).toMatchObject({ code: 'STORAGE_DAMAGED', message: expect.stringContaining('EIO') as unknown });
+        }
+        const damaged = results.filter(({ status }) => status === 'rejected').length;
+        expect(damaged).toBeGreaterThan(0);
+        expect(damaged).toBeLessThan(contents.length);
+      } finally {
+        await run('umount', [mountpoint]);
+      }
+    },
+  );
 });

@@ -37,7 +37,7 @@ export class LocalLocation implements Location {
   readonly #runtime: Runtime;
   readonly #calls: Calls;
   #opened: Opened | undefined;
-  #canLink = true;
+  #canLink = false;
 
   constructor(name: string, config: LocalConfig, runtime: Runtime) {
     this.name = name;
@@ -71,8 +71,9 @@ export class LocalLocation implements Location {
         signal.throwIfAborted();
         await (ifAbsent ? this.#create(written, target, key) : rename(written, target));
         await flushDirectory(dirname(target));
-      } finally {
+      } catch (error) {
         await unlink(written).catch(() => {});
+        throw error;
       }
     });
   }
@@ -196,6 +197,7 @@ export class LocalLocation implements Location {
     await link(written, target).catch(async (error: unknown) => {
       throw errnoOf(error) === 'EEXIST' ? await taken() : error;
     });
+    await unlink(written);
   }
 
   /** Makes what is missing of the directories of a key, one by one, each flushed into the one above; never the root itself. */
