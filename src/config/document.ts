@@ -1,5 +1,5 @@
 import type { Document } from 'yaml';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { ConfigProblem, Finding, Path } from './problem.ts';
 import { formatPath } from './problem.ts';
 
@@ -15,8 +15,8 @@ export interface ConfigDocument {
 /** The document, or what keeps the text from being one. */
 export function readDocument(text: string): ConfigDocument | readonly ConfigProblem[] {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, stringKeys: true });
-  const problems = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, stringKeys: true });
+  const problems = [...document.errors, ...document.warnings, ...repeatedKeys(document)].map(({ pos, message }) => ({
     ...at(lines, pos[0]),
     path: '',
     message: `not valid YAML: ${message.replace(/; please use .*/, '')}`,
@@ -27,6 +27,23 @@ export function readDocument(text: string): ConfigDocument | readonly ConfigProb
   } catch (error) {
     return [{ line: 1, column: 1, path: '', message: `not valid YAML: ${error instanceof Error ? error.message : String(error)}` }];
   }
+}
+
+/** What `uniqueKeys` of the parser finds, in linear time: that compares every key with every other, which takes minutes for a generated file. */
+function repeatedKeys(document: Document): { pos: readonly [number, number]; message: string }[] {
+  const found: { pos: readonly [number, number]; message: string }[] = [];
+  visit(document, {
+    Map: (_, { items }) => {
+      const keys = new Set<string>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        const name = String(key.value);
+        if (keys.has(name)) found.push({ pos: [startOf(key) ?? 0, 0], message: 'Map keys must be unique' });
+        keys.add(name);
+      }
+    },
+  });
+  return found;
 }
 
 function place(document: Document, lines: LineCounter, { path, atKey, message }: Finding): ConfigProblem {

@@ -70,6 +70,12 @@ function structure(out: Lines, answer: StructureAnswer): void {
   out.title(`Structure, by ${answer.method} (${answer.because})`);
   if (answer.longRun) longRun(out, answer.longRun);
   if (answer.noLongRun !== undefined) out.say(`  No long run: ${answer.noLongRun}`);
+  if (answer.bounds) {
+    const { hours: after, unavailability } = answer.bounds;
+    out.say(
+      `  unavailability ${after === undefined ? 'in the long run' : `after ${hours(after)}`} between ${number(unavailability.low, 10)} and ${number(unavailability.high, 10)}`,
+    );
+  }
   if (answer.mttf !== undefined) out.pairs([['mean time to failure', hours(answer.mttf)]]);
   if (!answer.simulation) times(out, answer.at);
   if (answer.simulation) simulated(out, answer.simulation);

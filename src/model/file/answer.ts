@@ -61,6 +61,8 @@ export interface StructureAnswer {
   readonly longRun?: LongRunAnswer;
   /** Why there is nothing to say of the long run. */
   readonly noLongRun?: string;
+  /** In place of numbers, of what is too large to be solved: in the long run, or after so many hours. */
+  readonly bounds?: { readonly hours?: number; readonly unavailability: { readonly low: number; readonly high: number } };
   readonly at: readonly TimeAnswer[];
   /** Mean time to the first failure of a system that is not repaired, in hours. */
   readonly mttf?: number;

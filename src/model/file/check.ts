@@ -106,6 +106,9 @@ function unknown(name: string, named: Iterable<string>, model: Model): string {
   return `there is no '${name}' among components, parts and sites${meant === undefined ? '' : `; did you mean '${meant}'?`}`;
 }
 
+/** Parts within parts; nobody writes more. */
+const depthMax = 500;
+
 /** Parts that contain themselves. Each circle is told once, where it is entered. */
 function checkCircles({ parts = {} }: Model): ModelProblem[] {
   const problems: ModelProblem[] = [];
@@ -113,6 +116,12 @@ function checkCircles({ parts = {} }: Model): ModelProblem[] {
   const open: string[] = [];
   const visit = (name: string): void => {
     state.set(name, 'open');
+    if (open.length >= depthMax) {
+      // Once is enough: all around it is as deep.
+      if (!problems.some(({ message }) => message.startsWith('is nested')))
+        problems.push({ path: ['parts', name], atKey: true, message: `is nested more than ${depthMax} parts deep` });
+      return;
+    }
     open.push(name);
     for (const next of namedIn(parts[name]!)) {
       if (!Object.hasOwn(parts, next)) continue;

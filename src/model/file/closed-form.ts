@@ -65,26 +65,27 @@ export function closedForm({ top, gates = {} }: Structure, stateOf: (event: stri
   return solve(top);
 }
 
-/** Whether so many or more have failed. `counts[j]`: probability of j failed; `into[j]`: how often the j-th of them fails. */
+/**
+ * Whether so many or more have failed. `counts[j]`: probability of j failed; `into[j]`: how often the j-th of them fails, NaN where a part that
+ * matters does not say. Both are built up part by part, in place from the top down.
+ */
 function atLeastFailed(parts: readonly State[], least: number): State {
-  let counts = [1];
-  let into: (number | undefined)[] = [0];
-  for (const { q, a, w } of parts) {
-    const before = (list: readonly number[], index: number) => list[index] ?? 0;
-    const rateBefore = (index: number) => (index < 0 || index >= into.length ? 0 : into[index]);
-    const length = counts.length + 1;
-    into = Array.from({ length }, (_, j) => plus(times(rateBefore(j), a), times(rateBefore(j - 1), q), times(w, before(counts, j - 1))));
-    counts = Array.from({ length }, (_, j) => before(counts, j) * a + before(counts, j - 1) * q);
+  const counts = new Float64Array(parts.length + 1);
+  const into = new Float64Array(parts.length + 1);
+  counts[0] = 1;
+  for (const [index, { q, a, w = Number.NaN }] of parts.entries()) {
+    for (let j = index + 1; j >= 1; j--) {
+      into[j] = weighted(into[j]!, a) + weighted(into[j - 1]!, q) + weighted(w, counts[j - 1]!);
+      counts[j] = counts[j]! * a + counts[j - 1]! * q;
+    }
+    counts[0] *= a;
   }
-  const sum = (from: number, to: number) => counts.slice(Math.max(0, from), to).reduceRight((total, each) => total + each, 0);
-  return { q: sum(least, counts.length), a: sum(0, least), w: least > parts.length ? 0 : into[least] };
+  const sum = (from: number, to: number) => counts.subarray(Math.max(0, from), to).reduceRight((total, each) => total + each, 0);
+  const frequency = least > parts.length ? 0 : into[least]!;
+  return { q: sum(least, counts.length), a: sum(0, least), w: Number.isNaN(frequency) ? undefined : frequency };
 }
 
 /** What is not known does not matter where its weight is 0. */
-function times(value: number | undefined, weight: number): number | undefined {
-  return weight === 0 ? 0 : value === undefined ? undefined : value * weight;
-}
-
-function plus(...values: readonly (number | undefined)[]): number | undefined {
-  return values.reduce<number | undefined>((sum, each) => (sum === undefined || each === undefined ? undefined : sum + each), 0);
+function weighted(value: number, weight: number): number {
+  return weight === 0 ? 0 : value * weight;
 }

@@ -22,6 +22,8 @@ export interface EvaluateOptions {
   readonly at?: readonly number[];
   /** Also by every other method that can. */
   readonly compare?: boolean;
+  /** Nodes that a decision diagram may have before bounds take its place. Default 1,000,000. */
+  readonly nodesMax?: number;
 }
 
 /**
@@ -43,7 +45,7 @@ export function parseModel(input: unknown): Model {
  * All that the file asks for.
  * @throws MODEL_METHOD_UNFIT, and what the solvers throw
  */
-export function evaluateModel(model: Model, { method, at = [], compare = false }: EvaluateOptions = {}): ModelAnswer {
+export function evaluateModel(model: Model, { method, at = [], compare = false, nodesMax }: EvaluateOptions = {}): ModelAnswer {
   const horizon = model.horizon ?? yearHours;
   const times = [...new Set([...(model.at ?? []), ...at])].toSorted((a, b) => a - b);
   return {
@@ -51,7 +53,7 @@ export function evaluateModel(model: Model, { method, at = [], compare = false }
     horizonHours: horizon,
     ...(model.structure === undefined
       ? {}
-      : { structure: structureAnswer(model, decideMethod(model, method), { at: times, horizon }, compare) }),
+      : { structure: structureAnswer(model, decideMethod(model, method), { at: times, horizon, nodesMax }, compare) }),
     ...(model.chains === undefined
       ? {}
       : { chains: mapValues(model.chains, (chain) => evaluateChain(chain, times.length > 0 ? times : [horizon])) }),

@@ -145,6 +145,44 @@ describe('structures', () => {
   });
 });
 
+describe('large structures', () => {
+  test('many alike are products; cut sets and importance only when asked for', () => {
+    const many = parseModel({ components: { n: { probability: 0.4, count: 1000 } }, structure: { 'k-of-n': 600, of: ['n.*'] } });
+    const { longRun, cutSets, importance, assumptions } = evaluateModel(many).structure!;
+    // Half of a symmetric distribution, and half of the middle.
+    expect(longRun!.unavailability).toBeGreaterThan(0.48);
+    expect(longRun!.unavailability).toBeLessThan(0.5);
+    expect([cutSets, importance]).toEqual([undefined, undefined]);
+    expect(assumptions.join()).toContain('compute: [cut-sets, importance]');
+    const asked = parseModel({
+      components: { n: { probability: 0.4, count: 300 } },
+      structure: { parallel: ['n.*'] },
+      compute: ['importance'],
+    });
+    expect(evaluateModel(asked).structure!.importance).toHaveLength(300);
+  });
+
+  test('what is too large to be solved has bounds, and they hold the true value', () => {
+    const components = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`e${i}`, { probability: 0.05 }]));
+    const far = (i: number, step: number) => `e${(i * step) % 40}`;
+    const or = Array.from({ length: 40 }, (_, i) => ({ and: [`e${i}`, far(i, 7), far(i, 13), far(i, 29)] }));
+    const model = parseModel({ components, structure: { or }, compute: ['availability'] });
+    const { bounds, longRun } = evaluateModel(model, { nodesMax: 50 }).structure!;
+    expect(longRun).toBeUndefined();
+    const exact = evaluateModel(model).structure!.longRun!.unavailability;
+    expect(bounds!.unavailability.low).toBeLessThanOrEqual(exact * (1 + 1e-12));
+    expect(bounds!.unavailability.high).toBeGreaterThanOrEqual(exact * (1 - 1e-12));
+    expect(bounds!.unavailability.high).toBeLessThan(1);
+  });
+
+  test('parts within parts have a limit', () => {
+    const parts = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`p${i}`, { series: [i < 2999 ? `p${i + 1}` : 'a', 'a'] }]));
+    expect(() => parseModel({ components: { a: { probability: 0.5 } }, parts, structure: 'p0' })).toThrow(
+      /is nested more than 500 parts deep/,
+    );
+  });
+});
+
 describe('the method', () => {
   const model = (structure: unknown) =>
     parseModel({ components: { a: { mtbf: '10h', mttr: '1h' }, b: { mtbf: '20h', mttr: '1h' } }, structure });

@@ -27,7 +27,11 @@ export function decideMethod(model: Model, forced?: Method): MethodChoice {
   const first = methods.find((method) => unfit[method] === undefined);
   const method = forced ?? first;
   if (method === undefined || unfit[method] !== undefined) {
-    throw new HoldfastError('MODEL_METHOD_UNFIT', `${method ?? 'no method'} can not solve this model: ${unfit[method ?? 'bdd']}`, {
+    const text =
+      method === undefined
+        ? `no method can solve this model: ${unfit.bdd}; ${unfit.simulation}`
+        : `${method} can not solve this model: ${unfit[method]}`;
+    throw new HoldfastError('MODEL_METHOD_UNFIT', text, {
       hint: first === undefined ? 'Take out what the message names.' : `Leave out --method: ${first} can.`,
     });
   }

@@ -5,9 +5,9 @@ import { amount, bytes, delay, duration, factor, probability, rate, transferRate
 
 // The model file. Every value is written as people do and read into hours, or per hour; `z.encode` writes it back without loss.
 
-const nameForm = /^[\p{L}_][\p{L}\p{N}_-]*$/u;
+const nameForm = /^\p{L}[\p{L}\p{N}_-]*$/u;
 /** A reference may also be to a copy, `disk.2`, or to all of them, `disk.*`. */
-const referenceForm = /^[\p{L}_][\p{L}\p{N}_-]*(?:\.(?:\d+|\*))?$/u;
+const referenceForm = /^\p{L}[\p{L}\p{N}_-]*(?:\.(?:\d+|\*))?$/u;
 const name = () => z.string().max(100).regex(nameForm, 'must be a name: a letter, then letters, digits, _ or -');
 const names = () =>
   z

@@ -5,7 +5,7 @@ import type { Condition, Crew, Site, StandbySet, SystemDescription, UnitGroup } 
 import type { ExpressionInput } from './expression.ts';
 import { gateOf } from './expression.ts';
 import type { LawInput } from './law.ts';
-import { distributionOf } from './law.ts';
+import { distributionOf, meanOf } from './law.ts';
 import { copiesOf } from './names.ts';
 import type { Component, Model } from './schema.ts';
 import { rateOf } from './to-structure.ts';
@@ -106,6 +106,7 @@ function unitOf(name: string, component: Component): Omit<UnitGroup, 'count'> {
       : weibull
         ? { kind: 'weibull', shape: weibull.shape, scale: weibull.scale }
         : { kind: 'lognormal', mu: Math.log(lognormal!.median), sigma: lognormal!.sigma };
+  if (mttr !== undefined && meanOf(mttr) === 0) throw unfit(`the repair of '${name}' takes no time`);
   return { name, failure, ...(mttr === undefined ? {} : { repair: timeOf(mttr) }) };
 }
 
