@@ -1,4 +1,5 @@
-import type { CallOptions } from '../../storage/index.ts';
+import { hasCode } from '../../core/errors.ts';
+import type { ByteRange, CallOptions } from '../../storage/index.ts';
 import { damaged } from '../documents/damaged.ts';
 import { removeFile, type RepositoryFiles } from '../documents/files.ts';
 import { objectKey } from '../documents/ids.ts';
@@ -7,6 +8,7 @@ import type { MasterIndex } from '../index/master-index.ts';
 import type { FileId, FileKind, HeldLock, IndexedBlob, RepositoryMaintenance, Snapshot } from '../repository.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import type { BlobStore } from './blob-store.ts';
+import { loadPlaced } from './load-placed.ts';
 import { storeSnapshot } from './writer.ts';
 
 /** Files that are removed at once. */
@@ -38,24 +40,37 @@ export class Maintenance implements RepositoryMaintenance {
 
   async repack(packId: FileId, blobs: readonly IndexedBlob[]): Promise<void> {
     if (blobs.length === 0) return;
-    const first = Math.min(...blobs.map(({ place }) => place.offset));
-    const end = Math.max(...blobs.map(({ place }) => place.offset + place.sizeBytes));
-    const range = { offset: first, sizeBytes: end - first };
-    const pack = await this.#parts.files.location.get(objectKey('data', packId), { signal: this.signal, range });
+    const first = blobs.reduce((least, { place }) => Math.min(least, place.offset), Infinity);
+    const end = blobs.reduce((most, { place }) => Math.max(most, place.offset + place.sizeBytes), 0);
+    const pack = await this.#partOf(packId, { offset: first, sizeBytes: end - first });
     for (const blob of blobs) {
       if (blob.place.packId !== packId) throw new RangeError(`blob ${blob.id} is not said to be in pack ${packId}`);
       const from = blob.place.offset - first;
-      const stored = pack.subarray(from, from + blob.place.sizeBytes);
-      await this.#verify(blob, stored);
-      await this.#store.saveStored(blob, new Uint8Array(stored));
+      const stored = pack?.slice(from, from + blob.place.sizeBytes);
+      await this.#store.saveStored(blob, stored && (await this.#isWhole(blob, stored)) ? stored : await this.#loadOther(blob));
     }
   }
 
-  /** What is not right must not be given a new home in which nobody looks for damage. */
-  async #verify({ type, id, place }: IndexedBlob, stored: Uint8Array): Promise<void> {
-    const { plainSizeBytes, compressed, packId } = place;
+  /** Undefined when the pack is shorter than it should be. */
+  async #partOf(packId: FileId, range: ByteRange): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#parts.files.location.get(objectKey('data', packId), { signal: this.signal, range });
+    } catch (error) {
+      if (hasCode(error, 'STORAGE_DAMAGED')) return undefined;
+      throw error;
+    }
+  }
+
+  async #isWhole({ id, place: { plainSizeBytes, compressed } }: IndexedBlob, stored: Uint8Array): Promise<boolean> {
     const { data } = await this.#parts.pool.run('open', { stored: new Uint8Array(stored), id, plainSizeBytes, compressed });
-    if (data === undefined) throw damaged(`${type} blob ${id} in pack ${packId}`, 'does not match its checksum');
+    return data !== undefined;
+  }
+
+  /** What is not right must not be given a new home in which nobody looks for damage: another copy of the pack has it, or it stays. */
+  async #loadOther({ type, id, place }: IndexedBlob): Promise<Uint8Array> {
+    const found = await loadPlaced(this.#parts, id, place, { signal: this.signal, keepStored: true });
+    if (found?.stored === undefined) throw damaged(`${type} blob ${id} in pack ${place.packId}`, 'does not match its checksum');
+    return found.stored;
   }
 
   async removePacks(packIds: ReadonlySet<FileId>): Promise<void> {

@@ -6,13 +6,12 @@ import type { KdfCost } from '../crypto/kdf.ts';
 import type { Configuration } from '../documents/configuration.ts';
 import { damaged } from '../documents/damaged.ts';
 import { listFiles, loadDocument, type RepositoryFiles } from '../documents/files.ts';
-import { objectKey } from '../documents/ids.ts';
-import { owned } from '../documents/bytes.ts';
 import type { MasterIndex } from '../index/master-index.ts';
 import { dropKey, listKeys, type RepositoryKey, storeKey } from '../keys/keys.ts';
 import { acquireLock, type Lock, readLocks, unlock } from '../lock/lock.ts';
 import type { RepositoryLock } from '../lock/lock-document.ts';
 import type { Owner } from '../machine/owner.ts';
+import { loadPlaced } from './load-placed.ts';
 import { Maintenance } from './maintenance.ts';
 import type {
   BlobId,
@@ -104,12 +103,11 @@ export class OpenedRepository implements Repository {
   /** The blob, or why no place gives it. */
   async #loadAny(type: BlobType, id: BlobId, places: readonly BlobPlace[], { signal }: CallOptions): Promise<Uint8Array | HoldfastError> {
     let problem = missing(type, id);
-    for (const { packId, offset, sizeBytes, plainSizeBytes, compressed } of places) {
-      const what = `${type} blob ${id} in pack ${packId}`;
+    for (const place of places) {
+      const what = `${type} blob ${id} in pack ${place.packId}`;
       try {
-        const stored = await this.location.get(objectKey('data', packId), { signal, range: { offset, sizeBytes } });
-        const { data } = await this.parts.pool.run('open', { stored: owned(stored), id, plainSizeBytes, compressed });
-        if (data !== undefined) return data;
+        const found = await loadPlaced(this.parts, id, place, { signal });
+        if (found !== undefined) return found.data;
         problem = damaged(what, 'does not match its checksum');
       } catch (error) {
         if (!hasCode(error, 'STORAGE_NOT_FOUND') && !hasCode(error, 'STORAGE_DAMAGED')) throw error;
