@@ -47,12 +47,13 @@ test('nothing begins when the signal is over before', async () => {
 
 test('the last call tells how the location is; where an object is missing it has answered', async () => {
   const { calls } = scene();
-  const fail = (error: Error): Promise<unknown> =>
-    calls
-      .run(signal, async () => {
-        throw error;
-      })
-      .catch((thrown: unknown) => thrown);
+  const fail = async (failure: Error): Promise<unknown> => {
+    try {
+      return await calls.run(signal, () => Promise.reject(failure));
+    } catch (error) {
+      return error;
+    }
+  };
   expect(calls.status().state).toBe('ok');
   expect(await fail(new RangeError('no space'))).toMatchObject({ code: 'STORAGE_FULL' });
   expect(calls.status()).toMatchObject({ name: 'disk', state: 'degraded', message: 'disk is full: no space' });
