@@ -2,7 +2,6 @@ export { type CheckOptions, checkRepository } from './check/check.ts';
 export { type IndexRepair, repairIndex } from './check/repair-index.ts';
 export type { CheckReport, Damage, DamageKind, Loss } from './check/report.ts';
 export { type DataSubset, parseSubset } from './check/subset.ts';
-export { verify } from './documents/ids.ts';
 export { initRepository, type InitOptions, type OpenOptions, openRepository } from './open/open-repository.ts';
 export type { OpenedRepository } from './open/opened-repository.ts';
 export type {
@@ -22,6 +21,7 @@ export type {
 } from './repository.ts';
 export { compareNames, nameFromBytes, nameToBytes } from './tree/name.ts';
 export type { ExtendedAttribute, NodeType, TreeNode } from './tree/node.ts';
+export { permissionsOf } from './tree/mode.ts';
 export { decodeTree, encodeTree } from './tree/tree.ts';
 export { dumpSnapshot, type DumpOptions } from './browse/dump.ts';
 export { diffTrees, type Difference, type DiffOptions } from './browse/diff.ts';

@@ -1,4 +1,4 @@
-import { parsePattern, matchesPattern, partsOf } from '../patterns/pattern.ts';
+import { matchesEnd, parsePattern, partsOf } from '../patterns/pattern.ts';
 import type { Repository, Snapshot } from '../repository.ts';
 import type { TreeNode } from '../tree/node.ts';
 import { timeToMs } from '../tree/time.ts';
@@ -34,8 +34,7 @@ export async function* findInSnapshots(
       const above = partsOf(directory);
       for (const node of nodes) {
         const parts = [...above, node.name];
-        // A directory that matches does not make all below it a find.
-        if (!patterns.some((pattern) => matchesPattern(pattern, parts) && !matchesPattern(pattern, above))) continue;
+        if (!patterns.some((pattern) => matchesEnd(pattern, parts))) continue;
         const modifiedMs = timeToMs(node.mtime);
         if (modifiedMs < modifiedFromMs || modifiedMs > modifiedUntilMs) continue;
         yield { snapshot, path: joinTreePath(directory, node.name), node };

@@ -47,7 +47,7 @@ export async function findKey(location: Location, password: string, options: Cal
 
 export function noRepository(location: Location): HoldfastError {
   return new HoldfastError('BACKUP_NO_REPOSITORY', `${location.name} holds no repository`, {
-    hint: 'Check the location; a new repository is made by `holdfast backup init`, or by restic init.',
+    hint: 'Check the location; a new repository is made by `holdfast init`, or by restic init.',
   });
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { judgePath, matchesPattern, mayMatchBelow, parsePattern, partsOf } from './pattern.ts';
+import { judgePath, matchesEnd, matchesPattern, mayMatchBelow, parsePattern, partsOf } from './pattern.ts';
 
 const matches = (pattern: string, path: string): boolean => matchesPattern(parsePattern(pattern), partsOf(path));
 
@@ -47,6 +47,16 @@ test.each([
 ])('below: %j may match under %j: %j', (pattern, path, expected) =>
   expect(mayMatchBelow(parsePattern(pattern), partsOf(path))).toBe(expected),
 );
+
+test.each([
+  ['*b', '/src/sub/b', true],
+  ['sub', '/src/sub/b', false],
+  ['src/*', '/src/sub', true],
+  ['/src', '/src/sub', false],
+  ['/src/**/b', '/src/x/y/b', true],
+  ['**/sub/**', '/src/sub/b', true],
+  ['/', '/src', false],
+])('the end: %j on %j: %j', (pattern, path, expected) => expect(matchesEnd(parsePattern(pattern), partsOf(path))).toBe(expected));
 
 test('later patterns take back', () => {
   const list = ['*.log', '!keep.log'].map((text) => parsePattern(text));

@@ -44,6 +44,11 @@ export function matchesPattern(pattern: Pattern, path: readonly string[]): boole
   return matches(pattern.parts, pattern.isRooted, path);
 }
 
+/** Whether the path itself is what the pattern says, not only a directory above it. */
+export function matchesEnd(pattern: Pattern, path: readonly string[]): boolean {
+  return matches(pattern.parts, pattern.isRooted, path, true);
+}
+
 /** Whether something below the path may match. */
 export function mayMatchBelow(pattern: Pattern, path: readonly string[]): boolean {
   if (!pattern.isRooted) return true;
@@ -70,19 +75,19 @@ export function judgePath(patterns: readonly Pattern[], path: readonly string[])
   return { matched, belowMayMatch };
 }
 
-function matches(parts: readonly Part[], isRooted: boolean, path: readonly string[]): boolean {
+function matches(parts: readonly Part[], isRooted: boolean, path: readonly string[], isEnd = false): boolean {
   const wildcard = parts.indexOf(undefined);
   if (wildcard !== -1) {
     for (let count = 0; count <= path.length - parts.length + 1; count += 1) {
       const expanded = [...parts.slice(0, wildcard), ...Array.from({ length: count }, () => anything), ...parts.slice(wildcard + 1)];
-      if (matches(expanded, isRooted, path)) return true;
+      if (matches(expanded, isRooted, path, isEnd)) return true;
     }
     return false;
   }
-  if (parts.length === 0) return isRooted || path.length === 0;
+  if (parts.length === 0) return (isRooted && !isEnd) || path.length === 0;
   const lastOffset = isRooted ? 0 : path.length - parts.length;
-  if (parts.length > path.length) return false;
-  for (let offset = 0; offset <= lastOffset; offset += 1) {
+  if (parts.length > path.length || (isEnd && isRooted && parts.length !== path.length)) return false;
+  for (let offset = isEnd ? path.length - parts.length : 0; offset <= lastOffset; offset += 1) {
     if (parts.every((part, index) => (part as NonNullable<Part>).matches(path[offset + index] as string))) return true;
   }
   return false;
