@@ -35,14 +35,3 @@ export function idOfKey(kind: FileKind, key: string): FileId | undefined {
   const id = key.slice(key.lastIndexOf('/') + 1);
   return isId(id) && key === objectKey(kind, id) ? id : undefined;
 }
-
-const verifiable = /^(?:data\/[0-9a-f]{2}|index|keys|locks|snapshots)\/([0-9a-f]{64})$/;
-
-/**
- * Whether an object of a repository is what was put there, without its password: its name is its SHA-256. Undefined for what has another
- * name (`config`): that alone can not tell. For combinators that choose among copies.
- */
-export function verify(key: string, bytes: Uint8Array): boolean | undefined {
-  const id = verifiable.exec(key)?.[1];
-  return id === undefined ? undefined : sha256(bytes) === id;
-}

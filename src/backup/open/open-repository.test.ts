@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { checkRepository } from '../check/check.ts';
 import { repairIndex } from '../check/repair-index.ts';
 import { parseSubset } from '../check/subset.ts';
-import { sha256, verify } from '../documents/ids.ts';
-import type { CallOptions, Location } from '../../storage/index.ts';
+import { sha256 } from '../documents/ids.ts';
+import { type CallOptions, type Location, verifyResticKey } from '../../storage/index.ts';
 import type { MemoryObjects } from '../../storage/adapters/memory/index.ts';
 import type { IndexedBlob, Snapshot } from '../repository.ts';
 import { cheapKdf, forever as signal, openMemoryRepository } from '../testing/repositories.ts';
@@ -103,7 +103,7 @@ describe('writing', () => {
     expect(packs.size).toBe(5);
     expect([...packs.values()].every((types) => types.size === 1)).toBe(true);
     expect(keysOf('data/')).toHaveLength(5);
-    for (const [key, { bytes }] of objects) if (key !== 'config') expect(verify(key, bytes)).toBe(true);
+    for (const [key, { bytes }] of objects) if (key !== 'config') expect(verifyResticKey(key, bytes)).toBe(true);
   });
 
   test.each(['data/', 'index/', 'snapshots/'])('Safety: no snapshot is written over a failure to store below %s', async (folder) => {
