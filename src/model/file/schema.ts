@@ -95,11 +95,19 @@ export const siteSchema = z.strictObject({
   availability: probability().optional(),
 });
 
-export const repairSchema = z.strictObject({
-  crews: z.int().min(1).max(10_000).optional().describe('who repair one part each at a time; default: one for every part'),
-  discipline: z.enum(['fifo', 'priority', 'preemptive']).optional().describe('default: priority where there is one, else as they failed'),
-  priority: names().optional().describe('who is repaired first; others after them, in order of failure'),
-});
+export const repairSchema = z
+  .strictObject({
+    crews: z.int().min(1).max(10_000).optional().describe('who repair one part each at a time; default: one for every part'),
+    discipline: z.enum(['fifo', 'priority', 'preemptive']).optional().describe('default: priority where there is one, else as they failed'),
+    priority: names().optional().describe('who is repaired first; others after them, in order of failure'),
+  })
+  .superRefine(({ crews, discipline, priority }, context) => {
+    if (crews !== undefined) return;
+    for (const [key, value] of Object.entries({ discipline, priority })) {
+      if (value !== undefined)
+        context.addIssue({ code: 'custom', path: [key], message: 'has no meaning without crews: every part has one of its own then' });
+    }
+  });
 
 export const standbySchema = z.strictObject({
   active: names().describe('parts that work'),
@@ -163,21 +171,32 @@ export const storageSchema = z
       context.addIssue({ code: 'custom', message: 'must say how its disks or locations fail by one of rate, mtbf, afr' });
   });
 
-export const recoverySchema = z.strictObject({
-  detect: lawSchema.optional(),
-  decide: lawSchema.optional(),
-  provision: lawSchema.optional(),
-  bytes: bytes().optional(),
-  rate: transferRate().optional().describe('of copying back'),
-  start: lawSchema.optional().describe('start-up of what replays'),
-  rampup: amount().optional().describe('time of replay per time of history'),
-  history: lawSchema.optional().describe('that is replayed: from the base backup to the target'),
-  verify: lawSchema.optional(),
-  cutover: lawSchema.optional(),
-  loss: delay().optional().describe('history that is lost (RPA)'),
-  reentry: amount().optional().describe('time to enter again what was lost, per time of it'),
-  objective: duration().optional().describe('the RTO to compare with'),
-});
+export const recoverySchema = z
+  .strictObject({
+    detect: lawSchema.optional(),
+    decide: lawSchema.optional(),
+    provision: lawSchema.optional(),
+    bytes: bytes().optional(),
+    rate: transferRate().optional().describe('of copying back'),
+    start: lawSchema.optional().describe('start-up of what replays'),
+    rampup: amount().optional().describe('time of replay per time of history'),
+    history: lawSchema.optional().describe('that is replayed: from the base backup to the target'),
+    verify: lawSchema.optional(),
+    cutover: lawSchema.optional(),
+    loss: delay().optional().describe('history that is lost (RPA)'),
+    reentry: amount().optional().describe('time to enter again what was lost, per time of it'),
+    objective: duration().optional().describe('the RTO to compare with'),
+  })
+  .superRefine(({ bytes: copied, rate: speed, rampup, history, loss, reentry }, context) => {
+    const together = (given: unknown, missing: unknown, path: string, message: string) => {
+      if (given !== undefined && missing === undefined) context.addIssue({ code: 'custom', path: [path], message });
+    };
+    together(copied, speed, 'bytes', 'need a rate at which they are copied back');
+    together(speed, copied, 'rate', 'has no meaning without bytes');
+    together(rampup, history, 'rampup', 'has no meaning without the history that is replayed');
+    together(history, rampup, 'history', 'needs a rampup: time of replay per time of history');
+    together(reentry, loss, 'reentry', 'has no meaning without a loss');
+  });
 
 export const modelSchema = z.strictObject({
   name: z.string().max(200).optional(),

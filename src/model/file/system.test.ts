@@ -179,6 +179,16 @@ describe('storage and recovery', () => {
     );
   });
 
+  test('terms of a recovery that need each other say so', () => {
+    const wrong = (it: Record<string, unknown>) => () => parseModel({ recovery: { it } });
+    expect(wrong({ bytes: '1GiB' })).toThrow(/bytes: need a rate/);
+    expect(wrong({ rate: '1GiB/s' })).toThrow(/rate: has no meaning without bytes/);
+    expect(wrong({ rampup: 0.2 })).toThrow(/rampup: has no meaning without the history/);
+    expect(wrong({ history: '1h' })).toThrow(/history: needs a rampup/);
+    expect(wrong({ detect: '1GiB' })).toThrow(/detect/);
+    expect(() => parseModel({ ...pair, repair: { priority: ['node.1'] } })).toThrow(/priority: has no meaning without crews/);
+  });
+
   test('quantiles of a recovery: two uniform steps make a triangle', () => {
     const recovery = { it: { detect: { uniform: ['0h', '1h'] }, decide: { uniform: ['0h', '1h'] }, verify: '1h', objective: '2h' } };
     const { it } = evaluateModel(parseModel({ recovery })).recovery!;
