@@ -1,32 +1,31 @@
-import { randomBytes } from 'node:crypto';
 import type { Stats } from 'ssh2';
 import { deadline } from '../../../core/deadline.ts';
 import type { Runtime } from '../../../core/runtime.ts';
 import type { ConnectedLocation } from '../../adapter.ts';
 import { Calls } from '../../calls.ts';
-import { alreadyExists, beyondEnd, full, notFound, unreachable, unsuitable } from '../../failures.ts';
+import { beyondEnd, notFound, unreachable, unsuitable } from '../../failures.ts';
 import { assertKey, assertPrefix, assertRange, isKey, OBJECT_BYTES_MAX, objectBytes } from '../../key.ts';
 import type { ByteRange, CallOptions, LocationCapabilities, LocationStatus, ObjectInfo } from '../../location.ts';
 import { Slots } from '../../slots.ts';
 import type { SftpConfig } from './config.ts';
 import { SftpConnection, type SftpLimits } from './connection.ts';
-import { explainSftp, isStatus, isUnsupported } from './failure.ts';
+import { explainSftp, isStatus } from './failure.ts';
+import { ObjectWriter } from './object-writer.ts';
 import * as remote from './remote-directory.ts';
 import { openRoot, type RemoteRoot } from './remote-root.ts';
-import { download, upload } from './transfer.ts';
+import { download } from './transfer.ts';
 
 /** How long a call may take: so much, and its bytes at no less than this speed. */
 const callMsMax = 60_000;
 const bytesPerMsMin = 32;
 /** Calls at once on the one connection; others wait for their turn. */
 const callsAtOnce = 16;
-/** Directories that are known to be there. */
-const madeMax = 4096;
 
 /** A connection, and what was found at its other end. */
 interface Session {
   readonly connection: SftpConnection;
   readonly root: RemoteRoot;
+  readonly writer: ObjectWriter;
 }
 
 /**
@@ -40,10 +39,8 @@ export class SftpLocation implements ConnectedLocation {
   readonly #runtime: Runtime;
   readonly #calls: Calls;
   readonly #slots = new Slots(callsAtOnce);
-  readonly #made = new Set<string>();
   #session: Promise<Session> | undefined;
   #canLink = false;
-  #warned = false;
 
   constructor(name: string, config: SftpConfig, runtime: Runtime, limits: SftpLimits) {
     this.name = name;
@@ -67,22 +64,7 @@ export class SftpLocation implements ConnectedLocation {
     { signal, ifAbsent = false }: CallOptions & { readonly ifAbsent?: boolean },
   ): Promise<void> {
     assertKey(key);
-    const sizeBytes = objectBytes(data);
-    await this.#call(signal, sizeBytes, async ({ connection, root }, limit) => {
-      const written = `${root.scratch}/put-${randomBytes(12).toString('hex')}`;
-      let renamed = false;
-      try {
-        await this.#write(connection, written, data, limit);
-        limit.throwIfAborted();
-        await this.#settle(connection, root, written, key, ifAbsent);
-        renamed = !ifAbsent;
-      } catch (error) {
-        if (isStatus(error, 'failure') && (await isFull(connection, root.path, sizeBytes))) throw full(this.name, error);
-        throw error;
-      } finally {
-        if (!renamed) await remote.removeFile(connection, written).catch(() => {});
-      }
-    });
+    await this.#call(signal, objectBytes(data), ({ writer }, limit) => writer.put(key, data, ifAbsent, limit));
   }
 
   async get(key: string, { signal, range }: CallOptions & { readonly range?: ByteRange }): Promise<Uint8Array> {
@@ -183,90 +165,13 @@ export class SftpLocation implements ConnectedLocation {
       const root = await openRoot(this.name, this.#config.path, connection);
       connection.broken.throwIfAborted();
       connection.broken.addEventListener('abort', ended, { once: true });
-      this.#made.clear();
       this.#canLink = root.canLink;
       stack.move();
-      return { connection, root };
+      return { connection, root, writer: new ObjectWriter(this.name, connection, root, this.#runtime.logger) };
     } catch (error) {
       ended();
       throw error;
     }
-  }
-
-  /** Writes a temporary file, flushed where the server can. */
-  async #write(connection: SftpConnection, path: string, data: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
-    const handle = await remote.openFile(connection, path, 'wx');
-    try {
-      await upload(connection, handle, data, signal);
-      await remote.flushFile(connection, handle).catch((error: unknown) => {
-        if (!isUnsupported(error)) throw error;
-        this.#warn('it can not flush files: what was put last may be lost when it crashes');
-      });
-    } finally {
-      await remote.closeFile(connection, handle);
-    }
-  }
-
-  /** Gives what was written its name. The directory for it is most likely there. */
-  async #settle(connection: SftpConnection, root: RemoteRoot, written: string, key: string, ifAbsent: boolean): Promise<void> {
-    const target = `${root.path}/${key}`;
-    const directory = key.includes('/') ? key.slice(0, key.lastIndexOf('/')) : '';
-    await this.#makeDirectories(connection, root, directory);
-    const settle = (): Promise<void> =>
-      ifAbsent ? this.#create(connection, written, target, key) : this.#replace(connection, written, target, key);
-    await settle().catch(async (error: unknown) => {
-      if (!isStatus(error, 'noSuchFile')) throw error;
-      // Somebody has removed the directory since.
-      await root.assertThere(connection);
-      this.#made.clear();
-      await this.#makeDirectories(connection, root, directory);
-      await settle();
-    });
-  }
-
-  async #replace(connection: SftpConnection, written: string, target: string, key: string): Promise<void> {
-    try {
-      await remote.replaceFile(connection, written, target).catch(async (error: unknown) => {
-        if (!isUnsupported(error)) throw error;
-        await remote.renameFile(connection, written, target);
-      });
-    } catch (error) {
-      if (isStatus(error, 'failure') && (await remote.look(connection, target)) !== undefined)
-        throw unsuitable(this.name, `${key} can not be replaced there`, {
-          cause: error,
-          hint: 'It needs a server with posix-rename@openssh.com, and no directory of that name.',
-        });
-      throw error;
-    }
-  }
-
-  /** @throws STORAGE_EXISTS */
-  async #create(connection: SftpConnection, written: string, target: string, key: string): Promise<void> {
-    const taken = async (): Promise<Error | undefined> => {
-      const info = await remote.look(connection, target);
-      if (info === undefined) return undefined;
-      return info.isFile() ? alreadyExists(this.name, key) : unsuitable(this.name, `${key} is no file there`);
-    };
-    if (!this.#canLink) {
-      const error = await taken();
-      if (error !== undefined) throw error;
-      return await remote.renameFile(connection, written, target);
-    }
-    await remote.linkFile(connection, written, target).catch(async (error: unknown) => {
-      throw (isStatus(error, 'failure') ? await taken() : undefined) ?? error;
-    });
-  }
-
-  async #makeDirectories(connection: SftpConnection, root: RemoteRoot, directory: string): Promise<void> {
-    if (directory === '' || this.#made.has(directory)) return;
-    const above = directory.includes('/') ? directory.slice(0, directory.lastIndexOf('/')) : '';
-    await this.#makeDirectories(connection, root, above);
-    await remote.makeDirectory(connection, `${root.path}/${directory}`).catch(async (error: unknown) => {
-      const info = await remote.look(connection, `${root.path}/${directory}`);
-      throw info === undefined ? error : unsuitable(this.name, `${directory} is no directory there, but an object`);
-    });
-    if (this.#made.size >= madeMax) this.#made.clear();
-    this.#made.add(directory);
   }
 
   /** What is in one directory. One that is not there is empty. */
@@ -297,16 +202,6 @@ export class SftpLocation implements ConnectedLocation {
     await root.assertThere(connection);
     throw notFound(this.name, key);
   }
-
-  #warn(message: string): void {
-    if (!this.#warned) this.#runtime.logger.warn('storage.sftp.weak', { location: this.name, message });
-    this.#warned = true;
-  }
-}
-
-/** Whether it is for want of room that something failed: the protocol has no word for it. */
-async function isFull(connection: SftpConnection, path: string, sizeBytes: number): Promise<boolean> {
-  return (await remote.roomIn(connection, path).catch(() => Infinity)) < Math.max(sizeBytes, 1);
 }
 
 function describe(key: string, { size, mtime }: Pick<Stats, 'size' | 'mtime'>): ObjectInfo {
