@@ -267,7 +267,7 @@ function writerActive(): HoldfastError {
 
 function missing(type: BlobType, id: BlobId): HoldfastError {
   return new HoldfastError('BACKUP_BLOB_MISSING', `no index names ${type} blob ${id}`, {
-    hint: '`holdfast check` tells what needs it; `repair index` finds it when its pack is there.',
+    hint: '`holdfast check` tells what needs it; `holdfast repair` finds it when its pack is there.',
   });
 }
 
