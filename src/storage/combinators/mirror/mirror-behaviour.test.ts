@@ -153,3 +153,44 @@ test('the content is told by the keys of a restic repository', () => {
   expect(verifyResticKey('config', bytes)).toBeUndefined();
   expect(verifyResticKey(`other/${key.slice(8)}`, bytes)).toBeUndefined();
 });
+
+test('a part that hangs delays a write for a while and a read hardly', async () => {
+  const { parts, runtime, time } = toys(3);
+  await using mirror = createMirror('all', parts, runtime, { hedgeMs: 2_000, stragglerMs: 5_000 });
+  await mirror.put('before', [bytes], { signal });
+  parts[0]!.hangs = true;
+  let doneMs = 0;
+  const put = mirror.put(key, [bytes], { signal }).then(() => (doneMs = time.nowMs));
+  await time.advance(4_999);
+  expect(doneMs).toBe(0);
+  await time.advance(10);
+  expect(doneMs).toBe(5_000);
+  await put;
+  expect(mirror.status().parts[0]).toMatchObject({ state: 'degraded', behindObjects: 1, behindBytes: 1000 });
+  const begunMs = time.nowMs;
+  const got = mirror.get('before', { signal }).then((found) => [found.length, time.nowMs - begunMs]);
+  await time.advance(2_001);
+  expect(await got).toEqual([1000, 2_000]);
+  parts[0]!.hangs = false;
+  await time.advance(120_000);
+  expect(parts[0]!.objects.get(key)!.bytes).toEqual(bytes);
+});
+
+test('an abort ends a call with its reason, whatever hangs', async () => {
+  const { parts, runtime } = toys(2);
+  await using mirror = createMirror('both', parts, runtime);
+  await mirror.put('before', [bytes], { signal });
+  for (const part of parts) part.hangs = true;
+  const reason = new Error('not wanted');
+  for (const call of [
+    (own: AbortSignal) => mirror.put(key, [bytes], { signal: own }),
+    (own: AbortSignal) => mirror.get('before', { signal: own }),
+    (own: AbortSignal) => mirror.remove('before', { signal: own }),
+    (own: AbortSignal) => Array.fromAsync(mirror.list('', { signal: own })),
+  ]) {
+    const stop = new AbortController();
+    const ended = call(stop.signal);
+    stop.abort(reason);
+    await expect(ended).rejects.toBe(reason);
+  }
+});

@@ -11,6 +11,8 @@ export const signal: AbortSignal = new AbortController().signal;
 /** A part that can be taken away, and counts what it is asked. */
 export class ToyPart extends MemoryLocation {
   away = false;
+  /** Does not answer; ends with the call's signal. */
+  hangs = false;
   /** Keys that its lists leave out. */
   readonly unlisted = new Set<string>();
   /** `get KEY 80`, `put KEY`, … since it was last emptied. */
@@ -23,27 +25,27 @@ export class ToyPart extends MemoryLocation {
   }
 
   override async put(key: string, data: readonly Uint8Array[], options: CallOptions & { ifAbsent?: boolean }): Promise<void> {
-    this.#asked(`put ${key}`);
+    await this.#asked(`put ${key}`, options.signal);
     await super.put(key, data, options);
   }
 
   override async get(key: string, options: CallOptions & { range?: ByteRange }): Promise<Uint8Array> {
-    this.#asked(`get ${key} ${options.range?.sizeBytes ?? 'all'}`);
+    await this.#asked(`get ${key} ${options.range?.sizeBytes ?? 'all'}`, options.signal);
     return await super.get(key, options);
   }
 
   override async stat(key: string, options: CallOptions): Promise<ObjectInfo | undefined> {
-    this.#asked(`stat ${key}`);
+    await this.#asked(`stat ${key}`, options.signal);
     return await super.stat(key, options);
   }
 
   override async *list(prefix: string, options: CallOptions): AsyncGenerator<ObjectInfo> {
-    this.#asked(`list ${prefix}`);
+    await this.#asked(`list ${prefix}`, options.signal);
     for await (const info of super.list(prefix, options)) if (!this.unlisted.has(info.key)) yield info;
   }
 
   override async remove(key: string, options: CallOptions): Promise<void> {
-    this.#asked(`remove ${key}`);
+    await this.#asked(`remove ${key}`, options.signal);
     await super.remove(key, options);
   }
 
@@ -60,9 +62,10 @@ export class ToyPart extends MemoryLocation {
     return [...this.objects.keys()].filter((key) => key.startsWith('.holdfast/'));
   }
 
-  #asked(what: string): void {
+  async #asked(what: string, ended: AbortSignal): Promise<void> {
     if (!what.includes('.holdfast/')) this.calls.push(what);
     if (this.away) throw unreachable(this.name, 'away (by the test)');
+    if (this.hangs) await new Promise((_, reject) => ended.addEventListener('abort', () => reject(ended.reason as Error), { once: true }));
   }
 }
 
