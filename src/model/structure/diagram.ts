@@ -1,6 +1,6 @@
 import { Bdd } from './bdd.ts';
 import type { Gate, Graph } from './graph.ts';
-import { gateOver } from './gate-over.ts';
+import { gateOver, type Algebra } from './gate-over.ts';
 import { CONSTANT_LEVEL, NodesExhausted } from './node-table.ts';
 import { leafOrders } from './order.ts';
 import { gateAt, type Part } from './part.ts';
@@ -28,7 +28,7 @@ export interface Diagram extends Nodes {
 
 /** Nodes with which all orders are tried at first; each round has four times as many. */
 const NODES_FIRST = 1 << 12;
-/** From this many on, only the more promising half of the orders goes on to the next round. */
+/** From this many on, only the most promising third of the orders goes on to the next round. */
 const NODES_FOR_ALL = 1 << 18;
 
 /**
@@ -50,7 +50,7 @@ export function diagramOf(graph: Graph, part: Part, inside: ReadonlyMap<number, 
     }
     if (budget === nodesMax) return undefined;
     const promising = reached.toSorted((one, other) => other.gates - one.gates);
-    orders = promising.slice(0, budget < NODES_FOR_ALL ? promising.length : Math.ceil(promising.length / 2)).map(({ order }) => order);
+    orders = promising.slice(0, budget < NODES_FOR_ALL ? promising.length : Math.ceil(promising.length / 3)).map(({ order }) => order);
   }
 }
 
@@ -59,24 +59,25 @@ const GARBAGE_FACTOR = 2;
 const NODES_WITHOUT_COLLECTION = 1 << 12;
 
 /** One attempt to make a part's diagram. */
-class Making {
+class Making implements Algebra<number> {
+  readonly yes = 1;
+  readonly no = 0;
   readonly #graph: Graph;
   readonly #part: Part;
   readonly #leaves: readonly number[];
   readonly #bdd: Bdd;
-  readonly #nodesMax: number;
   readonly #variables: readonly number[];
   /** Of gates that others still need, and of leaves. */
   readonly #edges: Map<number, number>;
   #collectAt = NODES_WITHOUT_COLLECTION;
-  /** A gate gets a second chance, without garbage. */
-  #retried: Gate | undefined;
+  /** What the gate under way has joined so far, where it needs more than the last. */
+  #under: number[] = [];
+  #keepsResults = false;
 
   constructor(graph: Graph, part: Part, inside: ReadonlyMap<number, Diagram>, leaves: readonly number[], nodesMax: number) {
     this.#graph = graph;
     this.#part = part;
     this.#leaves = leaves;
-    this.#nodesMax = nodesMax;
     this.#bdd = new Bdd(nodesMax);
     this.#variables = leaves.map((id, level) => leafEdge(this.#bdd, level, inside.get(id)));
     this.#edges = new Map(leaves.map((id, level) => [id, this.#variables[level]!]));
@@ -94,32 +95,51 @@ class Making {
         uses.set(literal >> 1, left);
         if (left === 0) this.#edges.delete(literal >> 1);
       }
-      if (this.#bdd.size > this.#collectAt) this.#collect();
+      if (this.#bdd.size > this.#collectAt) this.#collect([]);
     }
     return finished(this.#bdd, this.#edges.get(this.#part.id)!, this.#leaves);
   }
 
   /** Undefined when there are too few nodes, even without garbage. */
   #make(gate: Gate): number | undefined {
-    for (;;) {
-      try {
-        return gateOver(
-          this.#bdd,
-          gate,
-          gate.of.map((literal) => this.#edges.get(literal >> 1)! ^ (literal & 1)),
-        );
-      } catch (error) {
-        if (!(error instanceof NodesExhausted)) throw error;
-        this.#collect();
-        if (this.#bdd.size > this.#nodesMax / 2) return undefined;
-        if (this.#retried === gate) return undefined;
-        this.#retried = gate;
-      }
+    this.#under = [];
+    this.#keepsResults = gate.kind !== 'and';
+    try {
+      const operands = gate.of.map((literal) => this.#edges.get(literal >> 1)! ^ (literal & 1));
+      return gateOver<number>(this, gate, operands);
+    } catch (error) {
+      if (error instanceof NodesExhausted) return undefined;
+      throw error;
     }
   }
 
-  #collect(): void {
-    this.#bdd.collect([...this.#edges.values(), ...this.#variables]);
+  and(f: number, g: number): number {
+    let result: number;
+    try {
+      result = this.#bdd.and(f, g);
+    } catch (error) {
+      if (!(error instanceof NodesExhausted)) throw error;
+      this.#collect([f, g, ...this.#under]);
+      result = this.#bdd.and(f, g);
+    }
+    if (this.#keepsResults) this.#under.push(result);
+    return result;
+  }
+
+  or(f: number, g: number): number {
+    return this.and(f ^ 1, g ^ 1) ^ 1;
+  }
+
+  xor(f: number, g: number): number {
+    return this.or(this.and(f, g ^ 1), this.and(f ^ 1, g));
+  }
+
+  levelOf(edge: number): number {
+    return this.#bdd.levelOf(edge);
+  }
+
+  #collect(besides: readonly number[]): void {
+    this.#bdd.collect([...this.#edges.values(), ...this.#variables, ...besides]);
     this.#collectAt = Math.max(NODES_WITHOUT_COLLECTION, GARBAGE_FACTOR * this.#bdd.size);
   }
 }

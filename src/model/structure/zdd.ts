@@ -41,7 +41,7 @@ export class Zdd {
     return high === NONE ? low : this.#nodes.node(level, low, high);
   }
 
-  /** The sets of `f` that include no set of `g`. */
+  /** The sets of `f` that include no set of `g`; in neither does one set include another. */
   without(f: number, g: number): number {
     if (this.#cachedFor !== this.#nodes.capacity) {
       this.#cachedFor = this.#nodes.capacity;
@@ -97,14 +97,9 @@ export class Zdd {
   #known(f: number, g: number): number {
     if (f === NONE || g === UNIT || f === g) return NONE;
     if (g === NONE) return f;
-    if (f === UNIT) return this.#holdsEmptySet(g) ? NONE : UNIT;
+    // Only the family of the empty set alone holds the empty set: it would be included in any other set.
+    if (f === UNIT) return UNIT;
     return this.#without.get(f, g);
-  }
-
-  #holdsEmptySet(family: number): boolean {
-    let at = family;
-    while (at > UNIT) at = this.low(at);
-    return at === UNIT;
   }
 
   /** All nodes of a family but the constants, children before their parents. */
