@@ -4,6 +4,12 @@ import { steadyState } from './steady-state.ts';
 import type { Progress } from './progress.ts';
 import { sumOf } from './vectors.ts';
 
+/**
+ * log(β/α) that rounding makes. What stays below it over two slices, the second twice as long, moves no more: the changes of a form that is
+ * still on its way are seen as long as they would matter over as many slices.
+ */
+const ROUNDING = 1e-13;
+const SLICES_MAX = 1e6;
 /** Probabilities below are not followed any more. */
 export const TINY = 1e-280;
 
@@ -14,12 +20,15 @@ export const TINY = 1e-280;
  *   never grows again, as each step averages it (by the reversed chain);
  * - a chain whose only ends are absorbing states: what is not absorbed shrinks alike everywhere. From α·v ≤ v·P ≤ β·v, with P what a slice
  *   of time does to it, follows αⁿ·v ≤ v·Pⁿ ≤ βⁿ·v (Collatz–Wielandt; P has no negative entry), so n·log(β/α) bounds the relative error.
+ *   Where that is but rounding, twice in a row, it is taken for none.
  */
 export class LongRun {
   private readonly chain: Chain;
   private readonly accuracy: number;
   private readonly kind: 'steady' | 'absorbing' | 'other';
   private steady: Float64Array | undefined;
+  /** log(β/α) of the slice before. */
+  private changeBefore = Infinity;
   /** Rate at which what is not absorbed shrinks. */
   private decay = 0;
 
@@ -59,7 +68,10 @@ export class LongRun {
       for (let at = chain.rowStart[state]!; at < chain.rowStart[state + 1]!; at++)
         if (chain.exit[chain.target[at]!] === 0) lost += value * chain.rate[at]!;
     }
-    if (alive > 0 && !(Math.log(most / least) * slices <= this.accuracy)) return false;
+    const change = alive === 0 ? 0 : Math.log(most / least);
+    const settled = change <= ROUNDING && this.changeBefore <= ROUNDING && slices <= SLICES_MAX;
+    this.changeBefore = change;
+    if (!settled && !(change * slices <= this.accuracy)) return false;
     this.decay = alive === 0 ? 0 : lost / alive;
     return true;
   }

@@ -142,6 +142,29 @@ test('a large absorbing chain shrinks evenly: its survival is one exponential th
   }
 });
 
+test('a stiff absorbing chain of thousands of states: twelve units, mended in a second, over ten years', () => {
+  const units = 12;
+  const [from, to, rate] = [[], [], []] as [number[], number[], number[]];
+  const down = (state: number): number => state.toString(2).replaceAll('0', '').length;
+  for (let state = 0; state < 2 ** units; state++) {
+    // Three down are the end.
+    if (down(state) > 2) continue;
+    for (let unit = 0; unit < units; unit++) {
+      from.push(state);
+      to.push(state ^ (1 << unit));
+      rate.push((state >> unit) % 2 === 0 ? 1e-2 * (1 + unit) : 3_600);
+    }
+  }
+  const chain = chainOfEdges(2 ** units, from, to, rate);
+  const { points, methods, steps } = transient(chain, pointMass(chain.size, 0), [87_600]);
+  const mean = meanTimeToFailure(chain, (state) => down(state) < 3, pointMass(chain.size, 0));
+  const lost = sumOf(points[0]!.probabilities.filter((_, state) => down(state) > 2));
+  expect(methods).toEqual(['uniformisation', 'long-run']);
+  expect(steps).toBeLessThan(100_000);
+  // Repairs are so fast that the time to absorption is exponential to about λ/μ.
+  expect(relative(lost, -Math.expm1(-87_600 / mean))).toBeLessThan(1e-4);
+});
+
 test('weights of a Poisson distribution, far out and for large means', () => {
   const small = poissonWeights(0.01);
   expect(relative(small.weights[10]!, (Math.exp(-0.01) * 1e-20) / 3_628_800)).toBeLessThan(1e-14);
