@@ -37,7 +37,8 @@ export { transient, type Transient, type TransientOptions, type TransientPoint }
 export * from './chain/up-down.ts';
 export type * from './file/answer.ts';
 export { checkModel, type ModelProblem } from './file/check.ts';
-export { evaluateModel, parseModel, type EvaluateOptions } from './file/evaluate.ts';
+export { evaluateModel, parseModel, simulationOf, type EvaluateOptions } from './file/evaluate.ts';
+export type { SimulationTask } from './file/evaluate-simulation.ts';
 export { decideMethod, type Method, type MethodChoice } from './file/method.ts';
 export { modelJsonSchema, modelSchema, writeModel, type Component, type Model, type ModelInput } from './file/schema.ts';
 export { assertDistribution, exponential, lognormalOf, sample, type Distribution } from './distribution/distribution.ts';

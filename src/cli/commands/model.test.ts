@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { evaluateModel } from '../../model/file/evaluate.ts';
+import { readModelText } from '../model/read.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const bin = fileURLToPath(new URL('../../../bin/holdfast.mjs', import.meta.url));
@@ -57,6 +59,14 @@ describe('holdfast model', () => {
     });
   });
 
+  test('plays in threads what no formula solves, with the answer of one thread', async () => {
+    const node = '{ weibull: { shape: 2, scale: 100h }, mttr: { uniform: [1h, 9h] }, count: 2 }';
+    const text = `components: { node: ${node} }\nstructure: { parallel: [node.*] }\nrepair: { crews: 1 }\nat: [500h]\nsimulation: { runs: 1000 }\n`;
+    const { code, out } = await holdfast(write('played.yaml', text), '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(evaluateModel(readModelText(text, 'played.yaml')))));
+  });
+
   test('what is wrong with a file is told with its lines, code 2', async () => {
     const file = write('wrong.yaml', pair.replace('4h', '40%').replace('node.*', 'nod.*'));
     const { code, error } = await holdfast(file);
@@ -68,7 +78,7 @@ describe('holdfast model', () => {
   test.each([
     [['/nowhere/model.yaml'], 'CONFIG_UNREADABLE'],
     [[], 'the model file is missing'],
-    [['/dev/null', '--method', 'magic'], 'is no regular file'],
+    [['/dev/null'], 'is no regular file'],
     [['--schema'], ''],
   ])('wrong usage of %j', async (words, message) => {
     const { code, error, out } = await holdfast(...words);

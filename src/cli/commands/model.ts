@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { HoldfastError } from '../../core/errors.ts';
 import type { CommonOptions } from '../command.ts';
@@ -5,11 +6,15 @@ import { printJson, printLine } from '../print.ts';
 import { modelLines } from '../model/print.ts';
 import { readModelFile } from '../model/read.ts';
 import { paintFor } from '../terminal/style.ts';
-import { evaluateModel } from '../../model/file/evaluate.ts';
+import { evaluateModel, simulationOf } from '../../model/file/evaluate.ts';
 import type { Method } from '../../model/file/method.ts';
 import { methods } from '../../model/file/method.ts';
 import { parseHours } from '../../model/file/quantities.ts';
+import { simulateInWorkers } from '../../model/workers/simulation-pool.ts';
 import { modelJsonSchema } from '../../model/file/schema.ts';
+
+/** Threads of a simulation. */
+const workersMax = 16;
 
 interface ModelOptions extends CommonOptions {
   readonly method?: string;
@@ -28,18 +33,22 @@ export function register(command: Command): void {
     .action(run);
 }
 
-function run(file: string | undefined, options: ModelOptions): void {
+async function run(file: string | undefined, options: ModelOptions): Promise<void> {
   if (options.schema) return printJson(modelJsonSchema());
   if (file === undefined)
     throw new HoldfastError('CLI_USAGE', 'the model file is missing', {
       hint: 'holdfast model FILE; docs/model.md shows what it looks like.',
     });
-  const model = readModelFile(file);
-  const answer = evaluateModel(model, {
+  const asked = {
     ...(options.method === undefined ? {} : { method: methodNamed(options.method) }),
     at: (options.at ?? []).map(timeOf),
     compare: options.compare ?? false,
-  });
+  };
+  const model = readModelFile(file);
+  const task = simulationOf(model, asked);
+  const played =
+    task && (await simulateInWorkers(task.system, task.options, task.random, { workers: Math.min(workersMax, availableParallelism()) }));
+  const answer = evaluateModel(model, { ...asked, ...(played ? { played } : {}) });
   if (options.json) return printJson(answer);
   for (const line of modelLines(answer, paintFor(process.stdout), process.stdout.columns ?? Infinity)) printLine(line);
 }

@@ -1,6 +1,8 @@
-import type { SimulationAnswer } from '../simulation/simulate.ts';
+import type { Random } from '../../core/random.ts';
+import type { SimulationAnswer, SimulationOptions } from '../simulation/simulate.ts';
 import { simulate } from '../simulation/simulate.ts';
 import { Stream } from '../simulation/stream.ts';
+import type { SystemDescription } from '../system/system.ts';
 import type { StructureAnswer } from './answer.ts';
 import type { Asked } from './evaluate-structure.ts';
 import type { MethodChoice } from './method.ts';
@@ -14,20 +16,36 @@ const eventsMax = 50_000_000;
 /** Half of the interval of the mean unavailability, as a share of it, at which a simulation may end. */
 const defaultPrecision = 0.02;
 
-/** A system of any times, played through event by event until its mean unavailability is known well enough. */
-export function evaluateSimulation(model: Model, { method, because, assumptions }: MethodChoice, asked: Asked): StructureAnswer {
+/** What `simulate`, or `simulateInWorkers`, needs to play a model through. */
+export interface SimulationTask {
+  readonly system: SystemDescription;
+  readonly options: SimulationOptions;
+  readonly random: Random;
+}
+
+export function simulationTask(model: Model, asked: Asked): SimulationTask {
   const { seed = defaultSeed, runs, precision = defaultPrecision } = model.simulation ?? {};
-  const times = asked.at.length > 0 ? asked.at : [asked.horizon];
-  const answer = simulate(
-    systemOf(model),
-    {
-      times,
+  return {
+    system: systemOf(model),
+    options: {
+      times: asked.at.length > 0 ? asked.at : [asked.horizon],
       relativeHalfWidth: precision,
       eventsMax,
       ...(runs === undefined ? {} : { replicationsMax: runs, replicationsMin: Math.min(runs, 1000) }),
     },
-    seeded(seed),
-  );
+    random: seeded(seed),
+  };
+}
+
+/** A system of any times, played through event by event until its mean unavailability is known well enough: here, unless it has been `played`. */
+export function evaluateSimulation(
+  model: Model,
+  { method, because, assumptions }: MethodChoice,
+  asked: Asked,
+  played?: SimulationAnswer,
+): StructureAnswer {
+  const { system, options, random } = simulationTask(model, asked);
+  const answer = played ?? simulate(system, options, random);
   return {
     method,
     because,
@@ -42,7 +60,7 @@ export function evaluateSimulation(model: Model, { method, because, assumptions 
       availability: 1 - unavailability.mean,
       survival: 1 - failureProbability.mean,
     })),
-    simulation: { seed, ...told(answer) },
+    simulation: { seed: model.simulation?.seed ?? defaultSeed, ...told(answer) },
   };
 }
 

@@ -3,7 +3,9 @@ import type { ModelAnswer, StructureAnswer } from './answer.ts';
 import { checkModel } from './check.ts';
 import { evaluateChain } from './evaluate-chain.ts';
 import { evaluateRecovery } from './evaluate-recovery.ts';
-import { evaluateSimulation } from './evaluate-simulation.ts';
+import type { SimulationAnswer } from '../simulation/simulate.ts';
+import type { SimulationTask } from './evaluate-simulation.ts';
+import { evaluateSimulation, simulationTask } from './evaluate-simulation.ts';
 import { evaluateStorage } from './evaluate-storage.ts';
 import type { Asked } from './evaluate-structure.ts';
 import { evaluateStructure } from './evaluate-structure.ts';
@@ -22,6 +24,8 @@ export interface EvaluateOptions {
   readonly at?: readonly number[];
   /** Also by every other method that can. */
   readonly compare?: boolean;
+  /** What a simulation of `simulationOf` found, where it was played elsewhere. */
+  readonly played?: SimulationAnswer;
   /** Nodes that a decision diagram may have before bounds take its place. Default 1,000,000. */
   readonly nodesMax?: number;
 }
@@ -41,37 +45,43 @@ export function parseModel(input: unknown): Model {
   });
 }
 
+/** The simulation that `evaluateModel` would play with these options, for playing it in worker threads; undefined where it would play none. */
+export function simulationOf(model: Model, options: EvaluateOptions = {}): SimulationTask | undefined {
+  if (model.structure === undefined || decideMethod(model, options.method).method !== 'simulation') return undefined;
+  return simulationTask(model, askedOf(model, options));
+}
+
 /**
  * All that the file asks for.
  * @throws MODEL_METHOD_UNFIT, and what the solvers throw
  */
-export function evaluateModel(model: Model, { method, at = [], compare = false, nodesMax }: EvaluateOptions = {}): ModelAnswer {
-  const horizon = model.horizon ?? yearHours;
-  const times = [...new Set([...(model.at ?? []), ...at])].toSorted((a, b) => a - b);
+export function evaluateModel(model: Model, options: EvaluateOptions = {}): ModelAnswer {
+  const asked = askedOf(model, options);
+  const times = asked.at.length > 0 ? asked.at : [asked.horizon];
+  const { name, structure, chains, storage, recovery } = model;
   return {
-    ...(model.name === undefined ? {} : { name: model.name }),
-    horizonHours: horizon,
-    ...(model.structure === undefined
-      ? {}
-      : { structure: structureAnswer(model, decideMethod(model, method), { at: times, horizon, nodesMax }, compare) }),
-    ...(model.chains === undefined
-      ? {}
-      : { chains: mapValues(model.chains, (chain) => evaluateChain(chain, times.length > 0 ? times : [horizon])) }),
-    ...(model.storage === undefined
-      ? {}
-      : { storage: mapValues(model.storage, (code) => evaluateStorage(code, times.length > 0 ? times : [horizon])) }),
-    ...(model.recovery === undefined ? {} : { recovery: mapValues(model.recovery, evaluateRecovery) }),
+    ...(name === undefined ? {} : { name }),
+    horizonHours: asked.horizon,
+    ...(structure === undefined ? {} : { structure: structureAnswer(model, asked, options) }),
+    ...(chains === undefined ? {} : { chains: mapValues(chains, (chain) => evaluateChain(chain, times)) }),
+    ...(storage === undefined ? {} : { storage: mapValues(storage, (code) => evaluateStorage(code, times)) }),
+    ...(recovery === undefined ? {} : { recovery: mapValues(recovery, evaluateRecovery) }),
   };
 }
 
-function structureAnswer(model: Model, choice: MethodChoice, asked: Asked, compare: boolean): StructureAnswer {
-  const answer = answerBy(model, choice, asked);
+function askedOf(model: Model, { at = [], nodesMax }: EvaluateOptions): Asked {
+  return { at: [...new Set([...(model.at ?? []), ...at])].toSorted((a, b) => a - b), horizon: model.horizon ?? yearHours, nodesMax };
+}
+
+function structureAnswer(model: Model, asked: Asked, { method: forced, compare, played }: EvaluateOptions): StructureAnswer {
+  const choice = decideMethod(model, forced);
+  const answer = answerBy(model, choice, asked, played);
   if (!compare) return answer;
   const others = methods.filter((method) => method !== choice.method && choice.unfit[method] === undefined && method !== 'simulation');
   return { ...answer, comparison: others.flatMap((method) => comparedWith(answer, model, { ...choice, method }, asked)) };
 }
 
-function answerBy(model: Model, choice: MethodChoice, asked: Asked): StructureAnswer {
+function answerBy(model: Model, choice: MethodChoice, asked: Asked, played?: SimulationAnswer): StructureAnswer {
   switch (choice.method) {
     case 'closed-form':
     case 'bdd':
@@ -79,7 +89,7 @@ function answerBy(model: Model, choice: MethodChoice, asked: Asked): StructureAn
     case 'markov':
       return evaluateSystem(model, choice, asked);
     case 'simulation':
-      return evaluateSimulation(model, choice, asked);
+      return evaluateSimulation(model, choice, asked, played);
   }
 }
 
