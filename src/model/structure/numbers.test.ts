@@ -137,10 +137,29 @@ describe('published examples', () => {
         solveStructure(structure({ op: 'or', of: [{ op: 'and', of: ['a', 'b'] }, { op: 'and', of: ['b', 'c'] }, 'd'] }, probabilities)),
       ).upperBound('steady');
     near(bound({ a: 0.1, b: 0.2, c: 0.3, d: 0.04 }), 1 - (1 - 0.02) * (1 - 0.06) * (1 - 0.04));
-    near(bound({ a: 0.9, b: 0.99, c: 0.7, d: 0.4 }), 1 - (1 - 0.891) * (1 - 0.693) * (1 - 0.4));
+    near(bound({ a: 0.9, b: 0.99, c: 0.8, d: 0.4 }), 1 - (1 - 0.891) * (1 - 0.792) * (1 - 0.4));
     near(bound({ a: 1e-9, b: 1e-9, c: 1e-9, d: 1e-20 }), 2.01e-18);
     expect(bound({ a: 1, b: 1, c: 0.5, d: 0.1 })).toBe(1);
     expect(bound({ a: 0, b: 0, c: 0, d: 0 })).toBe(0);
+  });
+
+  test('the pressure tank: five minimal cut sets, two of them single', () => {
+    // Source: Fault Tree Handbook, NUREG-0492 (1981), ch. VIII: E1 = T + K2 + S·(S1 + K1 + R), with its estimates of the basic events.
+    const gates: Record<string, Expression> = {
+      e2: { op: 'or', of: ['k2', 'e3'] },
+      e3: { op: 'and', of: ['s', 'e4'] },
+      e4: { op: 'or', of: ['s1', 'e5'] },
+      e5: { op: 'or', of: ['k1', 'r'] },
+    };
+    const probabilities = { t: 5e-6, k2: 3e-5, s: 1e-4, s1: 3e-5, k1: 3e-5, r: 1e-4 };
+    const solved = solveStructure(structure({ op: 'or', of: ['t', 'e2'] }, probabilities, gates));
+    const sets = cutSets(solved);
+    expect(sets.list('steady').map(({ events }) => events.join(' '))).toEqual(['k2', 't', 's r', expect.any(String), expect.any(String)]);
+    expect(sets.countByOrder()).toEqual([0n, 2n, 3n]);
+    near(sets.rareEvent('steady'), 3.5016e-5);
+    const switched = 1 - (1 - 3e-5) ** 2 * (1 - 1e-4);
+    near(evaluate(solved, 'steady').top.q, 1 - (1 - 5e-6) * (1 - 3e-5) * (1 - 1e-4 * switched), 10);
+    near(importance(solved, 'steady')[0]!.criticality, 3e-5 / 3.5016e-5, 4);
   });
 
   test('non-coherent: a·b or not a·c has three prime implicants and 0.29', () => {
