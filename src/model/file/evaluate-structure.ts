@@ -54,7 +54,9 @@ export function evaluateStructure(model: Model, choice: MethodChoice, asked: Ask
       ...(many && model.compute === undefined
         ? [`cut sets and importance of more than ${detailsMax} parts are told when asked for: compute: [cut-sets, importance]`]
         : []),
-      ...(untimely !== undefined && asked.at.length > 0 ? [`nothing is said of single times: ${untimely}`] : []),
+      ...(untimely !== undefined && asked.at.length > 0
+        ? [`nothing is said of single times: ${untimely}; the method simulation plays them`]
+        : []),
     ],
     ...('q' in steady ? { longRun: longRunOf(steady) } : { noLongRun: steady.reason }),
     at: times.map((hours): TimeAnswer => {
