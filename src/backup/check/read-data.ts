@@ -4,6 +4,7 @@ import { owned } from '../documents/bytes.ts';
 import { objectKey } from '../documents/ids.ts';
 import type { PackEntry } from '../pack/header.ts';
 import type { FileId } from '../repository.ts';
+import { inParallel } from '../workers/in-parallel.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import { Room } from '../workers/room.ts';
 import type { Damages } from './report.ts';
@@ -34,23 +35,17 @@ interface ReadParts {
 export async function readPacks(parts: ReadParts, { signal }: CallOptions): Promise<DataRead> {
   const { verdicts, sizes, chosen } = parts;
   const room = new Room(readBytesMax);
-  // Readers take turns at one list: what ends early must not end it for the others.
-  const packs = verdicts.table.packs();
   let packsRead = 0;
   let bytesRead = 0;
-  const reader = async (): Promise<void> => {
-    for (let next = packs.next(); !next.done; next = packs.next()) {
-      const { packId, entries } = next.value;
-      const sizeBytes = sizes[verdicts.table.packOrdinalOf(packId)]!;
-      if (sizeBytes < 0 || !chosen(packId, sizeBytes)) continue;
-      using _room = await room.take(sizeBytes, signal);
-      await readPack(parts, packId, entries, signal);
-      packsRead += 1;
-      bytesRead += sizeBytes;
-      parts.onRead(sizeBytes);
-    }
-  };
-  await Promise.all(Array.from({ length: readsMax }, reader));
+  await inParallel(verdicts.table.packs(), readsMax, async ({ packId, entries }) => {
+    const sizeBytes = sizes[verdicts.table.packOrdinalOf(packId)]!;
+    if (sizeBytes < 0 || !chosen(packId, sizeBytes)) return;
+    using _room = await room.take(sizeBytes, signal);
+    await readPack(parts, packId, entries, signal);
+    packsRead += 1;
+    bytesRead += sizeBytes;
+    parts.onRead(sizeBytes);
+  });
   return { packsRead, bytesRead };
 }
 

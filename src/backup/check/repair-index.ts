@@ -7,6 +7,7 @@ import type { OpenedRepository } from '../open/opened-repository.ts';
 import { headerBytes, type PackEntry, PackHeaderError } from '../pack/header.ts';
 import { readHeader } from '../pack/read-header.ts';
 import type { FileId, StoredFile } from '../repository.ts';
+import { inParallel } from '../workers/in-parallel.ts';
 
 /** Headers that are read at once. */
 const readsMax = 8;
@@ -78,17 +79,13 @@ async function readHeaders(
   signal: AbortSignal,
 ): Promise<Map<FileId, string>> {
   const unreadable = new Map<FileId, string>();
-  const left = packs.values();
-  const read = async (): Promise<void> => {
-    for (const file of left) {
-      try {
-        for (const entry of await readHeader(files, file, { signal })) table.add(file.id, entry);
-      } catch (error) {
-        if (!(error instanceof PackHeaderError) && !hasCode(error, 'STORAGE_DAMAGED') && !hasCode(error, 'STORAGE_NOT_FOUND')) throw error;
-        unreadable.set(file.id, messageOf(error));
-      }
+  await inParallel(packs, readsMax, async (file) => {
+    try {
+      for (const entry of await readHeader(files, file, { signal })) table.add(file.id, entry);
+    } catch (error) {
+      if (!(error instanceof PackHeaderError) && !hasCode(error, 'STORAGE_DAMAGED') && !hasCode(error, 'STORAGE_NOT_FOUND')) throw error;
+      unreadable.set(file.id, messageOf(error));
     }
-  };
-  await Promise.all(Array.from({ length: readsMax }, read));
+  });
   return unreadable;
 }

@@ -4,6 +4,7 @@ import { owned } from '../documents/bytes.ts';
 import { listFiles, type RepositoryFiles, saveDocument } from '../documents/files.ts';
 import { objectKey } from '../documents/ids.ts';
 import type { BlobId, BlobType, FileId } from '../repository.ts';
+import { inParallel } from '../workers/in-parallel.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import { BlobTable } from './blob-table.ts';
 import { type FlatIndex, flattenIndex } from './flat-index.ts';
@@ -61,16 +62,13 @@ export class MasterIndex {
     const isGone = [...this.#known].some((id) => !ids.has(id));
     const table = isGone ? new BlobTable() : this.#table;
     const known = isGone ? new Set<FileId>() : this.#known;
-    const wanted = [...ids].filter((id) => !known.has(id) && !this.#damaged.has(id)).values();
-    const read = async (): Promise<void> => {
-      for (const id of wanted) {
-        const flat = await this.#read(id, signal);
-        if (flat === undefined) continue;
-        table.addAll(flat);
-        known.add(id);
-      }
-    };
-    await Promise.all(Array.from({ length: readsMax }, read));
+    const wanted = [...ids].filter((id) => !known.has(id) && !this.#damaged.has(id));
+    await inParallel(wanted, readsMax, async (id) => {
+      const flat = await this.#read(id, signal);
+      if (flat === undefined) return;
+      table.addAll(flat);
+      known.add(id);
+    });
     this.#table = table;
     this.#known = known;
   }

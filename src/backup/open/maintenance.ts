@@ -6,6 +6,7 @@ import { objectKey } from '../documents/ids.ts';
 import { BlobTable } from '../index/blob-table.ts';
 import type { MasterIndex } from '../index/master-index.ts';
 import type { FileId, FileKind, HeldLock, IndexedBlob, RepositoryMaintenance, Snapshot } from '../repository.ts';
+import { inParallel } from '../workers/in-parallel.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import type { BlobStore } from './blob-store.ts';
 import { loadPlaced } from './load-placed.ts';
@@ -94,12 +95,8 @@ export class Maintenance implements RepositoryMaintenance {
 
   async #removeAll(kind: FileKind, ids: Iterable<FileId>): Promise<void> {
     await this.#lock.confirm();
-    const left = new Set(ids).values();
     const options: CallOptions = { signal: this.signal };
-    const remove = async (): Promise<void> => {
-      for (const id of left) await removeFile(this.#parts.files, kind, id, options);
-    };
-    await Promise.all(Array.from({ length: removesMax }, remove));
+    await inParallel(new Set(ids), removesMax, (id) => removeFile(this.#parts.files, kind, id, options));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -81,7 +81,9 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #finish(worker: Worker, report: Report): void {
-    const { settle } = this.#busy.get(worker)!;
+    const settle = this.#busy.get(worker)?.settle;
+    // It ended its job while the pool was closed.
+    if (settle === undefined) return;
     this.#busy.delete(worker);
     this.#idle.push(worker);
     // A thread without work keeps no program alive.
