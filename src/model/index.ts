@@ -16,6 +16,7 @@ export * from './statistics/readiness.ts';
 export * from './statistics/replacement.ts';
 export * from './recovery-time/calibrate.ts';
 export * from './recovery-time/recovery-time.ts';
+export { totalTime, type StepLaw, type TotalTime } from './recovery-time/total-time.ts';
 export { median, theilSen, type Line } from './recovery-time/robust.ts';
 export type { CommonCauseGroup, CommonCauseModel } from './structure/common-cause.ts';
 export type { BasicEvent, EventState, Life, When } from './structure/event.ts';
