@@ -46,9 +46,20 @@ export function begin(): void {
 
 /** Takes `size` bytes of the input, a multiple of 16; `last` is the bit beyond each block: 1 << 24, or 0 for the padded end of a message. */
 function blocks(size: usize, last: u64): void {
-  const a0 = r0, a1 = r1, a2 = r2, a3 = r3, a4 = r4;
-  const b1 = a1 * 5, b2 = a2 * 5, b3 = a3 * 5, b4 = a4 * 5;
-  let g0 = h0, g1 = h1, g2 = h2, g3 = h3, g4 = h4;
+  const a0 = r0,
+    a1 = r1,
+    a2 = r2,
+    a3 = r3,
+    a4 = r4;
+  const b1 = a1 * 5,
+    b2 = a2 * 5,
+    b3 = a3 * 5,
+    b4 = a4 * 5;
+  let g0 = h0,
+    g1 = h1,
+    g2 = h2,
+    g3 = h3,
+    g4 = h4;
   for (let at: usize = input; at < input + size; at += 16) {
     const low = load<u64>(at);
     const high = load<u64>(at, 8);
