@@ -3,6 +3,7 @@ import type { BlobId, Repository, RepositoryWriter } from '../repository.ts';
 import type { Cutter } from '../chunk/cutter.ts';
 import { compareNames } from '../tree/name.ts';
 import type { ExtendedAttribute, TreeNode } from '../tree/node.ts';
+import { timeFromNs } from '../tree/time.ts';
 import { decodeTree, encodeTree } from '../tree/tree.ts';
 import type { ContentSaver, SavedContent } from './content.ts';
 import { close, listDirectory, look, lookAt, openForReading, readAt, readLink } from './fs.ts';
@@ -35,8 +36,8 @@ export interface TreeSaverOptions {
 /** As many directories are gone through at once; more are done one after another. */
 const directoriesAtOnceMax = 4;
 const looksAtOnceMax = 32;
-/** Files that say they are empty are read all the same (as /proc has them), and such as grow meanwhile, up to this. */
-const beyondSizeBytesMax = 64 * 1024 * 1024;
+/** Files that say they are empty are read all the same, as those of /proc are not, up to this. */
+const emptyBytesMax = 64 * 1024 * 1024;
 
 /** A directory's way down from the path that was given. */
 interface Place {
@@ -184,7 +185,7 @@ export class TreeSaver {
       return { done: Promise.resolve(node) };
     }
     if (!stats.isFile()) return { done: this.#guard(found.path, () => this.#finishOther(found, attributes)) };
-    if (this.#isKnown(found) && this.#hasContent(found.before as TreeNode)) return { done: this.#finishUnmodified(found, attributes) };
+    if (this.#isKnown(found) && this.#hasContent(found.before as TreeNode)) return { done: Promise.resolve(this.#finishUnmodified(found)) };
     return this.#files.enter(() => this.#guard(found.path, () => this.#saveFile(found, attributes)));
   }
 
@@ -216,11 +217,19 @@ export class TreeSaver {
     return this.#nodeOf(found, attributes, linkTarget);
   }
 
-  async #finishUnmodified(found: Found, attributes: readonly ExtendedAttribute[]): Promise<TreeNode> {
-    const node = await this.#nodeOf(found, attributes);
-    trackItem(this.#options.tally, 'file', found.before, true, Number(found.stats.size));
-    this.#options.onItem();
-    return { ...node, content: found.before?.content ?? [] };
+  /** Whatever changes about a file moves its time of change, so that all is as it was told; a device's number may differ since. */
+  #finishUnmodified({ stats, before }: Found): TreeNode {
+    const { tally, withAccessTimes, onItem } = this.#options;
+    trackItem(tally, 'file', before, true, Number(stats.size));
+    onItem();
+    const node = before as TreeNode;
+    const isElsewhere = node.deviceId !== undefined && node.deviceId !== stats.dev;
+    if (!isElsewhere && !withAccessTimes) return node;
+    return {
+      ...node,
+      ...(isElsewhere ? { deviceId: stats.dev } : {}),
+      ...(withAccessTimes ? { atime: timeFromNs(stats.atimeNs) } : {}),
+    };
   }
 
   async #saveFile(found: Found, attributes: readonly ExtendedAttribute[]): Promise<TreeNode> {
@@ -246,11 +255,13 @@ export class TreeSaver {
       const stats = await lookAt(fd);
       if (!stats.isFile()) throw Object.assign(new Error('it is no longer a file'), { code: 'ESTALE' });
       const sizeBytes = Number(stats.size);
-      const limit = Math.max(sizeBytes, beyondSizeBytesMax);
+      // What is written behind the end meanwhile belongs to the next backup.
+      const limit = sizeBytes === 0 ? emptyBytesMax : sizeBytes;
       let position = 0;
       const saved = await content.save(
         async (into, offset, wanted) => {
-          const got = await readAt(fd, into, offset, Math.min(wanted, limit - position), position);
+          const room = Math.min(wanted, limit - position);
+          const got = room === 0 ? 0 : await readAt(fd, into, offset, room, position);
           position += got;
           return got;
         },
