@@ -1,3 +1,4 @@
+import { hasCode } from '../../core/errors.ts';
 import type { Chain } from './chain.ts';
 import type { ChainClasses } from './classes.ts';
 import { steadyState } from './steady-state.ts';
@@ -25,7 +26,7 @@ export const TINY = 1e-280;
 export class LongRun {
   private readonly chain: Chain;
   private readonly accuracy: number;
-  private readonly kind: 'steady' | 'absorbing' | 'other';
+  private kind: 'steady' | 'absorbing' | 'other';
   private steady: Float64Array | undefined;
   /** log(β/α) of the slice before. */
   private changeBefore = Infinity;
@@ -46,10 +47,24 @@ export class LongRun {
    */
   reached(before: Float64Array, { probabilities }: Progress, slices: number): boolean {
     if (this.kind === 'steady') {
-      this.steady ??= steadyState(this.chain).probabilities;
-      return this.steady.every((value, state) => Math.abs(probabilities[state]! - value) <= Math.max(this.accuracy * value, TINY));
+      this.steady ??= this.solve();
+      return (
+        this.steady !== undefined &&
+        this.steady.every((value, state) => Math.abs(probabilities[state]! - value) <= Math.max(this.accuracy * value, TINY))
+      );
     }
     return this.kind === 'absorbing' && this.shrinksEvenly(before, probabilities, slices);
+  }
+
+  /** A long run that can not be solved is none to wait for. */
+  private solve(): Float64Array | undefined {
+    try {
+      return steadyState(this.chain).probabilities;
+    } catch (error) {
+      if (!hasCode(error, 'MODEL_NOT_CONVERGED')) throw error;
+      this.kind = 'other';
+      return undefined;
+    }
   }
 
   private shrinksEvenly(before: Float64Array, after: Float64Array, slices: number): boolean {

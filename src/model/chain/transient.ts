@@ -37,6 +37,8 @@ export interface Transient {
 const WORK_MAX = 1.5e10;
 /** Products between two looks at whether the long run has begun: the first, then twice as many each time. */
 const FIRST_SLICE = 512;
+/** Part of a slice that is not worth a look at the long run. */
+const NEGLIGIBLE = 1e-9;
 /** From so many products on, squaring keeps more digits than stepping. */
 const SQUARING_STEPS_MIN = 20_000;
 
@@ -54,7 +56,7 @@ export function transient(chain: Chain, initial: Float64Array, times: readonly n
     if (!(time >= 0 && time < Infinity))
       throw new HoldfastError('MODEL_TIME_INVALID', `a time must be a finite number of 0 or more, but is ${time}`);
   }
-  const walker = new Walker(chain, options.accuracy ?? 1e-11);
+  const walker = new Walker(chain, options.accuracy ?? 1e-11, Math.max(0, ...times));
   const progress: Progress = {
     probabilities: initial.slice(),
     occupancy: options.occupancy === true ? new Float64Array(chain.size) : undefined,
@@ -77,44 +79,52 @@ class Walker {
   private readonly uniformized: Uniformized;
   private readonly longRun: LongRun;
   private slice = FIRST_SLICE;
+  /** Time that is still ahead, up to the last that was asked. */
+  private ahead: number;
+  private settled = false;
 
-  constructor(chain: Chain, accuracy: number) {
+  constructor(chain: Chain, accuracy: number, end: number) {
     this.chain = chain;
+    this.ahead = end;
     this.uniformized = new Uniformized(chain);
     this.longRun = new LongRun(chain, classesOf(chain), accuracy);
   }
 
   advance(progress: Progress, duration: number): void {
     const jumps = this.uniformized.speed * duration;
-    const { size } = this.chain;
-    if (jumps > SQUARING_STEPS_MIN && size <= SQUARING_STATES_MAX && squaringWork(size, jumps) < Math.max(2e9, this.workOf(jumps))) {
-      advanceBySquaring(this.chain, progress, duration, this.uniformized.speed);
+    const squares = jumps > SQUARING_STEPS_MIN && this.chain.size <= SQUARING_STATES_MAX;
+    // Even where squaring is affordable, a chain that settles at once is done sooner.
+    const left = this.settled
+      ? duration
+      : this.advanceBySlices(progress, duration, squares ? squaringWork(this.chain.size, jumps) : WORK_MAX);
+    if (left === 0) return;
+    this.ahead -= left;
+    if (this.settled) {
+      this.longRun.advance(progress, left);
+      this.methods.add('long-run');
+    } else if (squares) {
+      advanceBySquaring(this.chain, progress, left, this.uniformized.speed);
       this.methods.add('squaring');
-      return;
-    }
-    this.advanceBySlices(progress, duration);
+    } else throw tooStiff(this.chain, this.uniformized.speed * left);
   }
 
-  private workOf(jumps: number): number {
-    return jumps * (this.chain.target.length + this.chain.size);
-  }
-
-  private advanceBySlices(progress: Progress, duration: number): void {
+  /** Until the chain has settled, or the work was done. @returns what is left of the duration */
+  private advanceBySlices(progress: Progress, duration: number, workMax: number): number {
     let left = duration;
-    while (left > 0) {
-      if (this.workOf(this.steps) > WORK_MAX) throw tooStiff(this.chain, this.uniformized.speed * left);
+    let work = 0;
+    while (left > 0 && !this.settled) {
       const step = Math.min(left, this.slice / this.uniformized.speed);
+      work += this.uniformized.speed * step * (this.chain.target.length + this.chain.size);
+      if (work > workMax) break;
       const before = progress.probabilities;
       this.steps += this.uniformized.advance(progress, step);
       this.methods.add('uniformisation');
       left = step === left ? 0 : left - step;
-      if (left > 0 && this.longRun.reached(before, progress, left / step)) {
-        this.longRun.advance(progress, left);
-        this.methods.add('long-run');
-        return;
-      }
+      this.ahead -= step;
+      this.settled = this.ahead > step * NEGLIGIBLE && this.longRun.reached(before, progress, this.ahead / step);
       if (left > 0) this.slice *= 2;
     }
+    return left;
   }
 }
 
