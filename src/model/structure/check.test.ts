@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checkStructure } from './check.ts';
+import type { CommonCauseModel } from './common-cause.ts';
 import { solveStructure } from './solve.ts';
 import type { Expression, Structure } from './structure.ts';
 
@@ -58,6 +59,15 @@ describe('a structure that can not be solved is told with its place', () => {
       groups: { g: { model: 'beta', beta: 0.1, members: ['a', 'b'] } },
     };
     expect(checkStructure(unlike)[0]).toMatchObject({ path: ['groups', 'g', 'members', 1], message: "'b' fails otherwise than 'a'" });
+  });
+
+  test('a group with more sets than anyone knows factors for', () => {
+    const members = Array.from({ length: 40 }, (_, index) => `m${index}`);
+    const many = Object.fromEntries(members.map((name) => [name, events['a']!]));
+    const withGroup = (group: CommonCauseModel): string[] => problemsOf({ top: 'm0', events: many, groups: { g: { ...group, members } } });
+    expect(withGroup({ model: 'beta', beta: 0.1 })).toEqual([]);
+    expect(withGroup({ model: 'mgl', factors: [0.1, 0.1] })).toEqual([]);
+    expect(withGroup({ model: 'phi', factors: members.map(() => 1 / 40) })).toEqual([`groups.g: it stands for ${2 ** 40 - 1} events`]);
   });
 
   test('a misspelt name has a hint', () => {

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../core/errors.ts';
 import { nearest } from '../../core/nearest.ts';
-import { groupMembersMax, type CommonCauseGroup } from './common-cause.ts';
+import { countEvents, groupEventsMax, type CommonCauseGroup } from './common-cause.ts';
 import type { BasicEvent } from './event.ts';
 import type { Expression, Structure, StructureProblem } from './structure.ts';
 
@@ -142,7 +142,7 @@ function checkGroups(structure: Structure, groups: Readonly<Record<string, Commo
   for (const [name, group] of Object.entries(groups)) {
     const path = ['groups', name];
     const m = group.members.length;
-    if (m < 2 || m > groupMembersMax) report(path, `it has ${m} members`, `a group has from 2 to ${groupMembersMax} members`);
+    if (m < 2) report(path, `it has ${m} members`, 'a group has two or more');
     for (const [index, member] of group.members.entries()) {
       const at = [...path, 'members', index];
       const other = groupOf.get(member);
@@ -153,6 +153,9 @@ function checkGroups(structure: Structure, groups: Readonly<Record<string, Commo
       groupOf.set(member, name);
     }
     checkFactors(group, path, report);
+    const count = countEvents(group);
+    if (count > groupEventsMax)
+      report(path, `it stands for ${count} events`, `at most ${groupEventsMax}: leave out factors of many members, or use beta`);
   }
 }
 

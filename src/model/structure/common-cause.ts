@@ -41,17 +41,25 @@ export interface CommonCauseEvent {
   readonly share: { readonly factor: number } | { readonly fixed: number };
 }
 
-/** A group of so many has more than a million events: factors are never known beyond small groups. */
-export const groupMembersMax = 20;
+/** Events that a group may become: its number of sets doubles with every member where all sizes have a share. */
+export const groupEventsMax = 20_000;
+
+/** How many events a group becomes. */
+export function countEvents(group: CommonCauseGroup): number {
+  const m = group.members.length;
+  let count = m;
+  for (let size = 2; size <= m; size++) if (shareOf(group, size) !== 0) count += binomial(m, size);
+  return count;
+}
 
 /** The independent events that take the place of a group; those without probability are left out. */
 export function expandGroup(group: CommonCauseGroup): CommonCauseEvent[] {
   const { members } = group;
   const events: CommonCauseEvent[] = [];
   for (let size = 1; size <= members.length; size++) {
-    const share =
-      group.model === 'basic' ? { fixed: group.probabilities[size - 1] ?? 0 } : { factor: factorOf(group, size, members.length) };
-    if (('fixed' in share ? share.fixed : share.factor) === 0 && size > 1) continue;
+    const value = shareOf(group, size);
+    if (value === 0 && size > 1) continue;
+    const share = group.model === 'basic' ? { fixed: value } : { factor: value };
     for (const set of setsOf(members, size)) events.push({ name: `[${set.join(' ')}]`, members: set, share });
   }
   return events;
@@ -67,6 +75,11 @@ export function shared(state: EventState, { share }: CommonCauseEvent): EventSta
     intensity: state.intensity === undefined ? undefined : factor * state.intensity,
     repairs: state.repairs === undefined ? undefined : factor * state.repairs,
   };
+}
+
+/** Qₖ/Q of a set of `size` members; Qₖ itself where it is given. */
+function shareOf(group: CommonCauseGroup, size: number): number {
+  return group.model === 'basic' ? (group.probabilities[size - 1] ?? 0) : factorOf(group, size, group.members.length);
 }
 
 /** Qₖ/Q for sets of k of m. */

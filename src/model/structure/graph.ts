@@ -48,24 +48,22 @@ export class Graph {
     return kept.length === 1 ? kept[0]! : this.#make('and', 0, kept);
   }
 
+  /** An argument may stand in it more than once, and counts as often. */
   atleast(k: number, of: readonly number[]): number {
-    const free = of.filter((literal) => literal > TRUE).toSorted((a, b) => a - b);
-    const needed = k - of.filter((literal) => literal === TRUE).length;
+    const free: number[] = [];
+    let needed = k;
+    for (const literal of of.toSorted((a, b) => a - b)) {
+      if (literal <= TRUE) needed -= literal;
+      // One of x and not x is always there.
+      else if ((literal & 1) === 1 && free.at(-1) === literal - 1) {
+        free.pop();
+        needed--;
+      } else free.push(literal);
+    }
     if (needed <= 0) return TRUE;
     if (needed > free.length) return FALSE;
     if (needed === 1) return this.or(free);
-    if (needed === free.length) return this.and(free);
-    const twice = free.findIndex((literal, index) => (literal | 1) === ((free[index + 1] ?? -1) | 1));
-    if (twice >= 0) return this.#atleastWithPair(needed, free, twice);
-    return this.#make('atleast', needed, free);
-  }
-
-  /** One argument that stands in it twice, or with its negation. */
-  #atleastWithPair(k: number, of: readonly number[], at: number): number {
-    const [first, second] = [of[at]!, of[at + 1]!];
-    const rest = [...of.slice(0, at), ...of.slice(at + 2)];
-    if (first !== second) return this.atleast(k - 1, rest);
-    return this.choose(first, this.atleast(k - 2, rest), this.atleast(k, rest));
+    return needed === free.length ? this.and(free) : this.#make('atleast', needed, free);
   }
 
   parity(of: readonly number[]): number {
@@ -79,12 +77,6 @@ export class Graph {
     const list = [...kept].toSorted((a, b) => a - b);
     if (list.length === 0) return odd;
     return (list.length === 1 ? list[0]! : this.#make('parity', 0, list)) ^ odd;
-  }
-
-  /** `then` where `condition`, else `otherwise`. */
-  choose(condition: number, then: number, otherwise: number): number {
-    if (then === otherwise) return then;
-    return this.or([this.and([condition, then]), this.and([condition ^ 1, otherwise])]);
   }
 
   #make(kind: GateKind, k: number, of: readonly number[]): number {

@@ -61,6 +61,13 @@ describe('digits', () => {
     near(evaluate(solved, 'steady').top.q, tail, 11);
   });
 
+  test('parts that stand twice in a vote count twice, many of them too', () => {
+    const twice = names(40).flatMap((name) => [name, name]);
+    const solved = solveStructure(structure({ op: 'atleast', k: 40, of: twice }, alike(40, 0.5)));
+    const once = solveStructure(structure({ op: 'atleast', k: 20, of: names(40) }, alike(40, 0.5)));
+    near(evaluate(solved, 'steady').top.q, evaluate(once, 'steady').top.q);
+  });
+
   test('a chain of 8,000 gates and one of 8,000 parts need no deep stack', () => {
     const gates: Record<string, Expression> = { g0: 'p0' };
     for (let i = 1; i < 8_000; i++) gates[`g${i}`] = { op: i % 2 === 0 ? 'and' : 'or', of: [`g${i - 1}`, `p${i % 2}`] };
