@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../src/core/logger.ts';
 import { Secret } from '../../../src/core/secret.ts';
@@ -12,6 +13,7 @@ import { Buckets } from './buckets.ts';
 import { type Meddling, MeddlingProxy } from './meddling-proxy.ts';
 import { Radosgw, type S3User, whyNoRadosgw } from './radosgw.ts';
 import { putsBySkewedClock, whyNoSkewedClock } from './skewed-clock.ts';
+import { TlsEntrance } from './tls-entrance.ts';
 
 const why = whyNoRadosgw();
 const whyNoSkew = whyNoSkewedClock();
@@ -134,6 +136,22 @@ describe.skipIf(why !== undefined)(`S3 on a real radosgw${why === undefined ? ''
     test('is away where nobody listens', async () => {
       await using location = create('cloud', config({ endpoint: 'http://127.0.0.1:1' }), runtime);
       await expect(location.connect(signal)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE', retryable: true });
+    });
+
+    test('speaks TLS with who proves to be the endpoint', async () => {
+      await using tls = await TlsEntrance.open(server.port);
+      const authority = join(tls.directory, 'ca.pem');
+      const secured = (overrides: Partial<S3Config>) =>
+        create('cloud', config({ prefix: 'tls', endpoint: tls.endpoint, ...overrides }), runtime);
+      await using trusting = secured({ ca: authority });
+      await trusting.put('k', [bytes], { signal, ifAbsent: true });
+      expect(await trusting.get('k', { signal })).toEqual(bytes);
+      const refused = { code: 'STORAGE_DENIED', retryable: false, hint: expect.stringContaining('`ca`') as unknown };
+      await using unknown = secured({});
+      await expect(unknown.stat('k', { signal })).rejects.toMatchObject(refused);
+      await using elsewhere = await TlsEntrance.open(server.port, '127.0.0.2');
+      await using misnamed = secured({ ca: join(elsewhere.directory, 'ca.pem'), endpoint: elsewhere.endpoint });
+      await expect(misnamed.stat('k', { signal })).rejects.toMatchObject(refused);
     });
 
     test('needs the file of its CA', async () => {

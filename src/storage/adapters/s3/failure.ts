@@ -24,6 +24,8 @@ export function wordOf(error: unknown): string {
 const transferDamaged = ['BadDigest', 'IncompleteBody', 'XAmzContentSHA256Mismatch'];
 const quotaReached = ['QuotaExceeded', 'XMinioStorageFull', 'XMinioAdminBucketQuotaExceeded', 'TooManyBuckets'];
 const otherRegion = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'];
+/** Codes of OpenSSL (X509_V_ERR_…) and Node for a certificate that proves nothing. */
+const certificateRefused = /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_TLS_CERT_|INVALID_CA|HOSTNAME_MISMATCH)/;
 const credentialsRefused = ['ExpiredToken', 'InvalidToken', 'TokenRefreshRequired', 'CredentialsProviderError'];
 
 /** In the words of a location what the store, the SDK or the network said. What concerns one object alone is the caller's. */
@@ -33,6 +35,12 @@ export function explainS3(location: string, error: unknown): unknown {
   const word = wordOf(error);
   const why = describe(error, word, status);
   const cause = error;
+  const { code } = error as ServiceError;
+  if (typeof code === 'string' && certificateRefused.test(code))
+    return denied(location, why, {
+      cause,
+      hint: 'Name the CA that signed the certificate of the endpoint as `ca`, or correct the endpoint.',
+    });
   if (word === 'NoSuchBucket')
     return unreachable(location, why, { cause, retryable: false, hint: 'Make the bucket, or correct its name: Holdfast makes none.' });
   if (quotaReached.includes(word) || status === 507) return full(location, why, { cause });
