@@ -62,6 +62,18 @@ export function loadCoordination(file: string, environment: Environment = proces
   return config.coordination;
 }
 
+/**
+ * Reads where copies live, for a restore on a machine that has nothing but this file: the whole text is judged, but no certificate is looked at,
+ * and only the locations' secrets are read.
+ * @throws CONFIG_UNREADABLE, CONFIG_INVALID
+ */
+export function loadForRestore(file: string, environment: Environment = process.env): HoldfastConfig {
+  const { config, document, findings } = parseFile(file);
+  const unreadable = resolveSecrets({ locations: config.locations }, environment, dirname(resolve(file)));
+  requireNone(file, document, [...findings, ...unreadable]);
+  return config;
+}
+
 /** The file to read: the one that was named, that of HOLDFAST_CONFIG, or the first usual one that exists. @throws CONFIG_UNREADABLE */
 export function findConfig(named: string | undefined, environment: Environment = process.env): string {
   const wanted = named ?? environment['HOLDFAST_CONFIG'];

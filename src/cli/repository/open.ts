@@ -1,0 +1,124 @@
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { initRepository, openRepository, type OpenedRepository } from '../../backup/index.ts';
+import { findConfig, loadForRestore } from '../../config/load.ts';
+import { HoldfastError, messageOf } from '../../core/errors.ts';
+import type { MachineRuntime } from '../../core/runtime.ts';
+import { createRuntime } from '../../runtime/index.ts';
+import { locationSchema, openLocation, type LocationConfig } from '../../storage/index.ts';
+import type { CommonOptions } from '../command.ts';
+
+/** Options of every command on a repository. */
+export interface RepositoryOptions extends CommonOptions {
+  readonly repo?: string;
+  readonly passwordFile?: string;
+  readonly config?: string;
+}
+
+export interface RepositorySession {
+  readonly repository: OpenedRepository;
+  readonly runtime: MachineRuntime;
+  /** Aborts when the command is interrupted. */
+  readonly signal: AbortSignal;
+}
+
+const passwordBytesMax = 64 * 1024;
+
+export function addRepositoryOptions(command: Command): Command {
+  return command
+    .option('-r, --repo <where>', 'a directory (with a "/" in it), or a location of the configuration; else that of HOLDFAST_REPO')
+    .option('-p, --password-file <file>', "holds the password; else that of HOLDFAST_PASSWORD_FILE, or the location's own")
+    .option('-c, --config <file>', 'configuration that names the locations (default: holdfast.yaml, /etc/holdfast/holdfast.yaml)');
+}
+
+/** Opens the repository that the options name, does the work, and lets go of all of it; an interrupt ends the work in good order. */
+export async function withRepository(
+  options: RepositoryOptions,
+  work: (session: RepositorySession) => Promise<void>,
+  open: { readonly create?: boolean; readonly skipsDamagedIndexes?: boolean } = {},
+): Promise<void> {
+  await using runtime = createRuntime({ log: { level: 'error' } });
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(interrupted()));
+  const { signal } = stop;
+  const place = placeOf(options);
+  await using location = await openLocation(place.name, place.locations, runtime, { signal });
+  const password = await readPassword(options.passwordFile ?? process.env['HOLDFAST_PASSWORD_FILE'], place.config);
+  if (open.create === true) await initRepository(location, { password }, runtime, { signal });
+  await using repository = await openRepository(location, { password, skipsDamagedIndexes: open.skipsDamagedIndexes ?? false }, runtime, {
+    signal,
+  });
+  await work({ repository, runtime, signal });
+}
+
+interface Place {
+  readonly name: string;
+  readonly locations: Readonly<Record<string, LocationConfig>>;
+  readonly config: LocationConfig;
+}
+
+function placeOf({ repo = process.env['HOLDFAST_REPO'], config: file }: RepositoryOptions): Place {
+  if (repo === undefined || repo === '') {
+    throw new HoldfastError('CLI_USAGE', 'no repository is named', {
+      hint: 'Name it: --repo DIRECTORY/, --repo LOCATION, or HOLDFAST_REPO.',
+    });
+  }
+  if (repo.includes('/')) {
+    const config = locationSchema.parse({ path: resolve(repo) });
+    return { name: repo, locations: { [repo]: config }, config };
+  }
+  const { locations } = loadForRestore(findConfig(file));
+  const config = Object.hasOwn(locations, repo) ? locations[repo] : undefined;
+  if (config === undefined) {
+    throw new HoldfastError('CLI_USAGE', `the configuration has no location "${repo}"`, {
+      hint: `There are: ${Object.keys(locations).join(', ') || 'none'}. A directory is written with a slash: ./${repo}`,
+    });
+  }
+  return { name: repo, locations, config };
+}
+
+/** @throws CLI_NO_PASSWORD */
+export async function readPassword(file: string | undefined, config?: LocationConfig): Promise<string> {
+  if (file !== undefined && file !== '') return readPasswordFile(file);
+  if (config?.password !== undefined) return config.password.reveal();
+  if (process.stdin.isTTY && process.stderr.isTTY) return askPassword();
+  throw new HoldfastError('CLI_NO_PASSWORD', 'no password of the repository is named', {
+    hint: 'Give --password-file FILE, or HOLDFAST_PASSWORD_FILE.',
+  });
+}
+
+async function readPasswordFile(file: string): Promise<string> {
+  try {
+    const { size } = await stat(file);
+    if (size > passwordBytesMax) throw new Error(`it has ${size} bytes`);
+    return (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new HoldfastError('CLI_NO_PASSWORD', `the password can not be read from ${file}: ${messageOf(error)}`, {
+      hint: 'Name a readable file of one line.',
+      cause: error,
+    });
+  }
+}
+
+/** Typed letters are not shown: nothing is echoed where nothing is written. */
+async function askPassword(): Promise<string> {
+  process.stderr.write('password: ');
+  process.stdin.setRawMode(true);
+  const lines = createInterface({ input: process.stdin, terminal: true });
+  try {
+    return await lines.question('');
+  } finally {
+    lines.close();
+    process.stdin.setRawMode(false);
+    process.stderr.write('\n');
+  }
+}
+
+function interrupted(): HoldfastError {
+  return new HoldfastError('BACKUP_INTERRUPTED', 'the command was interrupted', {
+    retryable: true,
+    hint: 'The repository is whole; the same command goes on where it was.',
+  });
+}
