@@ -63,6 +63,9 @@ export class Agent {
   static async start(config: HoldfastConfig, runtime: MachineRuntime): Promise<Agent> {
     await using stack = new AsyncDisposableStack();
     await mkdir(config.node.state, { recursive: true, mode: 0o711 });
+    // Only where copies are made, and before anybody waits for this process: it takes a while.
+    const makesCopies = Object.values(config.services).some(({ backup }) => backup !== undefined);
+    const CopiesKeeper = makesCopies ? (await import('./copies/keeper.ts')).CopiesKeeper : undefined;
     const server: Server = stack.use(await openServer(config, runtime));
     const store: CoordinationStore = stack.use(await openCoordination(config, runtime));
     const sessions = stack.use(new SessionKeeper(store, runtime, { ttlMs: config.coordination.ttl, name: config.node.name }));
@@ -70,6 +73,7 @@ export class Agent {
     const peers = stack.use(new Peers(server.network, runtime, { heartbeatMs }));
     const events = new EventLog(runtime, config.node.name);
     const services = new Map<string, LocalService>();
+    const kept: Member[] = [];
     let heartbeats: Heartbeats | undefined;
     const announce = (): void => {
       heartbeats?.announce();
@@ -101,6 +105,7 @@ export class Agent {
       // What it stands on goes after it: as long as there are connections to its database, this process would not end.
       if (member !== undefined) for (const part of [member.deps.fence, member.deps.engine, member]) stack.use(part);
       services.set(name, { name, store: leaderships, member, router, engine: kind });
+      if (member !== undefined && service.backup !== undefined) kept.push(member);
     }
     Member.answer(
       peers,
@@ -135,6 +140,12 @@ export class Agent {
     });
     await server.serve(control, config, runtime);
     for (const service of services.values()) await service.member?.start();
+    if (CopiesKeeper !== undefined) {
+      for (const member of kept) {
+        const record = (what: string, data: Record<string, unknown>): void => void events.add(member.service, what, data);
+        stack.use(new CopiesKeeper(member, { node: config.node.name, config, record, runtime }));
+      }
+    }
     runtime.logger.info('agent.started', {
       cluster: config.cluster,
       node: config.node.name,

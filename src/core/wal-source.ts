@@ -36,5 +36,7 @@ export type WalEvent =
   | { readonly kind: 'bytes'; readonly lsn: bigint; readonly bytes: Uint8Array; readonly sentMs: number }
   /** Nothing new: the server is at `lsn`, by its own clock at `sentMs`. */
   | { readonly kind: 'idle'; readonly lsn: bigint; readonly sentMs: number }
+  /** The server waits for a confirmation of what has come, to shut down: whoever can not give it at once had better go. */
+  | { readonly kind: 'ending' }
   /** This timeline ends at `lsn`; the server goes on with `next`. Nothing comes after it. */
   | { readonly kind: 'switch'; readonly next: number; readonly lsn: bigint };

@@ -1,3 +1,5 @@
+import type { Account } from '../core/processes.ts';
+import type { Recovered, RecoveryTarget } from '../core/recovery-target.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
 import type { PostgresConfig } from './adapters/postgres/config.ts';
 import type { ProcessConfig } from './adapters/process/config.ts';
@@ -10,4 +12,27 @@ export type EngineConfig = { readonly postgres: PostgresConfig } | { readonly pr
 export async function openEngine(config: EngineConfig, context: EngineContext, runtime: MachineRuntime): Promise<Engine> {
   if ('postgres' in config) return await (await import('./adapters/postgres/index.ts')).open(config.postgres, context, runtime);
   return await (await import('./adapters/process/index.ts')).open(config.process, context, runtime);
+}
+
+export interface RecoverOptions {
+  /** Directory of the PostgreSQL programs; the embedded ones when left out. */
+  readonly bin?: string | undefined;
+  /** Whom the server runs as, and whom the data are given to. */
+  readonly account: Account | undefined;
+  readonly target: RecoveryTarget;
+  readonly timeline: number;
+  /** A file of WAL, or of a timeline's history, by its name; undefined when there is none. */
+  readonly fetch: (name: string) => Promise<Uint8Array | undefined>;
+  readonly onProgress?: (progress: { readonly segments: number; readonly lsn: bigint | undefined }) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings restored data of PostgreSQL to a point: the server replays WAL up to there by itself, on a socket that nobody else reaches, begins a
+ * timeline of its own, and is stopped. What the data were configured to do meanwhile (listen, follow, archive) is overruled. Cut off, the
+ * same call goes on.
+ * @throws ENGINE_UNSUITABLE (programs of another version), ENGINE_DATA_IN_USE, ENGINE_TARGET_NOT_REACHED, ENGINE_NOT_STARTED, and what `fetch` throws
+ */
+export async function recoverData(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
+  return await (await import('./adapters/postgres/recover.ts')).recover(data, runtime, options);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { name, rate } from '../core/config-fields.ts';
+import { name, rate, secret } from '../core/config-fields.ts';
 import { configSchema as path } from './adapters/local/config.ts';
 import { configSchema as s3 } from './adapters/s3/config.ts';
 import { configSchema as sftp } from './adapters/sftp/config.ts';
@@ -28,6 +28,9 @@ const limitsSchema = z.strictObject({
 export const locationSchema = z
   .strictObject({
     ...kinds,
+    password: secret()
+      .optional()
+      .describe('Of the restic repository in it: everything is encrypted with it, and nothing can be restored without it.'),
     limits: limitsSchema.optional().describe('Bandwidth that it may use, on average over some seconds. Absent: all there is.'),
   })
   .refine(

@@ -39,6 +39,7 @@ export const homes: Readonly<Record<string, readonly string[]>> = {
   'fastify-type-provider-zod': ['src/api/'],
   '@aws-sdk/client-s3': ['src/storage/adapters/s3/'],
   ssh2: ['src/storage/adapters/sftp/'],
+  croner: ['src/backup/policy/'],
 };
 
 /** May be imported by tests anywhere. */

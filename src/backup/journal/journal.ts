@@ -100,8 +100,8 @@ export class Journal {
     this.#state = 'ended';
   }
 
-  /** One connection after another, timeline after timeline, until something fails. */
-  async #follow(signal: AbortSignal): Promise<never> {
+  /** One connection after another, timeline after timeline, until the server ends or something fails. */
+  async #follow(signal: AbortSignal): Promise<void> {
     const identity = await this.#source.identify({ signal });
     if (identity.systemId !== this.#systemId) await this.#readStored(identity.systemId, signal);
     const history = await this.#keepHistory(identity.timeline, signal);
@@ -112,7 +112,9 @@ export class Journal {
       // Whatever ends the storing ends the reading too.
       const stop = new AbortController();
       await using stream = await this.#open(from, identity, AbortSignal.any([signal, stop.signal]));
-      from = await this.#copy(stream, stop);
+      const next = await this.#copy(stream, stop);
+      if (next === undefined) return;
+      from = next;
       await this.#keepHistory(from.timeline, signal);
     }
   }
@@ -163,8 +165,8 @@ export class Journal {
     }
   }
 
-  /** Until the timeline ends. @returns where the next one begins */
-  async #copy({ stream, from, signal }: OpenStream, stop: AbortController): Promise<WalPosition> {
+  /** Until the timeline ends, or the server. @returns where the next timeline begins */
+  async #copy({ stream, from, signal }: OpenStream, stop: AbortController): Promise<WalPosition | undefined> {
     const buffer = (this.#buffer = new WalBuffer(from, this.#runtime.clock));
     this.#stored = from;
     this.#state = 'running';
@@ -175,6 +177,8 @@ export class Journal {
       for (;;) {
         const event = await stream.next();
         if (event.kind === 'bytes') await buffer.add(event, signal);
+        // What is not stored yet is had from the next leader: a hand-over must not wait for a location.
+        if (event.kind === 'ending') return undefined;
         if (event.kind !== 'switch') continue;
         buffer.end();
         await storing;

@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { chmod, mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
 import { expect, test } from 'vitest';
 import type { SealingKey } from '../../../src/backup/crypto/seal.ts';
 import { restoreFiles } from '../../../src/backup/files/restore/restore.ts';
@@ -10,7 +9,6 @@ import { Journal } from '../../../src/backup/journal/journal.ts';
 import { WalFiles } from '../../../src/backup/journal/wal-files.ts';
 import { parseSegmentName } from '../../../src/core/lsn.ts';
 import { recover } from '../../../src/engine/adapters/postgres/recover.ts';
-import { openBinaries } from '../../../src/engine/adapters/postgres/binaries.ts';
 import type { WalPosition } from '../../../src/backup/journal/coverage.ts';
 import { initRepository, openRepository } from '../../../src/backup/open/open-repository.ts';
 import type { OpenedRepository } from '../../../src/backup/open/opened-repository.ts';
@@ -20,6 +18,7 @@ import type { RecoveryTarget } from '../../../src/core/recovery-target.ts';
 import { LocalLocation } from '../../../src/storage/adapters/local/local-location.ts';
 import type { Location } from '../../../src/storage/location.ts';
 import { account } from '../postgres/account.ts';
+import { startRestored } from './restored.ts';
 import { Restic } from './restic.ts';
 import { eventually, replicate, TestCluster, type TestMember } from '../postgres/harness.ts';
 
@@ -145,7 +144,7 @@ test('a base of a replica and the journal bring a database to a second between t
   expect(recovered.lastTransactionMs).toBeLessThan(to.getTime());
   expect(recovered.timeline).toBe(6);
   {
-    await using restored = await start(target, (await b.engine.credentials())!['superuser']!, cluster);
+    await using restored = await startRestored(target, (await b.engine.credentials())!['superuser']!, cluster.runtime);
     const { rows } = await restored.client.query<{ text: string }>('select text from note order by at');
     expect(rows.map(({ text }) => text)).toEqual(['first', 'second', 'third']);
     const [sum] = (await restored.client.query(`select count(*) as n, count(*) filter (where text like '%' || id) as right from bulk`))
@@ -181,50 +180,4 @@ async function expectSameAs(directory: string, files: WalFiles, storedLsn: bigin
     compared++;
   }
   expect(compared).toBeGreaterThan(0);
-}
-
-/** The restored database by itself, reached by nobody else. */
-async function start(data: string, superuser: string, cluster: TestCluster): Promise<{ client: Client } & AsyncDisposable> {
-  const sockets = join(cluster.directory, 'sockets');
-  await mkdir(sockets);
-  await chmod(sockets, 0o777);
-  const binaries = await openBinaries(undefined, account, cluster.runtime.processes);
-  const server = await cluster.runtime.processes.startDetached(
-    binaries.program('postgres'),
-    [
-      '-D',
-      data,
-      '-c',
-      'listen_addresses=',
-      '-c',
-      `unix_socket_directories=${sockets}`,
-      '-c',
-      'port=5999',
-      '-c',
-      'synchronous_standby_names=',
-    ],
-    { ...(account && { account }) },
-  );
-  const stop = async (): Promise<void> => {
-    cluster.runtime.processes.kill(server.identity, 'SIGQUIT');
-    await server.exited;
-  };
-  try {
-    const client = await eventually(cluster.runtime, 'the restored database answers', async () => {
-      const attempt = new Client({ host: sockets, port: 5999, user: 'postgres', password: superuser, database: 'postgres' });
-      attempt.on('error', () => {});
-      await attempt.connect();
-      return attempt;
-    });
-    return {
-      client,
-      [Symbol.asyncDispose]: async () => {
-        await client.end();
-        await stop();
-      },
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
 }

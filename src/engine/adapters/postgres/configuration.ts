@@ -135,6 +135,38 @@ export function renderConfiguration(input: ConfigurationInput, role: Role, minim
   return `# Written by Holdfast, and again at every change: edit holdfast.yaml instead.\n${lines.join('\n')}\n`;
 }
 
+/** Settings of ours that name places of a node, or that bind a server to other members. */
+const ofMembership = [
+  'listen_addresses',
+  'unix_socket_directories',
+  'unix_socket_permissions',
+  'hba_file',
+  'cluster_name',
+  'synchronous_standby_names',
+  'primary_conninfo',
+  'primary_slot_name',
+  'restart_after_crash',
+  'sync_replication_slots',
+];
+
+/**
+ * Makes data that were a member's stand by themselves: started where they are by whom they belong to, they listen on this machine alone, follow
+ * nobody, and wait for nobody. Our access rules become pg_hba.conf. As a member's data again they are configured anew.
+ */
+export async function makeStandalone(data: string, account: EngineContext['account']): Promise<void> {
+  const without = (text: string): string =>
+    text
+      .split('\n')
+      .filter((line) => !ofMembership.includes(/^\s*([a-z_]+)/.exec(line)?.[1] ?? ''))
+      .join('\n');
+  await rewrite(join(data, fileName), without, account);
+  const rules = await readFile(join(data, hbaName), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (rules !== undefined) await writeDurably(join(data, 'pg_hba.conf'), rules, { account });
+}
+
 function renderRole(input: ConfigurationInput, role: Role): Record<string, string | number> {
   if (role.kind === 'primary') {
     // A replica that is being promoted must not wait for its readers.

@@ -10,6 +10,7 @@ import { furthest, lsnOf, timelineAt } from './position.ts';
 import { parseRule } from './rule.ts';
 import { rotateLogInUse } from './server-files.ts';
 import type { Row } from './session.ts';
+import { slotName } from './slot-name.ts';
 
 const inspectMsMax = 1_000;
 /** Of this second, what is the server's. */
@@ -30,8 +31,9 @@ const statement = `
          current_setting('synchronous_standby_names') as rule,
          current_setting('primary_conninfo') as conninfo,
          (select json_build_object('streaming', status = 'streaming', 'timeline', received_tli) from pg_stat_wal_receiver) as receiver,
-         (select json_agg(json_build_object('node', application_name, 'state', state, 'flush', flush_lsn::text, 'replay', replay_lsn::text, 'sync', sync_state))
-            from pg_stat_replication where state in ('streaming', 'catchup')) as replicas
+         (select json_agg(json_build_object('node', application_name, 'slot', slot_name, 'state', state, 'flush', flush_lsn::text, 'replay', replay_lsn::text,
+                                            'sync', sync_state))
+            from pg_stat_replication join pg_replication_slots on active_pid = pid where state in ('streaming', 'catchup')) as replicas
     from pg_is_in_recovery() as recovering`;
 
 const seldomAsked = `
@@ -177,15 +179,18 @@ function restingPosition(control: ControlFile): Position {
   return { timeline: control.timeline, lsn: furthest(control.checkpointLsn, control.minRecoveryLsn) };
 }
 
+/** Members alone, which stream by their own slot: a backup or another program that reads WAL is nobody to count on, whatever it calls itself. */
 function parseReplicas(value: unknown): ReplicaObservation[] {
   const rows = (value ?? []) as {
     node: string;
+    slot: string;
     state: string;
     flush: string | null;
     replay: string | null;
     sync: ReplicaObservation['sync'];
   }[];
-  return rows.map((row) => ({
+  const members = rows.filter(({ node, slot }) => slot === slotName(node));
+  return members.map((row) => ({
     node: row.node,
     state: row.state,
     flushLsn: lsnOf(row.flush),

@@ -3,17 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
-import type { Account } from '../../../core/processes.ts';
 import type { Recovered, RecoveryTarget } from '../../../core/recovery-target.ts';
 import type { MachineRuntime } from '../../../core/runtime.ts';
+import type { RecoverOptions } from '../../registry.ts';
 import { openBinaries } from './binaries.ts';
+import { makeStandalone } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { adminRole } from './credentials.ts';
 import { writeDurably } from './durable-file.ts';
 import { readLogSince } from './server-files.ts';
 import { Session, hasState } from './session.ts';
 import { queryTimeoutMs } from './sessions.ts';
-import { WalDesk, type FetchWal } from './wal-desk.ts';
+import { WalDesk } from './wal-desk.ts';
 
 const pollMs = 50;
 /** A name for the socket: nobody else's server has its socket in our directory. */
@@ -21,23 +22,7 @@ const port = 5432;
 /** Of a server that has recovered, and only writes its checkpoint. */
 const stopMsMax = 600_000;
 
-export interface RecoverOptions {
-  /** Directory of the PostgreSQL programs; the embedded ones when left out. */
-  readonly bin?: string | undefined;
-  /** Whom the server runs as, and whom the data are given to. */
-  readonly account: Account | undefined;
-  readonly target: RecoveryTarget;
-  readonly timeline: number;
-  readonly fetch: FetchWal;
-  readonly onProgress?: (progress: { readonly segments: number; readonly lsn: bigint | undefined }) => void;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Brings restored data to a point: PostgreSQL replays WAL up to there by itself, on a socket that nobody else reaches, begins a timeline of its
- * own, and is stopped. What the data were configured to do meanwhile (listen, follow, archive) is overruled. Cut off, the same call goes on.
- * @throws ENGINE_UNSUITABLE (programs of another version), ENGINE_DATA_IN_USE, ENGINE_TARGET_NOT_REACHED, ENGINE_NOT_STARTED, and what `fetch` throws
- */
+/** See `recoverData`. */
 export async function recover(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
   const { account, signal } = options;
   const beganMs = runtime.clock.monotonicMs();
@@ -47,6 +32,7 @@ export async function recover(data: string, runtime: MachineRuntime, options: Re
   // Of the directory itself a snapshot says nothing.
   if (account !== undefined) await chown(data, account.uid, account.gid);
   await chmod(data, 0o700);
+  await makeStandalone(data, account);
   await writeDurably(join(data, 'recovery.signal'), '', { account });
   // Short, as a socket's path may have 107 bytes; without a character that a shell would take for something else.
   const scratch = await mkdtemp(join(tmpdir(), 'hf-recover-'));

@@ -10,7 +10,7 @@ const pollMs = 10;
 const prefetchMax = 2;
 
 /** A file of WAL by its name; undefined when there is none. */
-export type FetchWal = (name: string) => Promise<Uint8Array | undefined>;
+type FetchWal = (name: string) => Promise<Uint8Array | undefined>;
 
 /**
  * Recovery's way to WAL that only this process can read: `restore_command` runs a small shell script, which leaves a wish in a directory and

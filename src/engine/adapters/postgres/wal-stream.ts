@@ -1,3 +1,4 @@
+import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
 import type { WalEvent, WalIdentity, WalSource, WalStream } from '../../../core/wal-source.ts';
@@ -14,6 +15,8 @@ const journalNode = '(journal)';
 const purpose = 'journal';
 /** A server answers a request for a sign of life at once, and gives one by itself after half of wal_sender_timeout (a minute by default). */
 const silenceMsMax = 60_000;
+/** A server that only looks whether we live asks again after half a minute; one that shuts down at once, until all is confirmed (WalSndDone of walsender.c). */
+const impatientMs = 1_000;
 /** PostgreSQL counts microseconds from 2000-01-01 UTC. */
 const epochMs = 946_684_800_000;
 /** undefined_file: the WAL asked for has been removed. */
@@ -53,12 +56,7 @@ export class PostgresWal implements WalSource {
       connection.send(
         `START_REPLICATION SLOT ${slotName(journalNode)} PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${Math.trunc(from.timeline)}`,
       );
-      const stream = new PostgresWalStream(
-        connection,
-        from.lsn,
-        this.#member.runtime.clock.wallMs.bind(this.#member.runtime.clock),
-        signal,
-      );
+      const stream = new PostgresWalStream(connection, from.lsn, this.#member.runtime.clock, signal);
       await stream.begin();
       return stream;
     } catch (error) {
@@ -74,15 +72,16 @@ export class PostgresWal implements WalSource {
 
 class PostgresWalStream implements WalStream {
   readonly #connection: ReplicationConnection;
-  readonly #wallMs: () => number;
+  readonly #clock: Clock;
   readonly #signal: AbortSignal;
   #received: bigint;
   #confirmed: bigint;
   #over: WalEvent | undefined;
+  #askedMs = -Infinity;
 
-  constructor(connection: ReplicationConnection, from: bigint, wallMs: () => number, signal: AbortSignal) {
+  constructor(connection: ReplicationConnection, from: bigint, clock: Clock, signal: AbortSignal) {
     this.#connection = connection;
-    this.#wallMs = wallMs;
+    this.#clock = clock;
     this.#signal = signal;
     this.#received = from;
     this.#confirmed = from;
@@ -123,7 +122,12 @@ class PostgresWalStream implements WalStream {
       return { kind: 'bytes', lsn, bytes, sentMs: timeOf(body.readBigInt64BE(17)) };
     }
     if (letter !== 'k') return undefined;
-    if (body[17] === 1) await this.#report();
+    if (body[17] === 1) {
+      await this.#report();
+      const asked = this.#clock.monotonicMs();
+      if (this.#confirmed < this.#received && asked - this.#askedMs < impatientMs) return { kind: 'ending' };
+      this.#askedMs = asked;
+    }
     return { kind: 'idle', lsn: body.readBigUInt64BE(1), sentMs: timeOf(body.readBigInt64BE(9)) };
   }
 
@@ -146,7 +150,7 @@ class PostgresWalStream implements WalStream {
     body.writeBigUInt64BE(this.#received, 1);
     body.writeBigUInt64BE(this.#confirmed, 9);
     body.writeBigUInt64BE(this.#confirmed, 17);
-    body.writeBigInt64BE(BigInt(Math.round(this.#wallMs() - epochMs)) * 1000n, 25);
+    body.writeBigInt64BE(BigInt(Math.round(this.#clock.wallMs() - epochMs)) * 1000n, 25);
     await this.#connection.write('d', body);
   }
 

@@ -1,0 +1,44 @@
+import type { HoldfastConfig } from '../../config/schema.ts';
+import { hasCode, HoldfastError } from '../../core/errors.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import { initRepository, openRepository, type OpenedRepository } from '../../backup/index.ts';
+import { openLocation } from '../../storage/registry.ts';
+import type { Location } from '../../storage/index.ts';
+
+/** The repository in a location of the configuration, and the location itself, for what stands beside the repository. */
+export interface Copies extends AsyncDisposable {
+  readonly location: Location;
+  readonly repository: OpenedRepository;
+}
+
+/**
+ * Opens it; makes it, when there is none and `create` says so.
+ * @throws BACKUP_NO_PASSWORD, BACKUP_NO_REPOSITORY, BACKUP_PASSWORD_WRONG, STORAGE_…
+ */
+export async function openCopies(
+  config: Pick<HoldfastConfig, 'locations'>,
+  name: string,
+  runtime: Runtime,
+  { create, signal }: { readonly create: boolean; readonly signal: AbortSignal },
+): Promise<Copies> {
+  const password = config.locations[name]?.password?.reveal();
+  if (password === undefined) {
+    throw new HoldfastError('BACKUP_NO_PASSWORD', `location '${name}' has no password: copies are encrypted with it`, {
+      hint: `Make one (openssl rand -base64 32 > copies.password; chmod 600 copies.password), write password: file:copies.password under locations.${name}, and keep a copy where no disaster takes it: without it nothing can be restored.`,
+    });
+  }
+  await using stack = new AsyncDisposableStack();
+  const location = stack.use(await openLocation(name, config.locations, runtime, { signal }));
+  const open = (): Promise<OpenedRepository> => openRepository(location, { password }, runtime, { signal });
+  const repository = await open().catch(async (error: unknown) => {
+    if (!create || !hasCode(error, 'BACKUP_NO_REPOSITORY')) throw error;
+    await initRepository(location, { password }, runtime, { signal }).catch((failure: unknown) => {
+      // Another one has just made it.
+      if (!hasCode(failure, 'BACKUP_EXISTS')) throw failure;
+    });
+    return await open();
+  });
+  stack.use(repository);
+  const opened = stack.move();
+  return { location, repository, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
