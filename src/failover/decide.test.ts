@@ -548,8 +548,9 @@ describe('a leader whose database is down', () => {
 });
 
 describe('without any leadership', () => {
+  const first = { ...empty, self: { ...empty.self, node: 'n0' } };
   check([
-    ['the first by name makes the first data', { ...empty, self: { ...empty.self, node: 'n0' } }, 'bootstrap', /makes the first/],
+    ['the first by name makes the first data', first, 'bootstrap', /makes the first/],
     ['the others wait for it', empty, 'nothing', /n1 is to make the first/],
     ['the preferred one makes them', { ...empty, self: { ...empty.self, priority: 1 } }, 'bootstrap', /makes the first/],
     [
@@ -559,30 +560,10 @@ describe('without any leadership', () => {
       /makes the first/,
     ],
     ['nofailover makes none', { ...empty, self: { ...empty.self, node: 'n0', nofailover: true } }, 'nothing', /may not lead/],
-    [
-      'all configured members are waited for',
-      { ...empty, self: { ...empty.self, node: 'n0' }, peersUnheard: 1, startedMs: nowMs - 100 },
-      'nothing',
-      /1 not heard of/,
-    ],
-    [
-      'but not for ever, where most are there',
-      { ...empty, self: { ...empty.self, node: 'n0' }, peersUnheard: 1, startedMs: nowMs - 15_000 },
-      'bootstrap',
-      /makes the first/,
-    ],
-    [
-      'for ever where they are not',
-      { ...empty, self: { ...empty.self, node: 'n0' }, peersUnheard: 9, startedMs: nowMs - 60_000 },
-      'nothing',
-      /not heard of/,
-    ],
-    [
-      'nothing is done without the store',
-      { ...empty, storeReachable: false, self: { ...empty.self, node: 'n0' } },
-      'nothing',
-      /does not answer/,
-    ],
+    ['all configured members are waited for', { ...first, peersUnheard: 1, startedMs: nowMs - 100 }, 'nothing', /1 not heard of/],
+    ['but not for ever, where most are there', { ...first, peersUnheard: 1, startedMs: nowMs - 15_000 }, 'bootstrap', /makes the first/],
+    ['for ever where they are not', { ...first, peersUnheard: 9, startedMs: nowMs - 60_000 }, 'nothing', /not heard of/],
+    ['nothing is done without the store', { ...first, storeReachable: false }, 'nothing', /does not answer/],
     ['a lost store’s leader is waited for', { ...following, leadership: null }, 'nothing', /n1 serves at term 7/],
     [
       'a lost store’s members all have to be there',
