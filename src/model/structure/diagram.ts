@@ -28,7 +28,7 @@ export interface Diagram extends Nodes {
 
 /** Nodes with which all orders are tried at first; each round has four times as many. */
 const NODES_FIRST = 1 << 12;
-/** From this many on, only the most promising third of the orders goes on to the next round. */
+/** From this many on, only the more promising half of the orders goes on to the next round. */
 const NODES_FOR_ALL = 1 << 18;
 
 /**
@@ -50,7 +50,7 @@ export function diagramOf(graph: Graph, part: Part, inside: ReadonlyMap<number, 
     }
     if (budget === nodesMax) return undefined;
     const promising = reached.toSorted((one, other) => other.gates - one.gates);
-    orders = promising.slice(0, budget < NODES_FOR_ALL ? promising.length : Math.ceil(promising.length / 3)).map(({ order }) => order);
+    orders = promising.slice(0, budget < NODES_FOR_ALL ? promising.length : Math.ceil(promising.length / 2)).map(({ order }) => order);
   }
 }
 
@@ -66,6 +66,7 @@ class Making implements Algebra<number> {
   readonly #part: Part;
   readonly #leaves: readonly number[];
   readonly #bdd: Bdd;
+  readonly #nodesMax: number;
   readonly #variables: readonly number[];
   /** Of gates that others still need, and of leaves. */
   readonly #edges: Map<number, number>;
@@ -79,6 +80,7 @@ class Making implements Algebra<number> {
     this.#part = part;
     this.#leaves = leaves;
     this.#bdd = new Bdd(nodesMax);
+    this.#nodesMax = nodesMax;
     this.#variables = leaves.map((id, level) => leafEdge(this.#bdd, level, inside.get(id)));
     this.#edges = new Map(leaves.map((id, level) => [id, this.#variables[level]!]));
   }
@@ -120,6 +122,8 @@ class Making implements Algebra<number> {
     } catch (error) {
       if (!(error instanceof NodesExhausted)) throw error;
       this.#collect([f, g, ...this.#under]);
+      // With little room left it would end the same way, again and again.
+      if (this.#bdd.size > this.#nodesMax / 2) throw error;
       result = this.#bdd.and(f, g);
     }
     if (this.#keepsResults) this.#under.push(result);
