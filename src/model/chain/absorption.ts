@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../core/errors.ts';
-import { chainOfEdges, type Chain } from './chain.ts';
+import { assertInitial, chainOfEdges, type Chain } from './chain.ts';
 import { classesOf, listed, statesWhere } from './classes.ts';
 import { eliminate } from './elimination.ts';
 import { steadyState } from './steady-state.ts';
@@ -19,6 +19,7 @@ export interface Absorption {
  * x·(−Q_TT) = initial (Kemeny, Snell: Finite Markov Chains, 1960), by subtraction-free elimination.
  *
  * @param absorbing states at which to stop; without it, those that have no way out
+ * @throws MODEL_CHAIN_INVALID where `initial` is none
  * @throws MODEL_CHAIN_NOT_ABSORBED where the chain may stay for ever in states that do not absorb
  */
 export function absorption(
@@ -26,6 +27,7 @@ export function absorption(
   initial: Float64Array,
   absorbing: (state: number) => boolean = (state) => chain.exit[state] === 0,
 ): Absorption {
+  assertInitial(chain, initial);
   const sub = transientPart(chain, initial, absorbing);
   const time = sub.states.length === 0 ? new Float64Array(0) : timesIn(sub);
   const occupancy = new Float64Array(chain.size);

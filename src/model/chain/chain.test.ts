@@ -165,6 +165,20 @@ describe('absorption', () => {
   });
 });
 
+test('what is no distribution is not begun with', () => {
+  const chain = chainOfEdges(2, [0, 1], [1, 0], [1, 1]);
+  for (const initial of [
+    [0.5, 0.4],
+    [1, 0, 0],
+    [1.5, -0.5],
+    [Number.NaN, 1],
+  ]) {
+    expect(() => absorption(chain, Float64Array.from(initial), (state) => state === 1)).toThrow(
+      'are no probabilities of beginning in 2 states',
+    );
+  }
+});
+
 test('a description is judged whole, with what was meant', () => {
   const problems = chainProblems({
     states: [{ name: 'up', initial: 0.5 }, { name: 'down', reward: -1 }, { name: 'up' }],

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../../core/errors.ts';
 import { nearest } from '../../core/nearest.ts';
-import { exitRates } from './vectors.ts';
+import { exitRates, sumOf } from './vectors.ts';
 
 /**
  * A continuous-time Markov chain with finitely many states, numbered from 0. The rates are one sparse matrix, row by row (CSR): the
@@ -198,6 +198,18 @@ export function pointMass(size: number, state: number): Float64Array {
   const vector = new Float64Array(size);
   vector[state] = 1;
   return vector;
+}
+
+/**
+ * Asserts that `initial` gives each state of the chain a probability, all adding up to 1.
+ * @throws MODEL_CHAIN_INVALID
+ */
+export function assertInitial(chain: Chain, initial: Float64Array): void {
+  const sum = sumOf(initial);
+  const fits = initial.length === chain.size && initial.every((p) => p >= 0) && Math.abs(sum - 1) <= SUM_TOLERANCE;
+  if (fits) return;
+  const text = `${initial.length} numbers that add up to ${sum} are no probabilities of beginning in ${chain.size} states`;
+  throw new HoldfastError('MODEL_CHAIN_INVALID', text, { hint: 'Give every state a probability of 0 or more, all adding up to 1.' });
 }
 
 /** The same chain, but what `keep` refuses is never left again. */

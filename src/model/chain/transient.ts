@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../core/errors.ts';
-import type { Chain } from './chain.ts';
+import { assertInitial, type Chain } from './chain.ts';
 import { classesOf } from './classes.ts';
 import { LongRun } from './long-run.ts';
 import type { Progress } from './progress.ts';
@@ -49,6 +49,7 @@ const SQUARING_STEPS_MIN = 20_000;
  *
  * @param initial probabilities at time 0
  * @param times from 0 on, in any order
+ * @throws MODEL_TIME_INVALID, MODEL_CHAIN_INVALID (`initial`)
  * @throws MODEL_CHAIN_TOO_STIFF where none of these is affordable
  */
 export function transient(chain: Chain, initial: Float64Array, times: readonly number[], options: TransientOptions = {}): Transient {
@@ -56,6 +57,7 @@ export function transient(chain: Chain, initial: Float64Array, times: readonly n
     if (!(time >= 0 && time < Infinity))
       throw new HoldfastError('MODEL_TIME_INVALID', `a time must be a finite number of 0 or more, but is ${time}`);
   }
+  assertInitial(chain, initial);
   const walker = new Walker(chain, options.accuracy ?? 1e-11, Math.max(0, ...times));
   const progress: Progress = {
     probabilities: initial.slice(),

@@ -111,6 +111,14 @@ class Names {
     return found;
   }
 
+  /** Groups that are named once each, one at least. */
+  groupsOf(whose: string, names: readonly string[]): number[] {
+    const found = [...new Set(names.map((name) => this.group(name)))];
+    if (found.length !== names.length) throw invalid(`${whose} names a group twice`);
+    if (found.length === 0) throw invalid(`${whose} has no groups`);
+    return found;
+  }
+
   groupOrSet(name: string): { group: number } | { set: number } {
     const set = this.sets.get(name);
     if (set !== undefined) return { set };
@@ -152,18 +160,18 @@ function plannedSet(set: StandbySet, names: Names): PlannedSet {
   assertPart(`the switching of standby set '${name}'`, switching);
   if (recovery !== undefined) assertDistribution(recovery, `recovery of '${name}'`);
   if (takeover !== undefined) assertDistribution(takeover, `take-over of '${name}'`);
-  return { ...set, groups: set.groups.map((group) => names.group(group)), dormancy, switching };
+  return { ...set, groups: names.groupsOf(`standby set '${name}'`, set.groups), dormancy, switching };
 }
 
 function plannedCrew(crew: Crew, names: Names): PlannedCrew {
   assertCount(`the size of crew '${crew.name}'`, crew.size);
-  return { ...crew, groups: crew.groups.map((group) => names.group(group)), discipline: crew.discipline ?? 'fifo' };
+  return { ...crew, groups: names.groupsOf(`crew '${crew.name}'`, crew.groups), discipline: crew.discipline ?? 'fifo' };
 }
 
 function plannedSite(site: Site, names: Names): SystemPlan['sites'][number] {
   assertDistribution(site.failure, `failure of site '${site.name}'`);
   assertDistribution(site.repair, `repair of site '${site.name}'`);
-  return { ...site, groups: site.groups.map((group) => names.group(group)) };
+  return { ...site, groups: names.groupsOf(`site '${site.name}'`, site.groups) };
 }
 
 function defaultCondition({ groups, standby = [] }: SystemDescription): Condition {
@@ -211,8 +219,12 @@ function countOf({ working, atLeast }: { readonly working: readonly string[]; re
   };
 }
 
+/** Numbers of units are kept in 16 bits. */
+const COUNT_MAX = 50_000;
+
 function assertCount(what: string, value: number): void {
-  if (!(Number.isInteger(value) && value >= 1)) throw invalid(`${what} must be a whole number of 1 or more, but is ${value}`);
+  if (!(Number.isInteger(value) && value >= 1 && value <= COUNT_MAX))
+    throw invalid(`${what} must be a whole number from 1 to ${COUNT_MAX}, but is ${value}`);
 }
 
 function assertPart(what: string, value: number): void {

@@ -274,9 +274,11 @@ test('more failures and slower repairs never help', () => {
 
 test.each<[Partial<SystemDescription>, string]>([
   [{ groups: [] }, 'at least one group'],
-  [{ groups: [{ ...group('a', 1, 1), count: 0 }] }, "the count of 'a' must be a whole number of 1 or more, but is 0"],
+  [{ groups: [{ ...group('a', 1, 1), count: 0 }] }, "the count of 'a' must be a whole number from 1 to 50000, but is 0"],
   [{ groups: [group('a', 1, 0)] }, "failure of 'a': the rate of exponential must be a finite number above 0, but is 0"],
   [{ crews: [{ name: 'c', size: 1, groups: ['pmup'] }] }, "no group is named 'pmup'; did you mean 'pump'?"],
+  [{ standby: [{ name: 's', groups: ['pump', 'pump'], working: 1 }] }, "standby set 's' names a group twice"],
+  [{ crews: [{ name: 'c', size: 1, groups: [] }] }, "crew 'c' has no groups"],
   [{ up: { of: [{ working: ['pump'], atLeast: 1 }], atLeast: 2 } }, 'a condition asks for 2 of 1'],
   [
     { groups: [{ ...group('pump', 1, 1), failure: { kind: 'weibull', shape: 2, scale: 1 } }] },
