@@ -80,7 +80,7 @@ describe('as restic', () => {
     ];
     const reasons = decideForget(snapshots, { rules: { tags: [['a', 'b'], ['']] }, nowMs, groupBy: {} }).flatMap((group) => group.keep);
     expect(reasons.map((one) => [one.snapshot.time.slice(8, 10), one.reasons])).toEqual([
-      ['21', ['has tags [a b]']],
+      ['21', ['has tags [a, b]']],
       ['19', ['has tags []']],
     ]);
   });

@@ -89,7 +89,7 @@ function decideGroup(members: readonly Snapshot[], { rules, nowMs, neededBy }: F
     if (empty) reasons.push('no rules');
     const needed = neededBy?.(snapshot);
     if (needed !== undefined) reasons.push(needed);
-    for (const tags of rules.tags ?? []) if (hasAllTags(snapshot, tags)) reasons.push(`has tags [${tags.join(' ')}]`);
+    for (const tags of rules.tags ?? []) if (hasAllTags(snapshot, tags)) reasons.push(`has tags [${tags.join(', ')}]`);
     if (rules.within !== undefined && !isEmptySpan(rules.within) && isWithin(at, reference, rules.within)) {
       reasons.push(`within ${formatCalendarSpan(rules.within)}`);
     }

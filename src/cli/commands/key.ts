@@ -46,10 +46,7 @@ async function change(options: NewPasswordOptions): Promise<void> {
     for await (const key of repository.keys({ signal })) if (key.current) old = key.id;
     id = await repository.addKey(password, { signal });
   });
-  const passwordFile = options.newPasswordFile;
-  await withRepository({ ...options, ...(passwordFile && { passwordFile }) }, ({ repository, signal }) =>
-    repository.removeKey(old, { signal }),
-  );
+  await withRepository(options, ({ repository, signal }) => repository.removeKey(old, { signal }), { password });
   if (options.json === true) printJson({ id, removed: old });
   else printLine(`key ${shortId(id)} replaces ${shortId(old)}`);
 }

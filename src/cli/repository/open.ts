@@ -37,7 +37,7 @@ export function addRepositoryOptions(command: Command): Command {
 export async function withRepository(
   options: RepositoryOptions,
   work: (session: RepositorySession) => Promise<void>,
-  open: { readonly create?: boolean; readonly skipsDamagedIndexes?: boolean } = {},
+  open: { readonly create?: boolean; readonly skipsDamagedIndexes?: boolean; readonly password?: string } = {},
 ): Promise<void> {
   await using runtime = createRuntime({ log: { level: 'error' } });
   const stop = new AbortController();
@@ -45,7 +45,7 @@ export async function withRepository(
   const { signal } = stop;
   const place = placeOf(options);
   await using location = await openLocation(place.name, place.locations, runtime, { signal });
-  const password = await readPassword(options.passwordFile ?? process.env['HOLDFAST_PASSWORD_FILE'], place.config);
+  const password = open.password ?? (await readPassword(options.passwordFile ?? process.env['HOLDFAST_PASSWORD_FILE'], place.config));
   if (open.create === true) await initRepository(location, { password }, runtime, { signal });
   await using repository = await openRepository(location, { password, skipsDamagedIndexes: open.skipsDamagedIndexes ?? false }, runtime, {
     signal,
