@@ -141,7 +141,13 @@ export class Ensemble {
   }
 
   /** Ends a change: notes who missed it, durably, where enough did not. @throws what a part said when they were too few */
-  async conclude(key: string, outcomes: readonly Outcome<unknown>[], sizeBytes: number, signal: AbortSignal): Promise<void> {
+  async conclude(
+    key: string,
+    outcomes: readonly Outcome<unknown>[],
+    sizeBytes: number,
+    signal: AbortSignal,
+    { removal = false }: { readonly removal?: boolean } = {},
+  ): Promise<void> {
     const done = doneIn(outcomes).map(({ part }) => part);
     const missing = this.parts.filter((part) => !done.includes(part));
     if (done.length < this.writeMin) {
@@ -153,6 +159,9 @@ export class Ensemble {
       await this.pending.add(key, missing, { stamp: this.stamps.next(), sizeBytes }, done, this.writeMin, signal);
       this.runtime.logger.warn('storage.change.missed', { location: this.name, key, parts: missing.map(({ name }) => name) });
     }
+    // What was noted before is over: who believed it later would take the others' word, and lose what they lose. A removal leaves it to those
+    // who repair, as one of them may be about to write what was removed.
+    else if (!removal && this.pending.has(key)) await this.pending.clear(key, this.parts, signal).catch(() => signal.throwIfAborted());
     for (const part of done) this.suspects.get(key)?.delete(part.number);
     if (missing.length > 0 || this.pending.has(key)) this.onWork();
   }

@@ -35,6 +35,12 @@ describe('a plan', () => {
     });
   });
 
+  test('removes nothing because all are said to be behind', () => {
+    const behind = new Set([0, 1, 2]);
+    expect(plan([shard('v2', 0), shard('v2', 1), shard('v1', 2)], 2, { behind })).toMatchObject({ verdict: 'write', version: 'v2' });
+    expect(plan([shard('v2', 0), absent, absent], 1, { behind })).toMatchObject({ verdict: 'write', targets: [{ part: 1 }, { part: 2 }] });
+  });
+
   test('gives each part its own shard, or one that nobody has', () => {
     expect(plan([shard('v', 1), shard('v', 0), absent, absent], 2)).toMatchObject({
       targets: [
@@ -82,6 +88,7 @@ test('no plan makes less of an object that can be had', () => {
         if (found.verdict === 'remove') {
           // Only what others have removed: all of them answer, and none of them has anything.
           for (const [part, one] of copies.entries()) if (!behind.includes(part)) expect(one.state).toBe('absent');
+          expect(behind.length, 'somebody is believed').toBeLessThan(copies.length);
           expect(found.targets.every(({ part }) => behind.includes(part))).toBe(true);
         }
         if (found.verdict !== 'write') return;

@@ -63,7 +63,9 @@ interface Version {
  * @param needed how many copies make the object: 1 of a mirror, k of k + m shards
  */
 export function planRepair({ copies, staged, behind, doubtful }: Observation, needed: number): RepairPlan {
-  const believed = copies.map((_, part) => !behind.has(part) && !doubtful.has(part));
+  const notBehind = copies.map((_, part) => !behind.has(part) && !doubtful.has(part));
+  // Where all are said to be behind, what is said is of no use; nothing is removed on the strength of it.
+  const believed = notBehind.includes(true) ? notBehind : copies.map(() => true);
   const plan = planAmong(copies, staged, believed, needed);
   if (behind.size === 0 && doubtful.size > 0 && (plan.verdict === 'absent' || plan.verdict === 'remnant' || plan.verdict === 'remove'))
     return planAmong(

@@ -11,7 +11,7 @@ export async function removeFrom(ensemble: Ensemble, key: string, signal: AbortS
   const outcomes = await ensemble.each(ensemble.forChange(), ensemble.writeMin, signal, (part, own) =>
     part.run((location) => location.remove(key, { signal: own }), own),
   );
-  await ensemble.conclude(key, outcomes, 0, signal);
+  await ensemble.conclude(key, outcomes, 0, signal, { removal: true });
   let parts = doneIn(outcomes).map(({ part }) => part);
   for (let round = 0; round < roundsMax && parts.length > 0; round += 1) {
     const looks = await ensemble.each(parts, parts.length, signal, (part, own) =>

@@ -45,7 +45,7 @@ export async function repair(ensemble: Ensemble, scheme: Scheme, key: string, si
     const changed = new Set<number>();
     const end = (verdict: RepairPlan['verdict'], why = ''): Repair => ({ key, verdict, changed: [...changed], why });
     for (let round = 0; round < roundsMax; round += 1) {
-      const { plan, copies, unknown } = await look(ensemble, scheme, key, signal);
+      const { plan, copies, unknown } = await look(ensemble, scheme, key, changed, signal);
       if (unknown !== undefined) return end('wait', unknown);
       switch (plan.verdict) {
         case 'whole':
@@ -76,18 +76,19 @@ export async function repair(ensemble: Ensemble, scheme: Scheme, key: string, si
   });
 }
 
-/** Looks at all parts, then at what is noted, and plans. */
+/** Looks at all parts, then at what is noted, and plans. Parts that were just written are judged by the others, even if somebody has cleared their notes. */
 async function look(
   ensemble: Ensemble,
   scheme: Scheme,
   key: string,
+  written: ReadonlySet<number>,
   signal: AbortSignal,
 ): Promise<{ plan: RepairPlan; copies: Copy[]; unknown?: string }> {
   const copies = await observeAll(ensemble, scheme, key, signal);
   const loaded = await ensemble.readNotes(key, ensemble.present, signal);
   const failed = loaded.find((outcome) => 'error' in outcome);
   const staged = ensemble.pending.isStaged(key) ? await scheme.observeStaged(key, signal) : [];
-  const behind = ensemble.pending.behind(key);
+  const behind = new Set([...ensemble.pending.behind(key), ...written]);
   const plan = planRepair({ copies, staged, behind, doubtful: ensemble.pending.doubtful }, scheme.needed);
   // Without all notes it might bring back what was removed.
   return { plan, copies, ...(failed !== undefined && { unknown: `${failed.part.name} did not tell its notes` }) };
@@ -126,9 +127,10 @@ async function perform(
   const behind = ensemble.pending.behind(key);
   const unnoted = targets.filter((part) => !behind.has(part.number));
   const holders = ensemble.present.filter((part) => !targets.includes(part));
+  // Of whom nobody is left to be believed, nobody is noted.
+  const judges = ensemble.parts.some((part) => !targets.includes(part) && !behind.has(part.number));
   try {
-    // Where all are targets there is nobody whose word counts more.
-    if (unnoted.length > 0 && holders.length > 0) await ensemble.pending.addFound(key, unnoted, holders, signal);
+    if (unnoted.length > 0 && holders.length > 0 && judges) await ensemble.pending.addFound(key, unnoted, holders, signal);
     if (plan.verdict === 'write') await scheme.write(key, plan, copies, signal);
     else await Promise.all(targets.map((part) => part.run((location) => location.remove(key, { signal }), signal)));
     return undefined;
