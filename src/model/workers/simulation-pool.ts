@@ -49,6 +49,8 @@ class SimulationPool implements AsyncDisposable {
 
   constructor(job: SimulationJob, count: number) {
     this.workers = Array.from({ length: count }, () => new Worker(new URL('./worker.ts', import.meta.url), { workerData: job }));
+    // A thread that fails before it was asked anything is noticed when it is.
+    for (const worker of this.workers) worker.on('error', () => undefined);
   }
 
   /** Results in the order of the blocks. Every thread takes the next block when it has done one. */
