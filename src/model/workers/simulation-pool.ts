@@ -86,6 +86,8 @@ function ask(worker: Worker, block: Block, signal: AbortSignal | undefined): Pro
   worker.once('error', reject);
   worker.once('exit', onExit);
   signal?.addEventListener('abort', onAbort, { once: true });
+  // A thread that has ended says so no more.
+  if (worker.threadId === -1) onExit(1);
   if (signal?.aborted === true) onAbort();
   worker.postMessage(block, []);
   return promise.finally(() => {
