@@ -41,6 +41,15 @@ describe('a plan', () => {
     expect(plan([shard('v2', 0), absent, absent], 1, { behind })).toMatchObject({ verdict: 'write', targets: [{ part: 1 }, { part: 2 }] });
   });
 
+  test('puts nothing older in the place of what those that are away may complete', () => {
+    const staged = [shard('v2', 0), shard('v2', 1)];
+    expect(plan([shard('v1', 0), shard('v3', 1), gone], 2, { staged, behind: new Set([0]) })).toMatchObject({ verdict: 'wait' });
+    expect(plan([shard('v1', 0), shard('v3', 1), absent], 2, { staged, behind: new Set([0]) })).toMatchObject({
+      verdict: 'write',
+      version: 'v2',
+    });
+  });
+
   test('gives each part its own shard, or one that nobody has', () => {
     expect(plan([shard('v', 1), shard('v', 0), absent, absent], 2)).toMatchObject({
       targets: [

@@ -82,6 +82,13 @@ function planAmong(copies: readonly Copy[], staged: readonly Copy[], believed: r
   const winner = findWinner(copies, staged, believed, needed);
   if (winner === 'conflict') return { verdict: 'conflict', versions: [...versionsOf(copies, staged, believed).keys()] };
   if (winner !== undefined) {
+    // A later one that those who are away may complete was perhaps acknowledged: nothing older takes its place meanwhile.
+    const silent = judges.filter(({ state }) => state === 'unreachable').length;
+    const later = [...versionsOf(copies, staged, believed).values()].some(
+      ({ order, indexes, believed: voices }) =>
+        order > winner.order && voices > 0 && indexes.size < needed && indexes.size + silent >= needed,
+    );
+    if (later) return { verdict: 'wait', why: 'a part that does not answer may have a later version' };
     const targets = targetsOf(copies, winner);
     return targets.length === 0 ? { verdict: 'whole', version: winner.version } : { verdict: 'write', version: winner.version, targets };
   }

@@ -145,7 +145,7 @@ export class ParityReader {
       // In the midst of a replacement neither the old nor the new one may be whole: then the new one is beside them.
       if (hasCode(failure, 'STORAGE_NOT_FOUND') || doneIn(outcomes).length === 0) throw failure;
       const staged = await this.#staged(key, signal, read);
-      if (staged !== undefined) return staged;
+      if (staged !== undefined && !this.#mayBeLater(outcomes, staged.stamp)) return staged;
       // Nor may what was noted of a part be true any more.
       if (round === roundsMax || (round > 1 && !isDamage(failure))) throw failure;
     }
@@ -172,6 +172,13 @@ export class ParityReader {
     signal.throwIfAborted();
     if (places.length > 0) this.#ensemble.suspect(key);
     return this.#latest(results.filter((result) => result.status === 'fulfilled').map(({ value }) => value));
+  }
+
+  /** Whether a later write than this one was seen in part, and those that did not answer may have the rest: it was perhaps acknowledged. */
+  #mayBeLater(outcomes: readonly Outcome<{ readonly header: ShardHeader }>[], stamp: string): boolean {
+    const silent = failedIn(outcomes).filter(({ error }) => !isDamage(error) && !hasCode(error, 'STORAGE_NOT_FOUND')).length;
+    const groups = groupShards(doneIn(outcomes).map(({ value }) => value));
+    return groups.some((group) => group.stamp > stamp && group.shards.size + silent >= this.#data);
   }
 
   /** Has healed what was seen to be wrong on the way. */
