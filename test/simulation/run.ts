@@ -52,6 +52,8 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   } catch (error) {
     broken(error);
   } finally {
+    // What was rejected last is told only now.
+    await new Promise((resolve) => setImmediate(resolve));
     process.off('unhandledRejection', broken);
   }
   return {
