@@ -3,9 +3,21 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import asc from 'assemblyscript/asc';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+
+interface CompilerFiles {
+  readonly readFile: (file: string, base: string) => Promise<string | null>;
+  readonly writeFile: (file: string, contents: string | Uint8Array, base: string) => void | Promise<void>;
+  readonly listFiles: (directory: string, base: string) => string[] | null;
+}
+
+/** As much of the compiler as is used here. Its own types would declare parts of the standard library anew for the whole project. */
+interface Compiler {
+  main(argv: string[], files: CompilerFiles): Promise<{ error: Error | null; stderr: { toString(): string } }>;
+}
+
+const compiler = 'assemblyscript/asc';
 
 /** One kernel of tools/kernels.json. */
 interface Kernel {
@@ -27,7 +39,8 @@ const flags = ['--outFile', 'out.wasm', '--runtime', 'stub', '--use', 'abort=', 
 /** The module of a kernel: the same bytes each time. */
 export async function compileKernel(name: string, { features, memoryPages }: Kernel): Promise<Uint8Array> {
   let module: Uint8Array | undefined;
-  const { error, stderr }: { error: Error | null; stderr: { toString(): string } } = await asc.main(
+  const asc = ((await import(compiler)) as { default: Compiler }).default;
+  const { error, stderr } = await asc.main(
     [`${name}.ts`, ...flags, `--initialMemory=${memoryPages}`, ...features.flatMap((feature) => ['--enable', feature])],
     {
       readFile: async (file) => {

@@ -142,7 +142,7 @@ export class Agent {
     for (const service of services.values()) await service.member?.start();
     if (CopiesKeeper !== undefined) {
       for (const member of kept) {
-        const record = (what: string, data: Record<string, unknown>): void => void events.add(member.service, what, data);
+        const record = (what: string, data: Record<string, unknown>): void => events.add(member.service, what, data);
         stack.use(new CopiesKeeper(member, { node: config.node.name, config, record, runtime }));
       }
     }

@@ -19,6 +19,7 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   resume: { summary: 'resume automatic failover of a service', load: () => import('./commands/resume.ts') },
   restart: { summary: 'restart one member of a service', load: () => import('./commands/restart.ts') },
   reinit: { summary: 'copy a replica anew from the leader', load: () => import('./commands/reinit.ts') },
+  restore: { summary: 'bring a service back from its copies, to the second', load: () => import('./commands/restore.ts') },
   init: { summary: 'make a repository for copies', load: () => import('./commands/init.ts') },
   backup: { summary: 'make a snapshot of files, or of a stream', load: () => import('./commands/backup.ts') },
   snapshots: { summary: 'list the snapshots of a repository', load: () => import('./commands/snapshots.ts') },

@@ -327,10 +327,7 @@ function decideAsFollower(o: Observation, record: LeadershipRecord): Decision {
   const serving = leader !== undefined && leader.alive && leader.state.serving === record.term;
   // One that is a primary already renews its leadership: until it says that it serves the new term, it is the primary of an older one.
   const promotes =
-    leader?.alive === true &&
-    leader.state.term === record.term &&
-    leader.state.released < record.term &&
-    leader.state.role !== 'primary';
+    leader?.alive === true && leader.state.term === record.term && leader.state.released < record.term && leader.state.role !== 'primary';
   return serving || (promotes && hasNoMoreThan(o, leader, record.term))
     ? decideFollowing(o, record)
     : nothing(engine.running ? 'running' : 'waiting', `waiting until ${record.leader} serves at term ${record.term}`);

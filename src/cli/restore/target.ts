@@ -14,7 +14,7 @@ const timeForm = /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?
 export function readTarget({ to, toLsn, toName }: TargetOptions): RecoveryTarget {
   if ([to, toLsn, toName].filter((one) => one !== undefined).length > 1) throw bad('only one of --to, --to-lsn and --to-name can be meant');
   if (toName !== undefined) {
-    if (!/^[^\0-\x1f']{1,63}$/.test(toName)) throw bad(`'${toName}' can not be the name of a restore point`);
+    if (!/^[^\p{Cc}']{1,63}$/u.test(toName)) throw bad(`'${toName}' can not be the name of a restore point`);
     return { kind: 'name', name: toName };
   }
   if (toLsn !== undefined) {

@@ -61,7 +61,8 @@ export async function recover(data: string, runtime: MachineRuntime, options: Re
     let exited = false;
     const ended = child.exited.then(() => (exited = true));
     const failure = async (): Promise<never> => {
-      throw desk.failure ?? failed(await readLogSince(log, 0), options.target);
+      if (desk.failure instanceof Error) throw desk.failure;
+      throw failed(await readLogSince(log, 0), options.target);
     };
     try {
       for (;;) {
