@@ -116,8 +116,9 @@ class Parity implements CombinedLocation {
     await this.#begin(key, signal);
     this.#reader.forget(key);
     await this.#ensemble.turns.run(key, async () => {
-      await removeFrom(this.#ensemble, key, signal);
+      // First, or a removal that is cut off could leave it the only version that is whole.
       await this.#writer.dropStaged(key, this.#scheme, signal);
+      await removeFrom(this.#ensemble, key, signal);
     });
   }
 

@@ -112,7 +112,7 @@ export class ParityWriter {
     );
   }
 
-  /** After a removal: what some writer that is dead has left beside the object must not take its place later. */
+  /** Before a removal: what some writer that is dead has left beside the object must not take its place later. */
   async dropStaged(key: string, scheme: ParityScheme, signal: AbortSignal): Promise<void> {
     const { present, pending, writeMin } = this.#ensemble;
     const looks = await this.#ensemble.readNotes(key, present, signal);
