@@ -11,11 +11,10 @@ const nodeMajorNeeded = 24;
 
 /**
  * For a daemon that mostly waits, memory that is given back counts more than the last bit of speed: a young generation of 1 MB instead of
- * 16, an old one that is collected sooner, and no TurboFan (Maglev compiles what is hot), whose code alone would take 5 MB. Of the C library
- * (mallopt(3)) one heap instead of one for each thread, and whatever is not small outside of it, so that the buffers of a copied database
+ * 16, and an old one that is collected sooner. Of the C library (mallopt(3)) one heap instead of one for each thread, and whatever is not small outside of it, so that the buffers of a copied database
  * leave no holes behind. These can be set only before a process begins.
  */
-const smallHeap = ['--max-semi-space-size=1', '--optimize-for-size', '--no-opt'];
+const smallHeap = ['--max-semi-space-size=1', '--optimize-for-size'];
 const smallLibrary = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '32768' };
 
 if (Number.parseInt(process.versions.node, 10) < nodeMajorNeeded) handOver(bundledNode());

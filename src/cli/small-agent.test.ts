@@ -24,7 +24,7 @@ describe.runIf(process.platform === 'linux')('an agent', { timeout: 60_000 }, ()
   test('begins anew in the same process with a small heap, and says what is wrong as ever', () => {
     const { starts: seen, status } = starts(['agent', ...NO_CONFIG]);
     expect(seen).toHaveLength(2);
-    expect(seen[1]).toEqual({ pid: seen[0]!.pid, flags: ['--max-semi-space-size=1', '--optimize-for-size', '--no-opt'], arenas: '1' });
+    expect(seen[1]).toEqual({ pid: seen[0]!.pid, flags: ['--max-semi-space-size=1', '--optimize-for-size'], arenas: '1' });
     expect(status).toBe(2);
   });
 
