@@ -1,6 +1,7 @@
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { abortable } from '../../../core/abortable.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
 import type { Recovered, RecoveryTarget } from '../../../core/recovery-target.ts';
@@ -19,7 +20,6 @@ import { WalDesk } from './wal-desk.ts';
 const pollMs = 50;
 /** A name for the socket: nobody else's server has its socket in our directory. */
 const port = 5432;
-/** Of a server that has recovered, and only writes its checkpoint. */
 const stopMsMax = 600_000;
 
 /** See `recoverData`. */
@@ -76,7 +76,7 @@ export async function recover(data: string, runtime: MachineRuntime, options: Re
         options.onProgress?.({ segments: desk.given, lsn: seen?.lsn });
         if (seen !== undefined && !seen.recovering && seen.lsn !== undefined) {
           runtime.processes.kill(child.identity, 'SIGINT');
-          await Promise.race([ended, runtime.clock.sleep(stopMsMax, signal)]);
+          await untilEnded(ended, runtime, signal);
           const { timeline } = await readControlFile(data);
           return {
             lsn: seen.lsn,
@@ -97,6 +97,13 @@ export async function recover(data: string, runtime: MachineRuntime, options: Re
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Its last checkpoint may take long, but not for ever. */
+async function untilEnded(ended: Promise<unknown>, runtime: MachineRuntime, signal: AbortSignal): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  using _timer = runtime.clock.after(stopMsMax, resolve);
+  await abortable(Promise.race([ended, late]), signal);
 }
 
 function refuseRunning(data: string, runtime: MachineRuntime): void {
