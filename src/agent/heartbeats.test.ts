@@ -42,10 +42,16 @@ async function agents() {
       clock,
     );
     const runtime = { clock, random: seededRandom(name), logger: silentLogger };
+    const heard: Record<string, number> = {};
+    const handle = link.handle.bind(link);
+    // What is repeated is heard too, though it is no news.
+    link.handle = (kind, handler) =>
+      handle(kind, (from, body) => {
+        heard[from] = (heard[from] ?? 0) + 1;
+        return handler(from, body);
+      });
     const peers = new Peers(link, runtime, { heartbeatMs: everyMs });
     const says = { term: 1 };
-    const heard: Record<string, number> = {};
-    peers.onChange((node) => (heard[node] = (heard[node] ?? 0) + 1));
     const compose = (): Heartbeat => ({
       wallMs: clock.wallMs(),
       agentAddress: `${name}:7400`,

@@ -1,12 +1,4 @@
-import {
-  backupBase,
-  findBases,
-  Journal,
-  Schedule,
-  type JournalStatus,
-  type OpenedRepository,
-  type WalPosition,
-} from '../../backup/index.ts';
+import { backupBase, findBases, Journal, Schedule, type BaseFacts, type OpenedRepository, type WalPosition } from '../../backup/index.ts';
 import type { HoldfastConfig } from '../../config/schema.ts';
 import { linked } from '../../core/deadline.ts';
 import { hasCode, messageOf } from '../../core/errors.ts';
@@ -32,18 +24,12 @@ export class CopiesKeeper implements AsyncDisposable {
   readonly #parts: KeeperParts;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  #journal: Journal | undefined;
   #failure = '';
 
   constructor(member: Member, parts: KeeperParts) {
     this.#member = member;
     this.#parts = parts;
     this.#running = this.#run(this.#stop.signal);
-  }
-
-  /** Undefined while this node does not lead, or keeps no journal. */
-  journal(): JournalStatus | undefined {
-    return this.#journal?.status();
   }
 
   get #leads(): boolean {
@@ -88,51 +74,52 @@ export class CopiesKeeper implements AsyncDisposable {
       backup.journal === undefined || engine.wal === undefined
         ? undefined
         : new Journal(engine.wal, location, repository.parts.files.key, runtime, { service, intervalMs: backup.journal });
-    this.#journal = journal;
     const work = Promise.all([journal?.run(term.signal), this.#keepBases(repository, journal, term.signal)]);
     work.catch(() => term.abort(new Error('copies can not be made')));
     while (this.#leads && !term.signal.aborted) await runtime.clock.sleep(lookMs, term.signal).catch(() => {});
     term.abort(new Error('this node leads no more'));
-    try {
-      await work;
-    } finally {
-      this.#journal = undefined;
-    }
+    await work;
   }
 
+  /** What fails here is tried again, and does not stop the journal. */
   async #keepBases(repository: OpenedRepository, journal: Journal | undefined, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#parts.runtime;
-    const { schedule } = this.#parts.config.services[this.#member.service]!.backup!;
-    const due = new Schedule(schedule);
+    const { record, runtime, config } = this.#parts;
+    const due = new Schedule(config.services[this.#member.service]!.backup!.schedule);
     if (journal === undefined || this.#member.deps.engine.base === undefined) return;
+    let last: BaseFacts | 'unknown' | undefined = 'unknown';
+    // Told once, not at every attempt.
+    let told = '';
     while (!signal.aborted) {
-      const { stored } = journal.status();
-      if (stored !== undefined && due.isDue(await this.#lastBaseMs(repository, signal), clock.wallMs()))
-        await this.#makeBase(repository, stored, signal);
-      await clock.sleep(stored === undefined ? lookMs : pauseMs, signal).catch(() => {});
+      const { stored, gaps } = journal.status();
+      try {
+        if (last === 'unknown') last = await this.#lastBase(repository, signal);
+        // After a gap only a new one helps.
+        const start = last?.start.lsn;
+        const useful = start !== undefined && gaps.every(({ end }) => end <= start) ? last?.endMs : undefined;
+        if (stored !== undefined && due.isDue(useful, runtime.clock.wallMs())) last = await this.#makeBase(repository, stored, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = messageOf(error);
+        if (failure !== told) record('backup.base.failed', { error: failure });
+        told = failure;
+      }
+      await runtime.clock.sleep(stored === undefined ? lookMs : pauseMs, signal).catch(() => {});
     }
   }
 
-  /** When the last one was consistent; undefined when the WAL after all of them has a gap, which only a new one closes. */
-  async #lastBaseMs(repository: OpenedRepository, signal: AbortSignal): Promise<number | undefined> {
-    const {
-      service,
-      deps: { engine },
-    } = this.#member;
-    const { systemId } = await engine.inspect({ signal });
-    await repository.refresh({ signal });
-    const bases = await findBases(repository, { service, ...(systemId === undefined ? {} : { systemId }), signal }).catch(
-      (error: unknown) => {
-        if (hasCode(error, 'BACKUP_NO_BASE')) return [];
-        throw error;
-      },
-    );
-    const last = bases.at(-1)?.facts;
-    const gaps = this.#journal?.status().gaps ?? [];
-    return last === undefined || gaps.some(({ end }) => end > last.start.lsn) ? undefined : last.endMs;
+  /** The last one that is stored of this database, by whomever. */
+  async #lastBase(repository: OpenedRepository, signal: AbortSignal): Promise<BaseFacts | undefined> {
+    const { service, deps } = this.#member;
+    const { systemId } = await deps.engine.inspect({ signal });
+    const order = { service, ...(systemId === undefined ? {} : { systemId }), signal };
+    const bases = await findBases(repository, order).catch((error: unknown) => {
+      if (hasCode(error, 'BACKUP_NO_BASE')) return [];
+      throw error;
+    });
+    return bases.at(-1)?.facts;
   }
 
-  async #makeBase(repository: OpenedRepository, stored: WalPosition, signal: AbortSignal): Promise<void> {
+  async #makeBase(repository: OpenedRepository, stored: WalPosition, signal: AbortSignal): Promise<BaseFacts> {
     const { node, record, runtime } = this.#parts;
     const { service } = this.#member;
     const beganMs = runtime.clock.monotonicMs();
@@ -151,6 +138,7 @@ export class CopiesKeeper implements AsyncDisposable {
       storedBytes: summary.storedBytes,
       tookMs: Math.round(runtime.clock.monotonicMs() - beganMs),
     });
+    return facts;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
