@@ -33,7 +33,7 @@ describe('what is in it', () => {
   test('code, declarations and pages, no sources and no tests', () => {
     expect(readdirSync(installed('.')).toSorted()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'docs', 'package.json']);
     const files = readdirSync(installed('dist'), { recursive: true, encoding: 'utf8' });
-    expect(files.filter((file) => /test|contract|sim\/|(?<!\.d)\.ts$/.test(file))).toEqual([]);
+    expect(files.filter((file) => /(?:^|\/)(?:testing|contract|sim)[/.]|\.test\.|(?:^|\/)test-|(?<!\.d)\.ts$/.test(file))).toEqual([]);
   });
 
   test('everything that the exports name', () => {
