@@ -19,6 +19,8 @@ export default defineConfig({
             'bench/**/*.test.ts',
           ],
           pool: 'threads',
+          // Two for each core of a small machine: much of their time is waiting for servers and child processes.
+          maxWorkers: 4,
           isolate: false,
           testTimeout: 30_000,
           retry,
