@@ -52,7 +52,10 @@ describe('the last line of the tests', () => {
         `import { expect, test } from ${vitest}; test('good', () => {}); test('bad', () => { expect(1).toBe(2); }); test.skip('later', () => {});`,
       );
       const some = await runNode(['tools/test.ts', '--project=case', '--config', config]);
-      expect(some).toMatchObject({ code: 1, stdout: expect.stringMatching(/\ntests: 1 passed, 1 failed, 1 skipped\n$/) });
+      expect(some).toMatchObject({
+        code: 1,
+        stdout: expect.stringMatching(/\nFAILED .*a\.case\.mjs: bad\n.*expected 1 to be 2[^]*\ntests: 1 passed, 1 failed, 1 skipped\n$/),
+      });
       const none = await runNode(['tools/test.ts', '--project=case', '--config', config, 'no-such-file']);
       expect(none).toMatchObject({ code: 1, stdout: expect.stringMatching(/\ntests: 0 passed, 1 failed, 0 skipped\n$/) });
     } finally {

@@ -13,8 +13,18 @@ interface Report {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly { readonly status: string }[] }[];
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
 }
+
+const messageCharactersMax = 1_000;
 
 export function addCounts(a: Counts, b: Counts): Counts {
   return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
@@ -36,6 +46,20 @@ export function countReport(json: string | undefined, exitCode: number): Counts 
     failed: failed === 0 && exitCode !== 0 ? 1 : failed,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/**
+ * What failed, to be shown once more at the end: in the log of an unattended run the rest is often cut off.
+ * @param json vitest's report; undefined when it wrote none
+ * @returns one text for each test: its file and name, then the beginning of its first message
+ */
+export function failures(json: string | undefined): string[] {
+  const report = json === undefined ? undefined : parse(json);
+  return (report?.testResults ?? []).flatMap((file) =>
+    file.assertionResults
+      .filter((test) => test.status === 'failed')
+      .map((test) => `FAILED ${file.name}: ${test.fullName}\n${(test.failureMessages[0] ?? '').slice(0, messageCharactersMax)}`),
+  );
 }
 
 export function summaryLine({ passed, failed, skipped }: Counts): string {

@@ -4,8 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Counts } from './test-counts.ts';
-import { addCounts, countReport, nothing, summaryLine } from './test-counts.ts';
+import { addCounts, countReport, failures, nothing, summaryLine } from './test-counts.ts';
 
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
 
@@ -14,18 +13,22 @@ async function main(args: readonly string[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
   try {
     let total = nothing;
+    const failed: string[] = [];
     for (const project of chosen
       ? [[]]
       : [
           ['--project', 'unit'],
           ['--project', 'scenario'],
         ]) {
-      total = addCounts(total, await runVitest([...project, ...args], join(folder, `${project[1] ?? 'chosen'}.json`)));
+      const { code, report } = await runVitest([...project, ...args], join(folder, `${project[1] ?? 'chosen'}.json`));
+      total = addCounts(total, countReport(report, code));
+      failed.push(...failures(report));
     }
     if (total.passed + total.failed + total.skipped === 0) {
       process.stdout.write('No test matched.\n');
       total = { ...total, failed: 1 };
     }
+    for (const one of failed) process.stdout.write(`\n${one}\n`);
     process.stdout.write(`${summaryLine(total)}\n`);
     return total.failed === 0 ? 0 : 1;
   } finally {
@@ -33,10 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runVitest(args: readonly string[], reportFile: string): Promise<Counts> {
+async function runVitest(args: readonly string[], reportFile: string): Promise<{ code: number; report: string | undefined }> {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
   const code = await run([vitest, 'run', '--passWithNoTests', ...reporters, ...args]);
-  return countReport(readReport(reportFile), code);
+  return { code, report: readReport(reportFile) };
 }
 
 /** Undefined when vitest ended before it could write one. */

@@ -113,7 +113,11 @@ export class SimulatedNode {
         promise: variation.promise(this.disk.cell<PromiseRecord>('promise', clock), this),
         fence: variation.fence(new SimulatedFence(this.guard, clock), this),
         runtime,
-        announce: () => beats?.announce(),
+        // A term that begins is announced at once: noted here, it is known even when nothing asked before the member hands over.
+        announce: () => {
+          this.noteTerm();
+          beats?.announce();
+        },
         routers: { hold: () => Promise.resolve(), resume: () => {} },
         record: (kind, data) => {
           world.trace.add(name, kind, data);
