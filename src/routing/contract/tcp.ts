@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
@@ -7,7 +8,8 @@ import type { Clock } from '../../core/clock.ts';
 /** A server of a service: says its name to whoever connects, then echoes. */
 export class TestMember implements AsyncDisposable {
   readonly node: string;
-  readonly host = '127.0.0.1';
+  /** Of its own: on a shared one somebody else may take the port while this is dead. */
+  readonly host = `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
   readonly sockets = new Set<Socket>();
   accepted = 0;
   /** How the last connections ended: with an error's code, or `end`. */

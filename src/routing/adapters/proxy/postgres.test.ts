@@ -361,7 +361,7 @@ describe('limits', () => {
 
   it('tells which port is in use, and opens neither then', async () => {
     await using a = await FakePostgres.start('a');
-    const taken = { host: '127.0.0.1', port: a.member.port };
+    const taken = { host: a.member.host, port: a.member.port };
     await expect(proxy.open('orders', { ...defaults, write: anyPort, read: taken }, runtime)).rejects.toMatchObject({
       code: 'ROUTER_PORT_IN_USE',
       hint: expect.stringContaining('router.read'),
