@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { evaluateModel } from '../../model/file/evaluate.ts';
 import { noPaint } from '../terminal/style.ts';
-import { hours, number, percent, time } from './format.ts';
+import { hours, number, percent, time } from '../../model/format.ts';
 import { modelLines } from './print.ts';
 import { readModelText } from './read.ts';
 

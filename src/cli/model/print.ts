@@ -11,7 +11,7 @@ import type {
 import type { Paint } from '../terminal/style.ts';
 import type { Column } from '../terminal/table.ts';
 import { tableLines } from '../terminal/table.ts';
-import { hours, number, percent, time } from './format.ts';
+import { hours, number, percent, time } from '../../model/format.ts';
 
 /** Rows of lists that are told; all of them stand in --json. */
 const rowsMax = 15;
