@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { Distribution } from '../distribution/distribution.ts';
-import { exponential } from '../distribution/distribution.ts';
+import type { Closed } from '../distribution/moments.ts';
 import { cdf, mean, quantile } from '../distribution/moments.ts';
 import type { StepLaw } from '../recovery-time/total-time.ts';
 import { normalQuantile } from '../special/normal.ts';
@@ -60,11 +59,12 @@ export type LawInput = z.output<typeof lawSchema>;
 const z95 = normalQuantile(0.95);
 
 /** A law as the solvers take it. A plain duration is the mean of an exponential time, or the time itself. */
-export function distributionOf(law: LawInput, plain: 'exponential' | 'deterministic'): Distribution | TriangularTime {
-  if (typeof law === 'number') return plain === 'exponential' ? exponential(law) : { kind: 'deterministic', value: law };
+export function distributionOf(law: LawInput, plain: 'exponential' | 'deterministic'): Closed {
+  if (typeof law === 'number')
+    return plain === 'exponential' ? { kind: 'exponential', rate: 1 / law } : { kind: 'deterministic', value: law };
   const { fixed, exponential: average, uniform, triangular, weibull, lognormal, empirical } = law;
   if (fixed !== undefined) return { kind: 'deterministic', value: fixed };
-  if (average !== undefined) return exponential(average);
+  if (average !== undefined) return { kind: 'exponential', rate: 1 / average };
   if (uniform) return { kind: 'uniform', low: uniform[0], high: uniform[1] };
   if (triangular) return { kind: 'triangular', least: triangular[0], likeliest: triangular[1], most: triangular[2] };
   if (weibull) return { kind: 'weibull', ...weibull };
@@ -79,8 +79,7 @@ export function distributionOf(law: LawInput, plain: 'exponential' | 'determinis
 
 /** Mean of a law, in hours. */
 export function meanOf(law: LawInput): number {
-  const distribution = distributionOf(law, 'deterministic');
-  return distribution.kind === 'triangular' ? (distribution.least + distribution.likeliest + distribution.most) / 3 : mean(distribution);
+  return mean(distributionOf(law, 'deterministic'));
 }
 
 /** Whether its logarithm of survival is a straight line, so that Markov chains can have it as it is. */
@@ -91,39 +90,9 @@ export function isExponential(law: LawInput): boolean {
 /** A step of a recovery that follows a law, `scale` times as long. */
 export function stepLawOf(law: LawInput, scale = 1): StepLaw {
   const distribution = distributionOf(law, 'deterministic');
-  if (distribution.kind === 'stages') throw new RangeError('a file has no stages');
-  if (distribution.kind !== 'triangular') {
-    return {
-      mean: meanOf(law) * scale,
-      cdf: (time) => cdf(distribution, time / scale),
-      quantile: (p) => quantile(distribution, p) * scale,
-    };
-  }
   return {
-    mean: meanOf(law) * scale,
-    cdf: (time) => triangularCdf(distribution, time / scale),
-    quantile: (p) => triangularQuantile(distribution, p) * scale,
+    mean: mean(distribution) * scale,
+    cdf: (time) => cdf(distribution, time / scale),
+    quantile: (p) => quantile(distribution, p) * scale,
   };
-}
-
-/** Least, likeliest and most, as people estimate. */
-export interface TriangularTime {
-  readonly kind: 'triangular';
-  readonly least: number;
-  readonly likeliest: number;
-  readonly most: number;
-}
-
-function triangularCdf({ least, likeliest, most }: TriangularTime, time: number): number {
-  if (time <= least) return 0;
-  if (time >= most) return 1;
-  if (time <= likeliest) return (time - least) ** 2 / ((most - least) * (likeliest - least));
-  return 1 - (most - time) ** 2 / ((most - least) * (most - likeliest));
-}
-
-function triangularQuantile({ least, likeliest, most }: TriangularTime, p: number): number {
-  const turn = (likeliest - least) / (most - least);
-  return p <= turn
-    ? least + Math.sqrt(p * (most - least) * (likeliest - least))
-    : most - Math.sqrt((1 - p) * (most - least) * (most - likeliest));
 }

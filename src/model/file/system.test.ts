@@ -225,4 +225,21 @@ describe('storage and recovery', () => {
     expect(it!.quantilesMs.p90 / 3_600_000).toBeCloseTo(4 - Math.sqrt(0.1 * 12), 2);
     expect(it!.expectedMs / 3_600_000).toBeCloseTo(5 / 3, 12);
   });
+
+  test('triangular repairs wait for a crew, too', () => {
+    const node = { mtbf: '100h', mttr: { triangular: ['1h', '2h', '9h'] }, count: 2 };
+    const model = {
+      components: { node },
+      structure: { series: ['node.*'] },
+      repair: { crews: 1 },
+      at: ['5000h'],
+      simulation: { runs: 300 },
+    };
+    const { method, simulation } = evaluateModel(parseModel(model)).structure!;
+    expect(method).toBe('simulation');
+    // M/G/1 with two sources: the longer they take, the longer they wait; between no waiting and exponential repairs.
+    const { low, high } = simulation!.points[0]!.meanUnavailability;
+    expect(low).toBeLessThan(1 - 1 / 1.0832);
+    expect(high).toBeGreaterThan(1 - 1 / 1.04 ** 2);
+  });
 });

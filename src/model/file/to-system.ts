@@ -111,9 +111,7 @@ function unitOf(name: string, component: Component): Omit<UnitGroup, 'count'> {
 }
 
 function timeOf(law: LawInput): Distribution {
-  const distribution = distributionOf(law, 'exponential');
-  if (distribution.kind === 'triangular') throw unfit('a triangular time is for the steps of recoveries');
-  return distribution;
+  return distributionOf(law, 'exponential');
 }
 
 function crewsOf({ repair }: Model, list: readonly UnitGroup[], groupsNamed: (names: readonly string[]) => string[]): Crew[] {
