@@ -6,7 +6,8 @@ import type { MachineRuntime } from '../core/runtime.ts';
 import type { CoordinationStore } from '../coordination/store.ts';
 import type { Heartbeat } from '../failover/messages.ts';
 import { LeadershipStore } from '../failover/leadership-store.ts';
-import { Member } from '../failover/member.ts';
+import type { Member } from '../failover/member.ts';
+import { answerRequests } from '../failover/requests.ts';
 import { switchover } from '../failover/operate.ts';
 import { Peers } from '../failover/peers.ts';
 import type { LocalRouters } from '../failover/routers.ts';
@@ -107,7 +108,7 @@ export class Agent {
       services.set(name, { name, store: leaderships, member, router, engine: kind });
       if (member !== undefined && service.backup !== undefined) kept.push(member);
     }
-    Member.answer(
+    answerRequests(
       peers,
       (service) => services.get(service)?.member,
       (service) => services.get(service)?.router,

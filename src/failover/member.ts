@@ -6,19 +6,16 @@ import { EngineWatch } from './engine-watch.ts';
 import { perform } from './execute.ts';
 import type { Remedy } from './follow.ts';
 import { Gate } from './gate.ts';
+import { inForce, isCaughtUp } from './in-force.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { confirmWithAll, leaderDeadlineBootMs } from './lease.ts';
 import type { MemberDependencies, MemberOptions } from './member-parts.ts';
 import { memberState } from './member-state.ts';
 import type { MemberState } from './messages.ts';
 import type { Observation, PeerView } from './observation.ts';
-import type { Peers } from './peers.ts';
 import { Promises } from './promises.ts';
-import { sameAcknowledgement, type InForce } from './quorum.ts';
 import type { HistoryRecord } from './records.ts';
-import { answerRequests } from './requests.ts';
 import { Retention } from './retention.ts';
-import type { LocalRouters } from './routers.ts';
 
 /** An action that failed is not tried again before. */
 const FAILED_ACTION_PAUSE_MS = 500;
@@ -67,16 +64,36 @@ export class Member implements AsyncDisposable {
   #said: Decision | undefined;
   #remedy: { readonly term: number; readonly kind: Remedy } = { term: 0, kind: 'follow' };
   #pauseUntilMs = 0;
+  readonly #ready = Promise.withResolvers<void>();
+  #started = false;
 
   constructor(options: MemberOptions, deps: MemberDependencies) {
     this.options = options;
     this.deps = deps;
     this.#promises = new Promises(deps.promise);
+    this.#ready.promise.catch(() => {});
   }
 
   // ------------------------------------------------------------ life
 
   async start(): Promise<void> {
+    try {
+      await this.#learn();
+    } catch (error) {
+      this.#ready.reject(error);
+      throw error;
+    }
+    this.#started = true;
+    this.#ready.resolve();
+    this.wake();
+  }
+
+  /** Resolves once it knows what it has promised and how its database is. Before, it decides nothing and answers nobody. @throws what it failed for */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  async #learn(): Promise<void> {
     await this.#promises.load();
     this.startedMs = this.now();
     await this.deps.engine.adopt({ signal: this.#stop.signal });
@@ -90,7 +107,6 @@ export class Member implements AsyncDisposable {
         if (node === leader) wake();
       }),
     );
-    this.wake();
   }
 
   get service(): string {
@@ -162,6 +178,7 @@ export class Member implements AsyncDisposable {
 
   /** Turn the loop now rather than at its next beat: something has happened. */
   wake(): void {
+    if (!this.#started) return;
     if (this.#turning) this.#again = true;
     else this.#begin({ woken: true });
   }
@@ -292,28 +309,12 @@ export class Member implements AsyncDisposable {
       electableSinceMs: this.#leader.electableSinceMs,
       holdStillUntilMs: Math.max(this.holdStillUntilMs, this.confirmedUntilMs),
       startedMs: this.startedMs,
-      inForce: this.#inForce(),
-      caughtUp: (configuration) => this.#caughtUp(configuration),
+      inForce: inForce(this),
+      caughtUp: (configuration) => isCaughtUp(this, configuration),
       notStreamingSinceMs: this.#watch.notStreamingSinceMs,
       remedy: this.#remedy.term === this.deps.store.leadership?.value.term ? this.#remedy.kind : 'follow',
       followedMs: this.followedMs,
     };
-  }
-
-  #inForce(): InForce {
-    const observed = this.engineState.acknowledge;
-    const known = this.effective !== undefined && observed !== undefined && sameAcknowledgement(this.effective.configuration, observed);
-    return known ? observed : 'unknown';
-  }
-
-  /** Whether k voters have flushed all that was acknowledged before this configuration took effect. */
-  #caughtUp(configuration: Acknowledgement): boolean {
-    const since = this.effective;
-    if (since === undefined || !sameAcknowledgement(since.configuration, configuration)) return false;
-    const flushed = this.engineState.replicas.filter(
-      (replica) => configuration.voters.includes(replica.node) && replica.state === 'streaming' && replica.flushLsn >= since.lsn,
-    );
-    return flushed.length >= configuration.k;
   }
 
   peerViews(): PeerView[] {
@@ -376,17 +377,9 @@ export class Member implements AsyncDisposable {
     });
   }
 
-  /** Registers what peers may ask of any member; once per agent. */
-  static answer(
-    peers: Peers,
-    memberOf: (service: string) => Member | undefined,
-    routersOf: (service: string) => LocalRouters | undefined,
-  ): void {
-    answerRequests(peers, memberOf, routersOf);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the agent stops'));
+    this.#ready.reject(new Error('the agent stops'));
     this.#timer?.[Symbol.dispose]();
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     this.gate.interrupt();

@@ -27,6 +27,7 @@ class SlowCell implements DurableCell<PromiseRecord> {
   }
 
   async endNext(failed?: Error): Promise<boolean> {
+    await settled();
     const next = this.writing.shift();
     next?.end(failed);
     await settled();
@@ -57,6 +58,17 @@ describe('promises', () => {
     while (await cell.endNext());
     await both;
     expect(cell.value).toEqual({ promised: 5, seen: 6 });
+  });
+
+  test('on disk are not undone by what is promised or seen before they were read', async () => {
+    const cell = new SlowCell();
+    cell.value = { promised: 7, seen: 2 };
+    const promises = new Promises(cell);
+    const all = Promise.all([promises.see(5), promises.promise(3), promises.load()]);
+    while (await cell.endNext());
+    await all;
+    expect(cell.value).toEqual({ promised: 7, seen: 5 });
+    expect([promises.promised, promises.pledged, promises.seen]).toEqual([7, 7, 5]);
   });
 
   test('are never lowered, and cost no write when nothing rises', async () => {

@@ -9,16 +9,26 @@ export class Promises {
   readonly #cell: DurableCell<PromiseRecord>;
   #onDisk: PromiseRecord = { promised: 0, seen: 0 };
   #wanted: PromiseRecord = this.#onDisk;
+  #loading: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
 
   constructor(cell: DurableCell<PromiseRecord>) {
     this.#cell = cell;
   }
 
-  /** @throws CELL_DAMAGED */
-  async load(): Promise<void> {
+  /** Reads what is on disk, once; nothing is written before. What was asked for meanwhile is kept, too. @throws CELL_DAMAGED */
+  load(): Promise<void> {
+    this.#loading ??= this.#read();
+    return this.#loading;
+  }
+
+  async #read(): Promise<void> {
     this.#onDisk = (await this.#cell.read()) ?? this.#onDisk;
-    this.#wanted = this.#onDisk;
+    this.#raise(this.#onDisk);
+  }
+
+  #raise({ promised = 0, seen = 0 }: Partial<PromiseRecord>): void {
+    this.#wanted = { promised: Math.max(promised, this.#wanted.promised), seen: Math.max(seen, this.#wanted.seen) };
   }
 
   /** The highest promise on disk: what others may be told. */
@@ -35,15 +45,17 @@ export class Promises {
     return this.#onDisk.seen;
   }
 
-  /** Never lowers a promise; returns once it is on disk. @throws CELL_NOT_WRITTEN (nothing was promised then) */
+  /** Never lowers a promise; returns once it is on disk. @throws CELL_NOT_WRITTEN (nothing was promised then), CELL_DAMAGED */
   async promise(term: number): Promise<void> {
-    this.#wanted = { ...this.#wanted, promised: Math.max(term, this.#wanted.promised) };
+    this.#raise({ promised: term });
+    await this.load();
     while (this.#onDisk.promised < term) await this.#write();
   }
 
-  /** @throws CELL_NOT_WRITTEN */
+  /** @throws CELL_NOT_WRITTEN, CELL_DAMAGED */
   async see(term: number): Promise<void> {
-    this.#wanted = { ...this.#wanted, seen: Math.max(term, this.#wanted.seen) };
+    this.#raise({ seen: term });
+    await this.load();
     while (this.#onDisk.seen < term) await this.#write();
   }
 

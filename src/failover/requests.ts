@@ -32,25 +32,26 @@ export function answerRequests(
   memberOf: (service: string) => Member | undefined,
   routersOf: (service: string) => LocalRouters | undefined,
 ): void {
-  const find = (service: string): Member => {
+  const find = async (service: string): Promise<Member> => {
     const member = memberOf(service);
     if (member === undefined) throw new HoldfastError('SERVICE_UNKNOWN', `This node has no member of the service ${service}`);
+    await member.ready;
     return member;
   };
   const { network } = peers;
   network.handle('fence', async (from, body) => {
     const request = fenceRequestSchema.parse(body);
-    return grant(find(request.service), request, from);
+    return grant(await find(request.service), request, from);
   });
   network.handle('take-over', async (_from, body) => {
     const order = takeOverSchema.parse(body);
-    const member = find(order.service);
+    const member = await find(order.service);
     if (!member.mayLead()) throw new HoldfastError('FAILOVER_NO_CANDIDATE', 'This member may not lead');
     return member.occupied('promoting', () => member.gate.run((signal) => takeOver(member, order, signal), true));
   });
   network.handle('confirm', async (from, body) => {
     const request = confirmRequestSchema.parse(body);
-    return { confirmed: confirm(find(request.service), request, from) };
+    return { confirmed: confirm(await find(request.service), request, from) };
   });
   network.handle('hold', async (_from, body) => {
     const { service, term } = holdSchema.parse(body);
@@ -62,7 +63,7 @@ export function answerRequests(
   });
   network.handle('command', async (_from, body) => {
     const request = commandSchema.parse(body);
-    const member = find(request.service);
+    const member = await find(request.service);
     if (request.command === 'credentials') {
       const credentials = await member.deps.engine.credentials();
       if (credentials === undefined)

@@ -5,6 +5,7 @@ import { messageOf } from '../../src/core/errors.ts';
 import type { Runtime } from '../../src/core/runtime.ts';
 import { LeadershipStore } from '../../src/failover/leadership-store.ts';
 import { Member } from '../../src/failover/member.ts';
+import { answerRequests } from '../../src/failover/requests.ts';
 import type { Heartbeat } from '../../src/failover/messages.ts';
 import { Peers } from '../../src/failover/peers.ts';
 import type { FailoverPolicy } from '../../src/failover/policy.ts';
@@ -125,7 +126,7 @@ export class SimulatedNode {
         },
       },
     );
-    Member.answer(
+    answerRequests(
       peers,
       (asked) => (asked === service ? member : undefined),
       () => {},

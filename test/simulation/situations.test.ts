@@ -126,6 +126,29 @@ describe('promises', () => {
     await well();
   });
 
+  test('are known before anybody is answered and anything is written: also to an agent that starts on a slow disk', async () => {
+    const { world, record, replicas, pass, well } = await stage();
+    const [one, other] = replicas() as [SimulatedNode, SimulatedNode];
+    const ask = (term: number): Promise<unknown> => {
+      const request = { service, mode: 'promise', term, leader: record().leader, leaderTerm: record().term, forced: true };
+      return other.agent!.network.request(one.name, 'fence', request, { timeoutMs: 2_000 }).catch(String);
+    };
+    const promised = ask(9);
+    await pass(50);
+    expect(await promised).toMatchObject({ granted: true });
+    one.killAgent();
+    one.disk.writeMsMax = 2_000;
+    one.startAgent();
+    await pass(200);
+    const again = ask(9);
+    await pass(1_000);
+    expect(await again).toMatchObject({ granted: false, promised: 9 });
+    one.disk.writeMsMax = 4;
+    await pass(3_000);
+    expect(one.disk.peek('promise')).toMatchObject({ promised: expect.toSatisfy((term: number) => term >= 9) });
+    await well();
+  });
+
   test('are no reason to leave a database running that has lost its leadership: its disk may be full', async () => {
     const { world, leader, replicas, until, pass, well } = await stage();
     const first = leader();
