@@ -59,12 +59,12 @@ export class CopiesKeeper implements AsyncDisposable {
     await work;
   }
 
-  #journal({ location, repository }: Copies): Journal | undefined {
+  #journal({ repository }: Copies): Journal | undefined {
     const { service, deps } = this.#member;
     const intervalMs = this.#parts.config.services[service]!.backup!.journal;
     return intervalMs === undefined || deps.engine.wal === undefined
       ? undefined
-      : new Journal(deps.engine.wal, location, repository.parts.files.key, this.#parts.runtime, { service, intervalMs });
+      : new Journal(deps.engine.wal, repository, this.#parts.runtime, { service, intervalMs });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

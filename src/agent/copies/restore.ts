@@ -69,10 +69,10 @@ export async function restoreService(config: HoldfastConfig, runtime: MachineRun
     );
   }
   await using copies = await openCopies(config, from, runtime, { create: false, signal });
-  const { location, repository } = copies;
+  const { repository } = copies;
   const bases = await findBases(repository, { service, ...(order.systemId === undefined ? {} : { systemId: order.systemId }), signal });
   const { systemId, segmentBytes } = bases[0]!.facts;
-  const wal = await WalFiles.open({ location, key: repository.parts.files.key, service, systemId, segmentBytes }, { signal });
+  const wal = await WalFiles.open({ repository, service, systemId, segmentBytes }, { signal });
   const plan = await planRecovery(bases, wal, {
     service,
     target: order.target,

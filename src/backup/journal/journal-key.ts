@@ -1,3 +1,4 @@
+import type { CallOptions, Location } from '../../storage/index.ts';
 import type { WalRange } from './coverage.ts';
 
 /*
@@ -25,6 +26,16 @@ export function historyKey(service: string, systemId: string, timeline: number):
 export type JournalKey =
   | { readonly kind: 'part'; readonly systemId: string; readonly range: WalRange }
   | { readonly kind: 'history'; readonly systemId: string; readonly timeline: number };
+
+export type JournalObject = JournalKey & { readonly key: string };
+
+/** The journals of all databases that a service has had. */
+export async function* listJournal(location: Location, service: string, options: CallOptions): AsyncGenerator<JournalObject> {
+  for await (const { key } of location.list(`${root}${service}/`, options)) {
+    const found = parseJournalKey(service, key);
+    if (found !== undefined) yield { ...found, key };
+  }
+}
 
 /** Undefined for what is no object of this service's journal. */
 export function parseJournalKey(service: string, key: string): JournalKey | undefined {

@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { silentLogger } from '../../core/logger.ts';
 import { segmentName } from '../../core/lsn.ts';
 import { SimulatedTime, seededRandom } from '../../sim/index.ts';
-import { MemoryLocation, type MemoryObjects } from '../../storage/adapters/memory/index.ts';
+import type { MemoryObjects } from '../../storage/adapters/memory/index.ts';
+import type { Location } from '../../storage/location.ts';
 import { FaultyLocation, type FaultRates } from '../../storage/testing/faulty.ts';
 import { randomSealingKey } from '../crypto/seal.ts';
+import { openMemoryRepository } from '../testing/repositories.ts';
 import { SimulatedWal } from '../testing/simulated-wal.ts';
 import { Journal } from './journal.ts';
 import { decodePart, encodePart } from './journal-part.ts';
@@ -14,24 +16,25 @@ const { signal } = new AbortController();
 const service = 'orders';
 const intervalMs = 1_000;
 
-function world(seed = 1) {
+async function world(seed = 1) {
   const time = new SimulatedTime();
   const clock = time.clock();
   const random = seededRandom(seed);
   const runtime = { clock, random, logger: silentLogger };
   const objects: MemoryObjects = new Map();
-  const location = new FaultyLocation(new MemoryLocation('memory', { clock }, objects), { clock, random }, { rates: {} });
+  let location!: FaultyLocation;
+  const around = (inner: Location): Location => (location = new FaultyLocation(inner, { clock, random }, { rates: {} }));
+  const repository = await openMemoryRepository({ objects, around });
   const wal = new SimulatedWal(clock);
-  const key = randomSealingKey();
   const start = () => {
     const stop = new AbortController();
-    const journal = new Journal(wal, location, key, runtime, { service, intervalMs });
+    const journal = new Journal(wal, repository, runtime, { service, intervalMs });
     const running = journal.run(stop.signal);
     return { journal, stop: () => (stop.abort(), running) };
   };
-  const files = () =>
+  const files = async () =>
     WalFiles.open(
-      { location: new MemoryLocation('memory', { clock }, objects), key, service, systemId: wal.systemId, segmentBytes: wal.segmentBytes },
+      { repository: await openMemoryRepository({ objects }), service, systemId: wal.systemId, segmentBytes: wal.segmentBytes },
       { signal },
     );
   const healthy = location.rates;
@@ -41,7 +44,7 @@ function world(seed = 1) {
 
 /** That everything from `from` to the end is stored, byte for byte, as recovery along the present timeline reads it. */
 async function expectStored(
-  { files, wal }: Pick<ReturnType<typeof world>, 'files' | 'wal'>,
+  { files, wal }: Pick<Awaited<ReturnType<typeof world>>, 'files' | 'wal'>,
   from: { timeline: number; lsn: bigint },
 ): Promise<void> {
   const stored = await files();
@@ -66,7 +69,7 @@ async function expectStored(
 }
 
 test('what came is stored within the interval, and only then confirmed', async () => {
-  const w = world();
+  const w = await world();
   const { journal, stop } = w.start();
   await w.time.advance(2_000);
   w.wal.write(5_000);
@@ -83,7 +86,7 @@ test('what came is stored within the interval, and only then confirmed', async (
 });
 
 test('a location that is away costs nothing but time', async () => {
-  const w = world();
+  const w = await world();
   const { journal, stop } = w.start();
   await w.time.advance(100);
   w.fail({ cutBefore: 1 });
@@ -98,7 +101,7 @@ test('a location that is away costs nothing but time', async () => {
 });
 
 test('WAL that the server has no more is told as a gap, and the journal goes on', async () => {
-  const w = world();
+  const w = await world();
   const first = w.start();
   await w.time.advance(2_000);
   await first.stop();
@@ -119,7 +122,7 @@ test('WAL that the server has no more is told as a gap, and the journal goes on'
 
 describe('Safety: what was stored and what follows it make up the whole, whatever happens. Method: chance by seed, checked byte for byte.', () => {
   test.each(Array.from({ length: 20 }, (_, index) => index + 1))('seed %i', async (seed) => {
-    const w = world(seed);
+    const w = await world(seed);
     const chance = (share: number): boolean => w.random.next() < share;
     const running = [w.start()];
     await w.time.advance(2_000);

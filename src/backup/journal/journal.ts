@@ -3,11 +3,11 @@ import { formatLsn } from '../../core/lsn.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { parseHistory, type TimelineHistory } from '../../core/timeline.ts';
 import type { WalIdentity, WalSource, WalStream } from '../../core/wal-source.ts';
-import type { Location } from '../../storage/location.ts';
-import type { SealingKey } from '../crypto/seal.ts';
+import type { OpenedRepository } from '../open/opened-repository.ts';
 import { decideResume, mergeRanges, type WalPosition, type WalRange } from './coverage.ts';
 import { encodePart, partBytesMax } from './journal-part.ts';
-import { historyKey, journalPrefix, parseJournalKey, partKey } from './journal-key.ts';
+import { historyKey, partKey } from './journal-key.ts';
+import { listStoredWal, rangesOf } from './stored-wal.ts';
 import { WalBuffer } from './wal-buffer.ts';
 
 /** Pauses after a failure: doubled from the first to the last. */
@@ -42,11 +42,10 @@ export interface JournalStatus {
  */
 export class Journal {
   readonly #source: WalSource;
-  readonly #location: Location;
-  readonly #key: SealingKey;
+  readonly #repository: OpenedRepository;
   readonly #runtime: Runtime;
   readonly #options: JournalOptions;
-  readonly #histories = new Set<number>();
+  #histories = new Set<number>();
   #systemId = '';
   #ranges: readonly WalRange[] = [];
   #began: readonly WalRange[] = [];
@@ -57,11 +56,10 @@ export class Journal {
   #buffer: WalBuffer | undefined;
   #failure: string | undefined;
 
-  /** @param key the repository's */
-  constructor(source: WalSource, location: Location, key: SealingKey, runtime: Runtime, options: JournalOptions) {
+  /** @param repository beside which, and by whose key, it is stored */
+  constructor(source: WalSource, repository: OpenedRepository, runtime: Runtime, options: JournalOptions) {
     this.#source = source;
-    this.#location = location;
-    this.#key = key;
+    this.#repository = repository;
     this.#runtime = runtime;
     this.#options = options;
   }
@@ -121,15 +119,10 @@ export class Journal {
 
   /** What is there from earlier. */
   async #readStored(systemId: string, signal: AbortSignal): Promise<void> {
-    const ranges: WalRange[] = [];
-    this.#histories.clear();
     this.#began = [];
-    for await (const { key } of this.#location.list(journalPrefix(this.#options.service, systemId), { signal })) {
-      const found = parseJournalKey(this.#options.service, key);
-      if (found?.kind === 'part') ranges.push(found.range);
-      if (found?.kind === 'history') this.#histories.add(found.timeline);
-    }
-    this.#ranges = mergeRanges(ranges);
+    const stored = await listStoredWal(this.#repository, { service: this.#options.service, systemId }, { signal });
+    this.#histories = new Set(stored.histories);
+    this.#ranges = mergeRanges(rangesOf(stored));
     this.#systemId = systemId;
   }
 
@@ -140,7 +133,7 @@ export class Journal {
     const history = parseHistory(timeline, text);
     if (!this.#histories.has(timeline)) {
       const key = historyKey(this.#options.service, this.#systemId, timeline);
-      await this.#location.put(key, [Buffer.from(text, 'utf8')], { signal });
+      await this.#repository.location.put(key, [Buffer.from(text, 'utf8')], { signal });
       this.#histories.add(timeline);
     }
     return history;
@@ -196,8 +189,8 @@ export class Journal {
       const cut = await buffer.take({ intervalMs, sizeBytesMax: partBytesMax, signal });
       if (cut === undefined) return;
       const { range, sentMs, wal } = cut;
-      const sealed = encodePart({ service, systemId: this.#systemId, range, sentMs, wal }, this.#key);
-      await this.#location.put(partKey(service, this.#systemId, range), [sealed], { signal });
+      const sealed = encodePart({ service, systemId: this.#systemId, range, sentMs, wal }, this.#repository.parts.files.key);
+      await this.#repository.location.put(partKey(service, this.#systemId, range), [sealed], { signal });
       buffer.done();
       this.#ranges = mergeRanges([...this.#ranges, range]);
       this.#stored = { timeline: range.timeline, lsn: range.end };

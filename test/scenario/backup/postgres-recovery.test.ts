@@ -3,7 +3,6 @@ import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { SealingKey } from '../../../src/backup/crypto/seal.ts';
 import { restoreFiles } from '../../../src/backup/files/restore/restore.ts';
 import { Journal } from '../../../src/backup/journal/journal.ts';
 import { WalFiles } from '../../../src/backup/journal/wal-files.ts';
@@ -16,7 +15,6 @@ import { backupBase, type BaseOptions, type BaseResult } from '../../../src/back
 import { findBases, planRecovery } from '../../../src/backup/postgres/plan.ts';
 import type { RecoveryTarget } from '../../../src/core/recovery-target.ts';
 import { LocalLocation } from '../../../src/storage/adapters/local/local-location.ts';
-import type { Location } from '../../../src/storage/location.ts';
 import { account } from '../postgres/account.ts';
 import { startRestored } from './restored.ts';
 import { Restic } from './restic.ts';
@@ -28,8 +26,8 @@ const password = 'correct horse';
 const segmentBytes = 16 * 1024 * 1024;
 
 /** A journal that runs until it is disposed of. */
-function startJournal(member: TestMember, location: Location, key: SealingKey, cluster: TestCluster) {
-  const journal = new Journal(member.engine.wal!, location, key, cluster.runtime, { service, intervalMs: 100 });
+function startJournal(member: TestMember, repository: OpenedRepository, cluster: TestCluster) {
+  const journal = new Journal(member.engine.wal!, repository, cluster.runtime, { service, intervalMs: 100 });
   const stop = new AbortController();
   const running = journal.run(stop.signal);
   return Object.assign(journal, {
@@ -64,11 +62,10 @@ test('a base of a replica and the journal bring a database to a second between t
   const location = new LocalLocation('disk', path, cluster.runtime);
   await initRepository(location, { password, kdfCost: { N: 1024, r: 8, p: 1 } }, cluster.runtime, { signal });
   await using repository = await openRepository(location, { password }, cluster.runtime, { signal });
-  const { key } = repository.parts.files;
   await replicate(a, [b], signal);
   const before = new Date();
   {
-    await using journal = startJournal(a, location, key, cluster);
+    await using journal = startJournal(a, repository, cluster);
     const began = await eventually(cluster.runtime, 'the journal runs', async () => journal.status().stored);
     await note(a, 'first');
     const client = await a.connect();
@@ -95,7 +92,7 @@ test('a base of a replica and the journal bring a database to a second between t
   });
   await a.engine.stop('immediate', { timeoutMs: 0 });
   await b.engine.promote({ acknowledge: null, timeline: 5, signal });
-  await using journal = startJournal(b, location, key, cluster);
+  await using journal = startJournal(b, repository, cluster);
   const third = await note(b, 'third');
   await sleep(1_100);
   await note(b, 'fourth');
@@ -103,7 +100,7 @@ test('a base of a replica and the journal bring a database to a second between t
   expect(journal.status().gaps).toEqual([]);
 
   const systemId = (await b.engine.inspect({ signal })).systemId!;
-  const wal = await WalFiles.open({ location, key, service, systemId, segmentBytes }, { signal });
+  const wal = await WalFiles.open({ repository, service, systemId, segmentBytes }, { signal });
   expect(wal.newestTimeline).toBe(5);
   await expectSameAs(join(b.data, 'pg_wal'), wal, journal.status().stored!.lsn);
 

@@ -1,0 +1,50 @@
+import type { Repository } from '../repository.ts';
+import type { WalRange } from './coverage.ts';
+import { foldedFactsOf, type FoldedWal } from './folded.ts';
+import { journalPrefix, parseJournalKey } from './journal-key.ts';
+
+/** Which database's WAL. */
+export interface WalOwner {
+  readonly service: string;
+  readonly systemId: string;
+}
+
+/** What is stored of a database's WAL, in which form, as it was when it was listed. */
+export interface StoredWal {
+  /** Small objects beside the repository. */
+  readonly parts: readonly WalRange[];
+  /** Timelines whose histories are stored. */
+  readonly histories: ReadonlySet<number>;
+  /** Whole segments in the repository. */
+  readonly folded: readonly FoldedWal[];
+}
+
+const historyBytesMax = 1024 * 1024;
+
+/**
+ * Parts come first: one that is removed meanwhile has been folded before, and is found there. @throws STORAGE_…, BACKUP_DAMAGED
+ */
+export async function listStoredWal(
+  repository: Pick<Repository, 'location' | 'snapshots'>,
+  { service, systemId }: WalOwner,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<StoredWal> {
+  const parts: WalRange[] = [];
+  const histories = new Set<number>();
+  for await (const { key, sizeBytes } of repository.location.list(journalPrefix(service, systemId), { signal })) {
+    const found = parseJournalKey(service, key);
+    if (found?.kind === 'part') parts.push(found.range);
+    if (found?.kind === 'history' && sizeBytes <= historyBytesMax) histories.add(found.timeline);
+  }
+  const folded: FoldedWal[] = [];
+  for await (const snapshot of repository.snapshots({ signal })) {
+    const facts = foldedFactsOf(snapshot);
+    if (facts?.service === service && facts.systemId === systemId) folded.push({ snapshot, facts });
+  }
+  return { parts, histories, folded };
+}
+
+/** All bytes of which something is stored. */
+export function rangesOf({ parts, folded }: StoredWal): WalRange[] {
+  return [...parts, ...folded.map(({ facts }) => facts.range)];
+}

@@ -1,0 +1,49 @@
+import type { FoldedWal } from '../journal/folded.ts';
+import type { JournalObject } from '../journal/journal-key.ts';
+import type { BaseFacts } from '../postgres/base.ts';
+import type { Snapshot } from '../repository.ts';
+
+export interface StoredCopies {
+  /** Of the database that the service has now. */
+  readonly systemId: string;
+  /** Base backups that stay. */
+  readonly bases: readonly BaseFacts[];
+  readonly folded: readonly FoldedWal[];
+  readonly objects: readonly JournalObject[];
+}
+
+/**
+ * WAL that no kept base needs: what ends before the segment in which the oldest of its database begins, on whatever timeline; all of a former
+ * database of which no base is left; and snapshots all of which a longer one has, too. Without a base of the present database all its WAL stays.
+ */
+export function decideUnneededWal({ systemId, bases, folded, objects }: StoredCopies): {
+  readonly snapshots: readonly Snapshot[];
+  readonly objects: readonly JournalObject[];
+} {
+  const floors = new Map<string, bigint>();
+  for (const { systemId: database, start, segmentBytes } of bases) {
+    const lsn = start.lsn - (start.lsn % BigInt(segmentBytes));
+    const floor = floors.get(database);
+    if (floor === undefined || lsn < floor) floors.set(database, lsn);
+  }
+  const isUnneeded = (database: string, end: bigint): boolean => {
+    const floor = floors.get(database);
+    return floor === undefined ? database !== systemId : end <= floor;
+  };
+  return {
+    snapshots: folded
+      .filter((one) => isUnneeded(one.facts.systemId, one.facts.range.end) || folded.some((other) => replaces(other, one)))
+      .map(({ snapshot }) => snapshot),
+    objects: objects.filter((object) =>
+      object.kind === 'part' ? isUnneeded(object.systemId, object.range.end) : !floors.has(object.systemId) && object.systemId !== systemId,
+    ),
+  };
+}
+
+function replaces(other: FoldedWal, one: FoldedWal): boolean {
+  const [a, b] = [other.facts, one.facts];
+  if (a.systemId !== b.systemId || a.range.timeline !== b.range.timeline) return false;
+  if (a.range.start > b.range.start || a.range.end < b.range.end) return false;
+  // Of two that are the same, everybody lets the same one go.
+  return a.range.start !== b.range.start || a.range.end !== b.range.end || other.snapshot.id < one.snapshot.id;
+}
