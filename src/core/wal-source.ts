@@ -5,6 +5,11 @@ export interface WalSource {
   /** The text of a timeline's history file, as PostgreSQL writes it; timeline 1 has none. */
   history(timeline: number, options: { readonly signal: AbortSignal }): Promise<string>;
   /**
+   * The server's time, asked first, and up to where it had flushed WAL, asked then: all that was committed by that time lies before it.
+   * @throws ENGINE_NOT_ANSWERING, the server's own error when it is no primary, the signal's reason
+   */
+  moment(options: { readonly signal: AbortSignal }): Promise<WalMoment>;
+  /**
    * Everything from `from` on, and on, as it is flushed there. The server keeps what has not been confirmed, also across its restarts, for as
    * long as its own limits allow.
    * @throws ENGINE_WAL_GONE when it has not got `from` any more; ENGINE_UPSTREAM_UNREACHABLE
@@ -22,6 +27,12 @@ export interface WalIdentity {
   readonly segmentBytes: number;
 }
 
+export interface WalMoment {
+  /** In ms since 1970, by the server's clock. */
+  readonly timeMs: number;
+  readonly position: { readonly timeline: number; readonly lsn: bigint };
+}
+
 export interface WalStream extends AsyncDisposable {
   /**
    * What came next; one caller at a time. Waits for it.
@@ -33,9 +44,7 @@ export interface WalStream extends AsyncDisposable {
 }
 
 export type WalEvent =
-  | { readonly kind: 'bytes'; readonly lsn: bigint; readonly bytes: Uint8Array; readonly sentMs: number }
-  /** Nothing new: the server is at `lsn`, by its own clock at `sentMs`. */
-  | { readonly kind: 'idle'; readonly lsn: bigint; readonly sentMs: number }
+  | { readonly kind: 'bytes'; readonly lsn: bigint; readonly bytes: Uint8Array }
   /** The server waits for a confirmation of what has come, to shut down: whoever can not give it at once had better go. */
   | { readonly kind: 'ending' }
   /** This timeline ends at `lsn`; the server goes on with `next`. Nothing comes after it. */

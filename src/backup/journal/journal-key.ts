@@ -1,10 +1,12 @@
 import type { CallOptions, Location } from '../../storage/index.ts';
-import type { WalRange } from './coverage.ts';
+import type { WalPosition, WalRange } from './coverage.ts';
 
 /*
  * Where the journal of a service lies in a location, beside a restic repository, which takes no notice of it:
  *   journal/SERVICE/SYSTEM-ID/TTTTTTTT/SSSSSSSSSSSSSSSS-EEEEEEEEEEEEEEEE   WAL of timeline T, bytes S up to and without E
  *   journal/SERVICE/SYSTEM-ID/history/TTTTTTTT                             the history file of timeline T
+ *   journal/SERVICE/SYSTEM-ID/seen/TTTTTTTT                                up to when all of timeline T was stored (marks.ts)
+ *   journal/SERVICE/SYSTEM-ID/clock/TTTTTTTT-LLLLLLLLLLLLLLLL-MMMMMMMMMMMM that the server's clock went back after LSN L, to M ms since 1970
  * with numbers in hexadecimal, so that names sort as what they name.
  */
 
@@ -23,9 +25,17 @@ export function historyKey(service: string, systemId: string, timeline: number):
   return `${journalPrefix(service, systemId)}history/${hex(timeline, 8)}`;
 }
 
+export function seenKey(service: string, systemId: string, timeline: number): string {
+  return `${journalPrefix(service, systemId)}seen/${hex(timeline, 8)}`;
+}
+
+export function stepKey(service: string, systemId: string, { timeline, lsn }: WalPosition, toMs: number): string {
+  return `${journalPrefix(service, systemId)}clock/${hex(timeline, 8)}-${hex(lsn, 16)}-${hex(toMs, 12)}`;
+}
+
 export type JournalKey =
   | { readonly kind: 'part'; readonly systemId: string; readonly range: WalRange }
-  | { readonly kind: 'history'; readonly systemId: string; readonly timeline: number };
+  | { readonly kind: 'history' | 'seen' | 'clock'; readonly systemId: string; readonly timeline: number };
 
 export type JournalObject = JournalKey & { readonly key: string };
 
@@ -42,8 +52,9 @@ export function parseJournalKey(service: string, key: string): JournalKey | unde
   if (!key.startsWith(`${root}${service}/`)) return undefined;
   const [, systemId, rest = ''] = /^(\d{1,20})\/(.*)$/.exec(key.slice(root.length + service.length + 1)) ?? [];
   if (systemId === undefined) return undefined;
-  const [, ended] = /^history\/([0-9a-f]{8})$/.exec(rest) ?? [];
-  if (ended !== undefined) return { kind: 'history', systemId, timeline: Number.parseInt(ended, 16) };
+  const [, kind, ofTimeline] =
+    /^(history|seen)\/([0-9a-f]{8})$/.exec(rest) ?? /^(clock)\/([0-9a-f]{8})-[0-9a-f]{16}-[0-9a-f]{12}$/.exec(rest) ?? [];
+  if (ofTimeline !== undefined) return { kind: kind as 'history' | 'seen' | 'clock', systemId, timeline: Number.parseInt(ofTimeline, 16) };
   const [, timeline, start, end] = /^([0-9a-f]{8})\/([0-9a-f]{16})-([0-9a-f]{16})$/.exec(rest) ?? [];
   if (timeline === undefined) return undefined;
   const range = { timeline: Number.parseInt(timeline, 16), start: BigInt(`0x${start}`), end: BigInt(`0x${end}`) };

@@ -23,7 +23,7 @@ export interface JournalPart {
   readonly service: string;
   readonly systemId: string;
   readonly range: WalRange;
-  /** When the server sent the last of it, by its clock: everything that it had flushed by then is in this part or before it. */
+  /** By the server's clock, in ms since 1970: everything that it had flushed by then is in this part or before it. 0: nothing can be told. */
   readonly sentMs: number;
   readonly wal: Uint8Array;
 }

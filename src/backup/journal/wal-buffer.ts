@@ -7,13 +7,11 @@ const bufferedBytesMax = 64 * 1024 * 1024;
 
 export interface WalCut {
   readonly range: WalRange;
-  readonly sentMs: number;
   readonly wal: Uint8Array;
 }
 
 interface Piece {
   readonly bytes: Uint8Array;
-  readonly sentMs: number;
   readonly arrivedMs: number;
 }
 
@@ -47,10 +45,10 @@ export class WalBuffer {
   }
 
   /** Waits for room. @throws RangeError when it does not continue what came before; the signal's reason */
-  async add({ lsn, bytes, sentMs }: { lsn: bigint; bytes: Uint8Array; sentMs: number }, signal: AbortSignal): Promise<void> {
+  async add({ lsn, bytes }: { lsn: bigint; bytes: Uint8Array }, signal: AbortSignal): Promise<void> {
     if (lsn !== this.#end) throw new RangeError(`WAL at ${lsn} does not continue what ends at ${this.#end}`);
     while (this.sizeBytes > 0 && this.sizeBytes + bytes.byteLength > bufferedBytesMax) await this.#change(signal);
-    this.#pieces.push({ bytes, sentMs, arrivedMs: this.#clock.monotonicMs() });
+    this.#pieces.push({ bytes, arrivedMs: this.#clock.monotonicMs() });
     this.#end += BigInt(bytes.byteLength);
     this.#notify();
   }
@@ -105,7 +103,7 @@ export class WalBuffer {
     const range = { timeline: this.#timeline, start: this.#start, end: this.#start + BigInt(size) };
     this.#start = range.end;
     this.#taken = { sizeBytes: size, sinceMs: taken[0]!.arrivedMs };
-    return { range, sentMs: taken.at(-1)!.sentMs, wal: Buffer.concat(taken.map(({ bytes }) => bytes)) };
+    return { range, wal: Buffer.concat(taken.map(({ bytes }) => bytes)) };
   }
 
   #change(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,8 @@
 import { HoldfastError } from '../../core/errors.ts';
+import { formatLsn } from '../../core/lsn.ts';
 import type { RecoveryTarget } from '../../core/recovery-target.ts';
+import type { TimelineHistory } from '../../core/timeline.ts';
+import type { JournalMarks } from '../journal/marks.ts';
 import type { WalFiles } from '../journal/wal-files.ts';
 import type { Repository } from '../repository.ts';
 import { baseFactsOf } from './base.ts';
@@ -49,8 +52,9 @@ export async function findBases(
 }
 
 /**
- * How a target is reached with what is stored. Reads, and writes nothing.
- * @throws BACKUP_TARGET_UNREACHABLE, BACKUP_UNREACHABLE (unknown timeline)
+ * How a target is reached with what is stored. Reads, and writes nothing. Up to a time that is reached everything is there: where nothing was
+ * committed between it and the end of what is stored, that end is the point.
+ * @throws BACKUP_TARGET_UNREACHABLE, BACKUP_TARGET_AMBIGUOUS, BACKUP_UNREACHABLE (unknown timeline)
  */
 export async function planRecovery(
   bases: readonly BaseChoice[],
@@ -58,12 +62,35 @@ export async function planRecovery(
   { target, timeline, signal }: RecoveryOrder,
 ): Promise<RecoveryPlan> {
   const along = timeline ?? wal.newestTimeline ?? Math.max(...bases.map(({ facts }) => facts.start.timeline));
-  const possible = onHistory(bases, wal.historyOf(along));
+  const history = wal.historyOf(along);
+  const possible = onHistory(bases, history);
+  const marks = await wal.marks({ signal });
+  if (target.kind === 'time') refuseAmbiguous(target.timeMs, possible, history, marks);
   const candidates = await Promise.all(
     possible.map(async (base): Promise<Candidate> => {
       const reach = wal.reach(base.facts.start, along);
-      return { ...base, reach, reachedMs: await wal.sentMs(reach.reached, { signal }) };
+      const reachedMs = marks.seenAt(reach.reached) ?? (await wal.sentMs(reach.reached, { signal }));
+      return { ...base, reach, reachedMs: reachedMs === 0 ? undefined : reachedMs };
     }),
   );
   return decideRecovery(candidates, along, target);
+}
+
+/** PostgreSQL stops at the first transaction of a later time: one before the clock went back, whichever is meant. */
+function refuseAmbiguous(timeMs: number, bases: readonly BaseChoice[], history: TimelineHistory, marks: JournalMarks): void {
+  const first = bases.reduce<bigint | undefined>(
+    (least, { facts }) => (least === undefined || facts.endLsn < least ? facts.endLsn : least),
+    undefined,
+  );
+  const step = first === undefined ? undefined : marks.stepOver(timeMs, history, first);
+  if (step === undefined) return;
+  const [time, from, to] = [timeMs, step.fromMs, step.toMs].map((ms) => new Date(ms).toISOString());
+  const lsn = formatLsn(step.position.lsn);
+  throw new HoldfastError(
+    'BACKUP_TARGET_AMBIGUOUS',
+    `${time} names two points: the server's clock went back from ${from} to ${to} at ${lsn}`,
+    {
+      hint: `Name an LSN instead, up to ${lsn} for the first of the two, or a time before ${to} or after ${from}.`,
+    },
+  );
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
-import type { WalEvent, WalIdentity, WalSource, WalStream } from '../../core/wal-source.ts';
+import type { WalEvent, WalIdentity, WalMoment, WalSource, WalStream } from '../../core/wal-source.ts';
 
 const answerMs = 1;
 const messageBytes = 1_000;
@@ -18,6 +18,8 @@ export class SimulatedWal implements WalSource {
   /** Nothing before it is kept. */
   keptFrom: bigint;
   confirmed = 0n;
+  /** Of the server's clock, to that of the simulation. */
+  clockOffsetMs = 0;
   /** Streams fail while it is true. */
   away = false;
   #moved = Promise.withResolvers<void>();
@@ -67,6 +69,11 @@ export class SimulatedWal implements WalSource {
       .join('');
   }
 
+  async moment({ signal }: { readonly signal: AbortSignal }): Promise<WalMoment> {
+    await this.#turn(signal);
+    return { timeMs: this.#clock.wallMs() + this.clockOffsetMs, position: { timeline: this.timeline, lsn: this.lsn } };
+  }
+
   async stream(
     from: { readonly timeline: number; readonly lsn: bigint },
     { signal }: { readonly signal: AbortSignal },
@@ -87,7 +94,6 @@ export class SimulatedWal implements WalSource {
             kind: 'bytes',
             lsn,
             bytes: Uint8Array.from({ length: size }, (_, index) => this.byteAt(lsn + BigInt(index), from.timeline)),
-            sentMs: this.#clock.wallMs(),
           };
         }
         if (branch !== undefined) {

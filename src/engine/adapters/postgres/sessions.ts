@@ -22,7 +22,7 @@ const adminSettings = {
 };
 
 /** What a connection that is kept open is for. An inspection that finds no answer cuts its own, and not that of a command. */
-export type SharedFor = 'inspecting' | 'committing' | 'commands';
+export type SharedFor = 'inspecting' | 'committing' | 'commands' | 'journalling';
 
 /** Administrative connections over the local socket. */
 export class Sessions implements AsyncDisposable {

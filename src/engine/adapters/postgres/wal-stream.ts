@@ -1,11 +1,12 @@
 import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
-import type { WalEvent, WalIdentity, WalSource, WalStream } from '../../../core/wal-source.ts';
+import type { WalEvent, WalIdentity, WalMoment, WalSource, WalStream } from '../../../core/wal-source.ts';
 import type { MemberAddress } from '../../engine.ts';
 import type { Member } from './member.ts';
 import { identifySystem, parseRow, ServerError, type Message, type ReplicationConnection } from './replication-connection.ts';
 import { queryTimeoutMs } from './sessions.ts';
+import { lsnOf } from './position.ts';
 import { slotName } from './slot-name.ts';
 import { ensureSlot } from './slots.ts';
 import { connectUpstream } from './upstream.ts';
@@ -44,6 +45,18 @@ export class PostgresWal implements WalSource {
     await using connection = await this.#connect(signal);
     const [row] = await connection.query(`TIMELINE_HISTORY ${Math.trunc(timeline)}`, { timeoutMs: queryTimeoutMs, signal });
     return row?.[1] ?? '';
+  }
+
+  async moment({ signal }: { readonly signal: AbortSignal }): Promise<WalMoment> {
+    const session = await this.#member.sessions.shared('journalling', { signal });
+    // Of one list of results the first is found out first.
+    const [row] = await session.query(
+      `select extract(epoch from clock_timestamp()) * 1000 as time, pg_current_wal_flush_lsn()::text as lsn,
+              pg_walfile_name(pg_current_wal_flush_lsn()) as file`,
+      { timeoutMs: queryTimeoutMs, signal, name: 'moment' },
+    );
+    const timeline = Number.parseInt(String(row!['file']).slice(0, 8), 16);
+    return { timeMs: Number(row!['time']), position: { timeline, lsn: lsnOf(row!['lsn']) } };
   }
 
   async stream(
@@ -119,7 +132,7 @@ class PostgresWalStream implements WalStream {
       const lsn = body.readBigUInt64BE(1);
       const bytes = body.subarray(25);
       this.#received = lsn + BigInt(bytes.length);
-      return { kind: 'bytes', lsn, bytes, sentMs: timeOf(body.readBigInt64BE(17)) };
+      return { kind: 'bytes', lsn, bytes };
     }
     if (letter !== 'k') return undefined;
     if (body[17] === 1) {
@@ -128,7 +141,7 @@ class PostgresWalStream implements WalStream {
       if (this.#confirmed < this.#received && asked - this.#askedMs < impatientMs) return { kind: 'ending' };
       this.#askedMs = asked;
     }
-    return { kind: 'idle', lsn: body.readBigUInt64BE(1), sentMs: timeOf(body.readBigInt64BE(9)) };
+    return undefined;
   }
 
   /** The rows after a stream: which timeline comes next, and where it begins. None when the server is shutting down. */
@@ -161,10 +174,6 @@ class PostgresWalStream implements WalStream {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection[Symbol.asyncDispose]();
   }
-}
-
-function timeOf(microseconds: bigint): number {
-  return Number(microseconds / 1000n) + epochMs;
 }
 
 /** `16MB`, as SHOW gives it. */
