@@ -1,3 +1,4 @@
+import { hasCode } from '../core/errors.ts';
 import type { Account } from '../core/processes.ts';
 import type { Recovered, RecoveryTarget } from '../core/recovery-target.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
@@ -19,8 +20,14 @@ export interface RecoverOptions {
   readonly bin?: string | undefined;
   /** Whom the server runs as, and whom the data are given to. */
   readonly account: Account | undefined;
+  /** Of a time: everything that was committed by then is there, so that where WAL ends earlier, its end is that point. */
   readonly target: RecoveryTarget;
+  /** Recovery goes along this one. */
   readonly timeline: number;
+  /** A timeline of its own gets a higher number than this one, as another history is known by it. Default: `timeline`. */
+  readonly timelineMax?: number;
+  /** What becomes of the data. Default: a primary's; a replica's replay all that there is, and begin no timeline of their own. */
+  readonly become?: 'primary' | 'replica';
   /** A file of WAL, or of a timeline's history, by its name; undefined when there is none. */
   readonly fetch: (name: string) => Promise<Uint8Array | undefined>;
   readonly onProgress?: (progress: { readonly segments: number; readonly lsn: bigint | undefined }) => void;
@@ -29,10 +36,19 @@ export interface RecoverOptions {
 
 /**
  * Brings restored data of PostgreSQL to a point: the server replays WAL up to there by itself, on a socket that nobody else reaches, begins a
- * timeline of its own, and is stopped. What the data were configured to do meanwhile (listen, follow, archive) is overruled. Cut off, the
+ * timeline of its own unless they become a replica's, and is stopped. What the data were configured to do meanwhile (listen, follow, archive) is overruled. Cut off, the
  * same call goes on.
  * @throws ENGINE_UNSUITABLE (programs of another version), ENGINE_DATA_IN_USE, ENGINE_TARGET_NOT_REACHED, ENGINE_NOT_STARTED, and what `fetch` throws
  */
 export async function recoverData(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
-  return await (await import('./adapters/postgres/recover.ts')).recover(data, runtime, options);
+  const { recover } = await import('./adapters/postgres/recover.ts');
+  const beganMs = runtime.clock.monotonicMs();
+  try {
+    return await recover(data, runtime, options);
+  } catch (error) {
+    // PostgreSQL knows that it is there only when it meets a later transaction.
+    if (options.target.kind !== 'time' || !hasCode(error, 'ENGINE_TARGET_NOT_REACHED')) throw error;
+    const recovered = await recover(data, runtime, { ...options, target: { kind: 'latest' } });
+    return { ...recovered, tookMs: runtime.clock.monotonicMs() - beganMs };
+  }
 }

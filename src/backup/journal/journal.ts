@@ -7,8 +7,10 @@ import type { OpenedRepository } from '../open/opened-repository.ts';
 import { decideResume, mergeRanges, type WalPosition, type WalRange } from './coverage.ts';
 import { encodePart, partBytesMax } from './journal-part.ts';
 import { historyKey, partKey } from './journal-key.ts';
+import { readMarks } from './marks.ts';
 import { listStoredWal, rangesOf } from './stored-wal.ts';
 import { WalBuffer } from './wal-buffer.ts';
+import { Witness } from './witness.ts';
 
 /** Pauses after a failure: doubled from the first to the last. */
 const retryMsMin = 500;
@@ -24,7 +26,7 @@ export interface JournalStatus {
   readonly state: 'starting' | 'running' | 'failing' | 'ended';
   /** Durable in the location up to here. */
   readonly stored?: WalPosition;
-  /** When the server sent the last of that, by its clock. */
+  /** By then, by the server's clock, everything was stored: recovery to any point up to then is possible. */
   readonly storedSentMs?: number;
   /** Come, but not stored yet. */
   readonly lagBytes: number;
@@ -52,7 +54,7 @@ export class Journal {
   #gaps: readonly WalRange[] = [];
   #state: JournalStatus['state'] = 'starting';
   #stored: WalPosition | undefined;
-  #storedSentMs: number | undefined;
+  #witness: Witness | undefined;
   #buffer: WalBuffer | undefined;
   #failure: string | undefined;
 
@@ -66,10 +68,11 @@ export class Journal {
 
   status(): JournalStatus {
     const waitingSinceMs = this.#buffer?.sinceMs;
+    const storedSentMs = this.#witness?.knownMs;
     return {
       state: this.#state,
       ...(this.#stored && { stored: this.#stored }),
-      ...(this.#storedSentMs !== undefined && { storedSentMs: this.#storedSentMs }),
+      ...(storedSentMs !== undefined && { storedSentMs }),
       lagBytes: this.#buffer?.sizeBytes ?? 0,
       lagMs: waitingSinceMs === undefined ? 0 : this.#runtime.clock.monotonicMs() - waitingSinceMs,
       gaps: this.#gaps,
@@ -103,6 +106,8 @@ export class Journal {
     const identity = await this.#source.identify({ signal });
     if (identity.systemId !== this.#systemId) await this.#readStored(identity.systemId, signal);
     const history = await this.#keepHistory(identity.timeline, signal);
+    const place = { repository: this.#repository, service: this.#options.service, systemId: this.#systemId };
+    this.#witness ??= new Witness(this.#source, place, this.#runtime, (await readMarks(place, { signal })).lastSeen(history));
     let from = decideResume([...this.#ranges, ...this.#began], history) ?? beginOfSegment(identity);
     // Until a first part is stored, this alone knows since when all is to be kept.
     if (this.#ranges.length === 0) this.#began = [{ timeline: from.timeline, start: from.lsn, end: from.lsn }];
@@ -120,6 +125,7 @@ export class Journal {
   /** What is there from earlier. */
   async #readStored(systemId: string, signal: AbortSignal): Promise<void> {
     this.#began = [];
+    this.#witness = undefined;
     const stored = await listStoredWal(this.#repository, { service: this.#options.service, systemId }, { signal });
     this.#histories = new Set(stored.histories);
     this.#ranges = mergeRanges(rangesOf(stored));
@@ -164,8 +170,10 @@ export class Journal {
     this.#stored = from;
     this.#state = 'running';
     this.#failure = undefined;
+    await this.#witness!.ask(signal);
     const storing = this.#store(buffer, stream, signal);
-    storing.catch((error: unknown) => stop.abort(error));
+    const seeing = this.#witness!.run(() => this.#stored, signal);
+    for (const work of [storing, seeing]) work.catch((error: unknown) => stop.abort(error));
     try {
       for (;;) {
         const event = await stream.next();
@@ -179,7 +187,7 @@ export class Journal {
       }
     } finally {
       stop.abort();
-      await storing.catch(() => {});
+      await Promise.allSettled([storing, seeing]);
     }
   }
 
@@ -188,13 +196,15 @@ export class Journal {
     for (;;) {
       const cut = await buffer.take({ intervalMs, sizeBytesMax: partBytesMax, signal });
       if (cut === undefined) return;
-      const { range, sentMs, wal } = cut;
+      const { range, wal } = cut;
+      const end = { timeline: range.timeline, lsn: range.end };
+      const sentMs = this.#witness?.timeAt(end) ?? 0;
       const sealed = encodePart({ service, systemId: this.#systemId, range, sentMs, wal }, this.#repository.parts.files.key);
       await this.#repository.location.put(partKey(service, this.#systemId, range), [sealed], { signal });
       buffer.done();
       this.#ranges = mergeRanges([...this.#ranges, range]);
-      this.#stored = { timeline: range.timeline, lsn: range.end };
-      this.#storedSentMs = sentMs;
+      this.#stored = end;
+      this.#witness?.note(end);
       stream.confirm(range.end, { now: true });
     }
   }

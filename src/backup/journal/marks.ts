@@ -134,11 +134,11 @@ function decode(sealed: Uint8Array, key: string, place: MarksPlace): Document {
     );
   }
   if (document['service'] !== place.service || document['systemId'] !== place.systemId) throw damaged(key, 'it is of another database');
-  const field = <T>(name: string, type: string): T => {
-    if (typeof document[name] !== type) throw damaged(key, `it has no ${name}`);
-    return document[name] as T;
+  const field = (name: string): unknown => {
+    if (document[name] === undefined) throw damaged(key, `it has no ${name}`);
+    return document[name];
   };
-  return { number: (name) => field(name, 'number'), text: (name) => field(name, 'string') };
+  return { number: (name) => Number(field(name)), text: (name) => String(field(name)) };
 }
 
 function damaged(key: string, why: string): HoldfastError {

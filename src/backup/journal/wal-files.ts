@@ -7,6 +7,7 @@ import { decideReach, type Reach, type WalPosition, type WalRange } from './cove
 import { FoldedReader } from './folded-reader.ts';
 import { historyKey, partKey } from './journal-key.ts';
 import { decodePart, type JournalPart } from './journal-part.ts';
+import { readMarks, type JournalMarks } from './marks.ts';
 import { listStoredWal, rangesOf, type StoredWal, type WalOwner } from './stored-wal.ts';
 
 /** Parts that are kept decoded: one that lies in two segments is asked for again. */
@@ -98,6 +99,10 @@ export class WalFiles {
     return [1, ...this.#histories.keys()].toSorted((a, b) => a - b);
   }
 
+  /** What the journal has said of time. */
+  async marks({ signal }: { signal: AbortSignal }): Promise<JournalMarks> {
+    return await readMarks(this.#from, { signal });
+  }
 
   reach(from: WalPosition, timeline: number): Reach {
     return decideReach(this.#ranges, this.historyOf(timeline), from);
