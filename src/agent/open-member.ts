@@ -39,7 +39,8 @@ export async function openMember(parts: MemberParts): Promise<Member> {
   const stateDir = join(config.node.state, name);
   await mkdir(stateDir, { recursive: true, mode: 0o711 });
   const account = await serviceAccount(service.postgres?.data, service.postgres?.bin !== undefined);
-  const context: EngineContext = { cluster: config.cluster, service: name, node: config.node.name, stateDir, account };
+  const isCopied = service.backup !== undefined;
+  const context: EngineContext = { cluster: config.cluster, service: name, node: config.node.name, stateDir, account, isCopied };
   const member = { runtime: { ...runtime, logger: runtime.logger.child({ service: name }) } };
   const engine = await openServiceEngine(service, context, member.runtime);
   const onStrike = (strike: Strike): void => parts.record('guard.struck', { ...strike });

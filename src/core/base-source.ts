@@ -20,8 +20,31 @@ export interface BaseRead extends AsyncDisposable {
   readonly segmentBytes: number;
   /** Recovery of the copy begins here. */
   readonly start: { readonly timeline: number; readonly lsn: bigint };
+  /**
+   * What the server knows to have changed since an earlier backup of the same database, whichever member's files that one read. Undefined when it
+   * does not know: its version keeps no account of that, or none of all that time, or the earlier backup went where this database never went.
+   * @param pieceBytes a multiple of `paged.pageBytes`
+   */
+  changesSince(
+    earlier: EarlierBase,
+    options: { readonly pieceBytes: number; readonly signal: AbortSignal },
+  ): Promise<PageChanges | undefined>;
   /** Tells the server that its files have been read. @throws ENGINE_BASE_INTERRUPTED when it was promoted or restarted meanwhile */
   finish(options: { readonly signal: AbortSignal }): Promise<BaseEnd>;
+}
+
+/** When an earlier backup was made, in terms of WAL. */
+export interface EarlierBase {
+  readonly start: { readonly timeline: number; readonly lsn: bigint };
+  readonly endLsn: bigint;
+}
+
+export interface PageChanges {
+  /**
+   * Of the file at a path below the directory: whether its piece of that number, from 0 on, may differ from what the earlier backup has
+   * there. Undefined when any may. A file that the earlier backup has not, or a piece beyond its end there, is not spoken of.
+   */
+  of(path: string): ((piece: number) => boolean) | undefined;
 }
 
 export interface BaseEnd {

@@ -170,6 +170,8 @@ export interface EngineContext {
   readonly stateDir: string;
   /** Whom services run as when the agent is root; undefined otherwise. */
   readonly account: Account | undefined;
+  /** Whether copies of it are made: it may keep account of what changes, so that they cost less. */
+  readonly isCopied?: boolean;
 }
 
 /** What each engine adapter's `index.ts` exports. */

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { listSnapshot } from '../browse/list.ts';
 import { createFixedCutter } from '../chunk/cutter.ts';
@@ -200,6 +201,59 @@ describe('with a parent', () => {
     expect(summary.filesChanged).toBe(1);
     const [id] = (await nodes(snapshot)).get('/file')!.content!;
     expect(Buffer.from(await repository.loadBlob('data', id!, { signal })).toString()).toBe('B'.repeat(9));
+  });
+
+  describe('of which pieces are known', () => {
+    const pieceBytes = 1000;
+    const inPieces = { cutterFor: () => createFixedCutter(pieceBytes), distrustTimes: true };
+    const contentOf = async ({ snapshot }: BackupResult): Promise<Buffer> =>
+      Buffer.concat(
+        await Promise.all((await nodes(snapshot)).get('/file')!.content!.map((id) => repository.loadBlob('data', id, { signal }))),
+      );
+
+    test('the others alone are read, whatever became of its length', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.nat(5500), fc.nat(5500), fc.uniqueArray(fc.nat(5), { maxLength: 6 }), async (before, after, changed) => {
+          const old = randomBytes(before);
+          write('file', old);
+          const first = await backup({ ...inPieces, parent: 'none' });
+          const now = Buffer.concat([old.subarray(0, after), randomBytes(Math.max(0, after - before))]);
+          for (const piece of changed) randomBytes(pieceBytes).copy(now, piece * pieceBytes);
+          write('file', now);
+          const knownPieces = { pieceBytes, mayDiffer: () => (piece: number) => changed.includes(piece) };
+          const second = await backup({ ...inPieces, parent: first.snapshot!, knownPieces });
+          expect(await contentOf(second)).toEqual(now);
+          const lengthOf = (piece: number, size: number): number => Math.max(0, Math.min(pieceBytes, size - piece * pieceBytes));
+          const taken = [0, 1, 2, 3, 4, 5].filter(
+            (piece) => !changed.includes(piece) && lengthOf(piece, before) === lengthOf(piece, after),
+          );
+          expect(second.summary.readBytes).toBe(after - taken.reduce((sum, piece) => sum + lengthOf(piece, after), 0));
+        }),
+        { numRuns: 60 },
+      );
+    });
+
+    test('a parent that was cut otherwise, or whose blobs are gone, gives none', async () => {
+      write('file', randomBytes(5000));
+      const knownPieces = { pieceBytes, mayDiffer: () => () => false };
+      const other = await backup({ ...inPieces, cutterFor: () => createFixedCutter(999), parent: 'none' });
+      expect((await backup({ ...inPieces, parent: other.snapshot!, knownPieces })).summary.readBytes).toBe(5000);
+      const alike = await backup({ ...inPieces, cutterFor: () => createFixedCutter(1001), parent: 'none' });
+      expect((await backup({ ...inPieces, parent: alike.snapshot!, knownPieces })).summary.readBytes).toBe(5000);
+    });
+
+    test('a file that becomes shorter while it is read is read whole', async () => {
+      const path = write('file', randomBytes(5000));
+      const first = await backup({ ...inPieces, parent: 'none' });
+      const knownPieces = {
+        pieceBytes,
+        // It is open by now, and its length was looked at.
+        mayDiffer: () => (piece: number) => (truncateSync(path, 2500), piece > 2),
+      };
+      const second = await backup({ ...inPieces, parent: first.snapshot!, knownPieces });
+      expect((await contentOf(second)).length).toBe(2500);
+      expect(second.issues.map(({ kind }) => kind)).toEqual(['changed']);
+    });
   });
 
   test('a file whose blobs are gone is read again', async () => {

@@ -9,6 +9,7 @@ import type { BlobId, Repository, RepositoryWriter, Snapshot } from '../reposito
 import { timeToNs } from '../tree/time.ts';
 import { createContentSaver } from './content.ts';
 import { createIssueList, type BackupIssue } from './issues.ts';
+import type { KnownPieces } from './known-pieces.ts';
 import { layOut } from './layout.ts';
 import { createSelection, type SelectionOptions } from './selection.ts';
 import { snapshotDocument } from './snapshot-document.ts';
@@ -23,6 +24,10 @@ export interface BackupFilesOptions {
   readonly base?: string;
   /** Files unchanged since it are not read. Default: the latest snapshot of the same host and paths; `none`: all are read. */
   readonly parent?: Snapshot | 'none';
+  /** No file is taken for unchanged by its times: for a parent that was made of another machine's files. */
+  readonly distrustTimes?: boolean;
+  /** Whatever their times say, these pieces of the parent's files are taken over. */
+  readonly knownPieces?: KnownPieces | undefined;
   readonly tags?: readonly string[];
   /** Default: this machine's. */
   readonly host?: string;
@@ -87,7 +92,8 @@ export async function backupFiles(
     tally,
     withAccessTimes: options.withAccessTimes ?? false,
     cutterFor: options.cutterFor ?? fileCutter(repository),
-    trustedBeforeNs: parent === undefined ? 0n : startNsOf(parent),
+    trustedBeforeNs: parent === undefined || options.distrustTimes === true ? 0n : startNsOf(parent),
+    knownPieces: options.knownPieces,
     filesAtOnceMax,
     onItem: () => options.onProgress?.(tally.summary),
     signal: link.signal,

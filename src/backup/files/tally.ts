@@ -17,6 +17,8 @@ export interface BackupSummary {
   readonly storedBytes: number;
   readonly processedFiles: number;
   readonly processedBytes: number;
+  /** Bytes of contents that were read: no more than what may have changed, with a parent. */
+  readonly readBytes: number;
 }
 
 export interface Tally {
@@ -39,6 +41,7 @@ export function createTally(): Tally {
     storedBytes: 0,
     processedFiles: 0,
     processedBytes: 0,
+    readBytes: 0,
   };
   return {
     get summary() {

@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import type { BlobId, Repository, RepositoryWriter } from '../repository.ts';
-import type { Cutter } from '../chunk/cutter.ts';
+import type { ReadInto } from '../chunk/chunks.ts';
+import { createFixedCutter, type Cutter } from '../chunk/cutter.ts';
 import { compareNames } from '../tree/name.ts';
 import type { ExtendedAttribute, TreeNode } from '../tree/node.ts';
 import { timeFromNs } from '../tree/time.ts';
@@ -8,6 +9,7 @@ import { decodeTree, encodeTree } from '../tree/tree.ts';
 import type { ContentSaver, SavedContent } from './content.ts';
 import { close, listDirectory, look, lookAt, openForReading, readAt, readLink } from './fs.ts';
 import { createGate, mapAtOnce, settle, type Gate } from '../gate.ts';
+import { takeOver, unknownParts, type KnownPieces, type TakenOver } from './known-pieces.ts';
 import type { IssueList } from './issues.ts';
 import type { Layout } from './layout.ts';
 import { isUntouched, nodeOf } from './node-of.ts';
@@ -28,6 +30,7 @@ export interface TreeSaverOptions {
   readonly cutterFor: (path: string, sizeBytes: number) => Cutter;
   /** What was changed since then (nanoseconds since 1970-01-01 UTC) may have been read half by the parent: it is read again. */
   readonly trustedBeforeNs: bigint;
+  readonly knownPieces: KnownPieces | undefined;
   readonly filesAtOnceMax: number;
   readonly onItem: () => void;
   readonly signal: AbortSignal;
@@ -49,6 +52,12 @@ interface Place {
 interface ReadFile extends SavedContent {
   /** When it was opened, before the first byte was read. */
   readonly stats: BigIntStats;
+}
+
+interface OpenFile {
+  readonly fd: number;
+  readonly path: string;
+  readonly sizeBytes: number;
 }
 
 interface Found {
@@ -237,7 +246,7 @@ export class TreeSaver {
     const key = `${stats.dev}:${stats.ino}`;
     let saving = this.#linked.get(key);
     if (saving === undefined || (await saving).stats.ctimeNs !== stats.ctimeNs) {
-      saving = this.#readFile(found.path);
+      saving = this.#readFile(found);
       if (stats.nlink > 1n) this.#linked.set(key, saving);
       saving.catch(() => this.#linked.delete(key));
     }
@@ -248,26 +257,16 @@ export class TreeSaver {
     return node;
   }
 
-  async #readFile(path: string): Promise<ReadFile> {
-    const { content, issues, cutterFor, signal } = this.#options;
+  async #readFile({ path, before }: Found): Promise<ReadFile> {
+    const { issues, knownPieces, repository } = this.#options;
     const fd = await openForReading(path);
     try {
       const stats = await lookAt(fd);
       if (!stats.isFile()) throw Object.assign(new Error('it is no longer a file'), { code: 'ESTALE' });
       const sizeBytes = Number(stats.size);
-      // What is written behind the end meanwhile belongs to the next backup.
-      const limit = sizeBytes === 0 ? emptyBytesMax : sizeBytes;
-      let position = 0;
-      const saved = await content.save(
-        async (into, offset, wanted) => {
-          const room = Math.min(wanted, limit - position);
-          const got = room === 0 ? 0 : await readAt(fd, into, offset, room, position);
-          position += got;
-          return got;
-        },
-        cutterFor(path, sizeBytes),
-        signal,
-      );
+      const pieces = knownPieces === undefined ? undefined : takeOver(knownPieces, repository, { path, sizeBytes, before });
+      const file = { fd, path, sizeBytes };
+      const saved = (pieces === undefined ? undefined : await this.#savePieces(file, pieces)) ?? (await this.#saveWhole(file));
       const after = await lookAt(fd);
       if (after.mtimeNs !== stats.mtimeNs || after.size !== stats.size || saved.sizeBytes !== sizeBytes) {
         issues.add({ path, kind: 'changed', message: 'it changed while it was read' });
@@ -276,6 +275,41 @@ export class TreeSaver {
     } finally {
       await close(fd);
     }
+  }
+
+  async #saveWhole({ fd, path, sizeBytes }: OpenFile): Promise<SavedContent> {
+    const { content, cutterFor, signal } = this.#options;
+    // What is written behind the end meanwhile belongs to the next backup.
+    const limit = sizeBytes === 0 ? emptyBytesMax : sizeBytes;
+    let position = 0;
+    const read: ReadInto = async (into, offset, wanted) => {
+      const got = await this.#read(fd, into, offset, Math.min(wanted, limit - position), position);
+      position += got;
+      return got;
+    };
+    return await content.save(read, cutterFor(path, sizeBytes), signal);
+  }
+
+  /** Reads what is not taken over. Undefined when the file became shorter meanwhile: then its pieces are no longer where they were. */
+  async #savePieces({ fd, sizeBytes }: OpenFile, pieces: TakenOver): Promise<SavedContent | undefined> {
+    const { content, knownPieces, signal } = this.#options;
+    const { pieceBytes } = knownPieces as KnownPieces;
+    const parts = unknownParts(pieces, pieceBytes, sizeBytes);
+    let position = 0;
+    const read: ReadInto = async (into, offset, wanted) => {
+      const part = parts.at(position);
+      const got = await this.#read(fd, into, offset, Math.min(wanted, part.sizeBytes), part.offset);
+      position += got;
+      return got;
+    };
+    const saved = await content.save(read, createFixedCutter(pieceBytes), signal);
+    return saved.sizeBytes === parts.sizeBytes ? { content: parts.fill(saved.content), sizeBytes } : undefined;
+  }
+
+  async #read(fd: number, into: Buffer, offset: number, sizeBytes: number, position: number): Promise<number> {
+    const got = sizeBytes === 0 ? 0 : await readAt(fd, into, offset, sizeBytes, position);
+    this.#options.tally.count('readBytes', got);
+    return got;
   }
 
   async #nodeOf({ name, stats }: Found, attributes: readonly ExtendedAttribute[], linkTarget?: string): Promise<TreeNode> {

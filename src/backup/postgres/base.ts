@@ -1,4 +1,4 @@
-import type { BaseSource } from '../../core/base-source.ts';
+import type { BaseRead, BaseSource } from '../../core/base-source.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../core/lsn.ts';
 import type { Runtime } from '../../core/runtime.ts';
@@ -29,10 +29,12 @@ export interface BaseFacts {
   readonly endMs: number;
 }
 
-export interface BaseOptions extends Pick<BackupFilesOptions, 'parent' | 'onProgress' | 'onIssue' | 'signal'> {
+export interface BaseOptions extends Pick<BackupFilesOptions, 'onProgress' | 'onIssue' | 'signal'> {
   readonly service: string;
   /** The node whose files they are: the next one from there reads only what has changed. */
   readonly host: string;
+  /** Everything is read, whatever is known of it. */
+  readonly full?: boolean;
   /** Whether the journal has WAL from there on. A base that it does not reach is refused before it is read. */
   readonly isJournalled?: (start: WalPosition) => boolean;
 }
@@ -60,13 +62,14 @@ export async function backupBase(
   const at = (pattern: string): string => `${escaped(read.directory)}/${pattern}`;
   const paged = read.paged.paths.map((path) => parsePattern(at(path)));
   const cutter = fileCutter(repository);
+  const from = await chooseParent(repository, read, options);
   let done: BaseFacts | undefined;
   let unreadable: string | undefined;
   const result = await backupFiles(repository, runtime, {
     ...options,
     paths: [read.directory],
     base: read.directory,
-    parent: options.parent ?? (await findParent(repository, { host: options.host, paths: [read.directory], signal })) ?? 'none',
+    ...from,
     select: { exclude: read.excluded.map(at) },
     cutterFor: (path, sizeBytes) =>
       sizeBytes > pieceBytes && paged.some((pattern) => matchesPattern(pattern, partsOf(path))) ? createFixedCutter(pieceBytes) : cutter(),
@@ -86,6 +89,41 @@ export async function backupBase(
   });
   if (done === undefined || result.snapshot === undefined) throw new RangeError('a base backup without an end');
   return { ...result, snapshot: result.snapshot, facts: done };
+}
+
+/**
+ * What need not be read again. Where the server knows what changed since the last base, its pages count, whichever node's files it was made of;
+ * else files that nobody touched since the last one of the same node.
+ */
+async function chooseParent(
+  repository: Repository,
+  read: BaseRead,
+  { host, service, full, signal }: BaseOptions,
+): Promise<Pick<BackupFilesOptions, 'parent' | 'distrustTimes' | 'knownPieces'>> {
+  if (full === true) return { parent: 'none' };
+  const last = await lastBase(repository, { service, systemId: read.systemId, signal });
+  const changes = await (last === undefined ? undefined : read.changesSince(last.facts, { pieceBytes, signal }));
+  if (last === undefined || changes === undefined)
+    return { parent: (await findParent(repository, { host, paths: [read.directory], signal })) ?? 'none' };
+  const { snapshot } = last;
+  return {
+    parent: snapshot,
+    distrustTimes: snapshot.hostname !== host || snapshot.paths.join('\n') !== read.directory,
+    knownPieces: { pieceBytes, mayDiffer: (path) => changes.of(path.slice(read.directory.length + 1)) },
+  };
+}
+
+async function lastBase(
+  repository: Repository,
+  { service, systemId, signal }: { readonly service: string; readonly systemId: string; readonly signal: AbortSignal },
+): Promise<{ readonly snapshot: Snapshot; readonly facts: BaseFacts } | undefined> {
+  let last: { readonly snapshot: Snapshot; readonly facts: BaseFacts } | undefined;
+  for await (const snapshot of repository.snapshots({ signal })) {
+    const facts = baseFactsOf(snapshot);
+    if (facts?.service !== service || facts.systemId !== systemId) continue;
+    if (last === undefined || facts.endMs > last.facts.endMs) last = { snapshot, facts };
+  }
+  return last;
 }
 
 /** Undefined for a snapshot that is no base backup. */

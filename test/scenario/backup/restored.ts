@@ -12,7 +12,7 @@ export async function startRestored(
   data: string,
   password: string,
   runtime: MachineRuntime,
-): Promise<{ readonly client: Client } & AsyncDisposable> {
+): Promise<{ readonly client: Client; connect(database: string): Promise<Client> } & AsyncDisposable> {
   const sockets = await mkdtemp(join(tmpdir(), 'holdfast-restored-'));
   await chmod(sockets, 0o777);
   const log = join(sockets, 'log');
@@ -28,15 +28,17 @@ export async function startRestored(
     await server.exited;
     await rm(sockets, { recursive: true, force: true });
   };
+  const connect = async (database: string): Promise<Client> => {
+    const attempt = new Client({ host: sockets, port: 5999, user: 'postgres', password, database });
+    attempt.on('error', () => {});
+    await attempt.connect();
+    return attempt;
+  };
   try {
-    const client = await eventually(runtime, 'the restored database answers', async () => {
-      const attempt = new Client({ host: sockets, port: 5999, user: 'postgres', password, database: 'postgres' });
-      attempt.on('error', () => {});
-      await attempt.connect();
-      return attempt;
-    });
+    const client = await eventually(runtime, 'the restored database answers', () => connect('postgres'));
     return {
       client,
+      connect,
       [Symbol.asyncDispose]: async () => {
         await client.end();
         await stop();

@@ -6,6 +6,7 @@ import { parseLsn } from '../../../core/lsn.ts';
 import type { Member } from './member.ts';
 import type { Session } from './session.ts';
 import { queryTimeoutMs } from './sessions.ts';
+import { readPageChanges } from './wal-summaries.ts';
 
 /** The checkpoint that a backup begins with, of all memory, on a slow disk. */
 const beginMsMax = 600_000;
@@ -61,14 +62,17 @@ export class PostgresBase implements BaseSource {
         timeoutMs: queryTimeoutMs,
         signal,
       });
+      const pageBytes = Number(facts!['page']);
+      const now = { timeline: Number(checkpoint!['timeline']), lsn: parseLsn(String(begun!['lsn'])) };
       return {
         directory: member.places.data,
         excluded,
-        paged: { paths: ['base/*/*', 'global/*'], pageBytes: Number(facts!['page']) },
+        paged: { paths: ['base/*/*', 'global/*'], pageBytes },
         systemId: String(facts!['system']),
         version: member.binaries.version.text,
         segmentBytes: Number(facts!['segment_bytes']),
-        start: { timeline: Number(checkpoint!['timeline']), lsn: parseLsn(String(begun!['lsn'])) },
+        start: now,
+        changesSince: (earlier, options) => readPageChanges(member, session, { earlier, now, pageBytes, ...options }),
         finish: (options) => finish(member, session, options.signal),
         [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
       };

@@ -43,6 +43,17 @@ test('what a user sets never wins over what failover depends on', () => {
   });
 });
 
+test('a server that can keeps account of what changes, where copies are made, unless its user says otherwise', () => {
+  const summarizes = (major: number, isCopied: boolean, parameters = {}): string | undefined => {
+    const given = input({ parameters });
+    const server = { ...given, context: { ...given.context, isCopied }, version: { major, minor: 9, text: `${major}.9` } };
+    return settings(renderConfiguration(server, { kind: 'replica', upstream: undefined }, {})).get('summarize_wal');
+  };
+  expect([summarizes(17, true), summarizes(18, true)]).toEqual(['on', 'on']);
+  expect([summarizes(16, true), summarizes(17, false)]).toEqual([undefined, undefined]);
+  expect(summarizes(17, true, { summarize_wal: false })).toBe('off');
+});
+
 test('a replica acknowledges nothing by mistake, and a frozen one follows nobody', () => {
   const frozen = settings(renderConfiguration(input(), { kind: 'replica', upstream: undefined }, {}));
   expect(frozen.get('primary_conninfo')).toBe('');

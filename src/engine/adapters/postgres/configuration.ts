@@ -9,6 +9,7 @@ import { isReserved, renderSetting } from './parameters.ts';
 import type { Places } from './places.ts';
 import { nobodyRule } from './rule.ts';
 import { slotName } from './slot-name.ts';
+import { summaryVersionMin } from './wal-summaries.ts';
 
 /** What failover changes while the server runs. A replica's commits, should it ever make one by mistake, wait for nobody that exists. */
 export type Role =
@@ -112,6 +113,8 @@ export function renderConfiguration(input: ConfigurationInput, role: Role, minim
   const { config, context, places, version } = input;
   const settings: Record<string, string | number | boolean> = {
     ...defaults,
+    // By its account of what changed a base backup reads only that (wal-summaries.ts).
+    ...(version.major >= summaryVersionMin && context.isCopied === true ? { summarize_wal: true } : {}),
     ...config.parameters,
     ...raised(config.parameters, minimums),
     // Replicas keep a copy of the logical slots that were made with `failover`, so that these survive it.
