@@ -6,9 +6,6 @@ import { partBytesMax } from './journal-part.ts';
 const snapshotSegmentsMax = 1024;
 /** Segments that are folded into one snapshot in one go. */
 const batchSegmentsMax = 64;
-/** As many parts of the newest timeline are left small: what came within some minutes. */
-export const smallPartsMax = 256;
-
 /**
  * Segments of which every byte is stored and that are not folded yet, oldest first. The first segment of a timeline begins with what its ancestors
  * wrote; the last one of a timeline that was left stays unfinished, and is none.
@@ -106,7 +103,7 @@ export function decideSpare(parts: readonly WalRange[], folded: Iterable<WalRang
  * Parts that are better one: of the newest timeline when there are many small ones, of those that were left when there are two. From the newest
  * to the oldest, taking larger ones in as they are reached by as much: so a byte is written a few times only, however slowly WAL comes.
  */
-export function decideMerges(parts: readonly WalRange[]): WalRange[] {
+export function decideMerges(parts: readonly WalRange[], smallPartsMax: number): WalRange[] {
   const newest = Math.max(...parts.map(({ timeline }) => timeline));
   const merges: WalRange[] = [];
   for (const [timeline, own] of Map.groupBy(parts, (part) => part.timeline)) {

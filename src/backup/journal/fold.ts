@@ -23,6 +23,7 @@ import { WalFiles } from './wal-files.ts';
 /** A segment is stored in pieces of so many bytes: WAL hardly repeats itself, so where it is cut does not matter. */
 const pieceBytes = 4 * 1024 * 1024;
 const removedAtOnceMax = 8;
+const smallPartsMaxDefault = 256;
 /** For its owner alone: rows are in it. */
 const fileMode = 0o600;
 
@@ -32,6 +33,8 @@ export interface FoldOptions extends WalOwner {
   readonly host: string;
   /** Where base backups begin. */
   readonly cuts: readonly bigint[];
+  /** As many parts of the newest timeline are left small. Default 256: what comes in some minutes. */
+  readonly smallPartsMax?: number;
   readonly signal: AbortSignal;
 }
 
@@ -70,7 +73,7 @@ export async function foldJournal(
   const kept = wal.stored.parts.filter((part) => !spare.includes(part));
   const waitsFor = await folding.foldAll(kept).catch(busy);
   const small = kept.filter((part) => decideSpare([part], folding.folded).length === 0);
-  const merges = decideMerges(small);
+  const merges = decideMerges(small, options.smallPartsMax ?? smallPartsMaxDefault);
   for (const merge of merges) await folding.merge(merge);
   await mapAtOnce(spare, removedAtOnceMax, (range) => repository.location.remove(partKey(service, systemId, range), { signal }));
   const { segments, storedBytes } = folding;

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { restoreFiles } from '../../../src/backup/files/restore/restore.ts';
+import { foldJournal } from '../../../src/backup/journal/fold.ts';
 import { Journal } from '../../../src/backup/journal/journal.ts';
 import { WalFiles } from '../../../src/backup/journal/wal-files.ts';
 import { parseSegmentName } from '../../../src/core/lsn.ts';
@@ -103,6 +105,21 @@ test('a base of a replica and the journal bring a database to a second between t
   const wal = await WalFiles.open({ repository, service, systemId, segmentBytes }, { signal });
   expect(wal.newestTimeline).toBe(5);
   await expectSameAs(join(b.data, 'pg_wal'), wal, journal.status().stored!.lsn);
+
+  // Folded, every segment is a file that restic restores; who reads meanwhile finds it there.
+  const fold = () => foldJournal(repository, cluster.runtime, { service, systemId, segmentBytes, host: 'test', cuts: [], signal });
+  expect((await fold()).segments).toBeGreaterThan(1);
+  expect((await fold()).removed).toBeGreaterThan(1);
+  await expectSameAs(join(b.data, 'pg_wal'), wal, journal.status().stored!.lsn);
+  const files = join(cluster.directory, 'wal-by-restic');
+  const { folded } = (await WalFiles.open({ repository, service, systemId, segmentBytes }, { signal })).stored;
+  for (const one of folded) new Restic(path, password).run('restore', one.snapshot.id, '--target', files);
+  let compared = 0;
+  for (const name of (await readdir(files)).filter((one) => existsSync(join(b.data, 'pg_wal', one)))) {
+    expect((await readFile(join(files, name))).equals(await readFile(join(b.data, 'pg_wal', name)))).toBe(true);
+    compared += 1;
+  }
+  expect(compared).toBeGreaterThan(0);
 
   const bases = await findBases(repository, { service, signal });
   const plan = (target: RecoveryTarget) => planRecovery(bases, wal, { service, target, signal });
