@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { tokenCharactersMin } from '../core/secret.ts';
+import { failureWindowMs, FailedTries } from './failed-tries.ts';
 import { roles, type Role } from './schema.ts';
 
 /** A secret that lets its bearer in. */
@@ -17,18 +18,14 @@ export interface Caller {
   readonly role: Role;
 }
 
-/** Wrong tokens that one address may show in one window. A right one is always let in: a broken script must not lock its operator out. */
-const failuresMax = 20;
-const failureWindowMs = 60_000;
-/** Addresses whose failures are counted; more share the counts of the longest known. */
-const addressesMax = 1_000;
-
-/** Judges bearer tokens (RFC 6750). Keeps only keyed hashes of them, and compares those in constant time. */
+/**
+ * Judges bearer tokens (RFC 6750). Keeps only keyed hashes of them, and compares those in constant time. A right one is always let in: a
+ * broken script must not lock its operator out.
+ */
 export class Gatekeeper {
   readonly #key = randomBytes(32);
   readonly #tokens: readonly { readonly name: string; readonly role: Role; readonly hash: Buffer }[];
-  readonly #clock: Clock;
-  readonly #failures = new Map<string, { count: number; readonly sinceMs: number }>();
+  readonly #failures: FailedTries;
 
   /** @throws CONFIG_TOKEN_WEAK */
   constructor(tokens: readonly ApiToken[], clock: Clock) {
@@ -43,7 +40,7 @@ export class Gatekeeper {
       );
     }
     this.#tokens = tokens.map(({ name, role, secret }) => ({ name, role, hash: this.#hash(secret) }));
-    this.#clock = clock;
+    this.#failures = new FailedTries(clock);
   }
 
   /**
@@ -57,7 +54,8 @@ export class Gatekeeper {
     let caller: Caller | undefined;
     for (const token of this.#tokens) if (timingSafeEqual(token.hash, hash)) caller = { name: token.name, role: token.role };
     if (caller !== undefined) return caller;
-    if (this.#countFailure(address) > failuresMax) {
+    this.#failures.count(address);
+    if (this.#failures.tooMany(address)) {
       throw new HoldfastError('API_TOO_MANY_FAILURES', 'too many wrong tokens came from this address', {
         retryable: true,
         hint: `Wait ${failureWindowMs / 1000} s, and correct the token.`,
@@ -88,16 +86,5 @@ export class Gatekeeper {
 
   #hash(secret: string): Buffer {
     return createHmac('sha256', this.#key).update(secret).digest();
-  }
-
-  #countFailure(address: string): number {
-    const nowMs = this.#clock.monotonicMs();
-    const known = this.#failures.get(address);
-    const current = known !== undefined && nowMs - known.sinceMs < failureWindowMs ? known : { count: 0, sinceMs: nowMs };
-    current.count++;
-    this.#failures.delete(address);
-    this.#failures.set(address, current);
-    if (this.#failures.size > addressesMax) this.#failures.delete(this.#failures.keys().next().value!);
-    return current.count;
   }
 }

@@ -35,6 +35,7 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   copy: { summary: 'copy snapshots into another repository', load: () => import('./commands/copy.ts') },
   key: { summary: 'list, add, change and remove passwords of a repository', load: () => import('./commands/key.ts') },
   unlock: { summary: 'remove locks of a repository that their holders left', load: () => import('./commands/unlock.ts') },
+  serve: { summary: 'offer a repository to restic, over its REST protocol', load: () => import('./commands/serve.ts') },
   lock: { summary: 'run a command while holding a lock', load: () => import('./commands/lock.ts') },
   elect: { summary: 'run a command while holding a leadership', load: () => import('./commands/elect.ts') },
   config: { summary: 'check, show and describe the configuration', load: () => import('./commands/config.ts') },

@@ -16,6 +16,7 @@ export interface Failure {
 /** Codes, or beginnings of codes, which mean that somebody has to change what was asked for or configured. */
 const usageCodes = [
   'CLI_',
+  'SERVE_',
   'CONFIG_',
   'UNIT_',
   'LISTEN_',

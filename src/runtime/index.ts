@@ -12,6 +12,7 @@ export { openPeerNetwork, type PeerNetworkOptions, type PeerTiming } from './pee
 export { createProcesses } from './processes.ts';
 export { createRandom } from './random.ts';
 export { readTlsCredentials, type TlsCredentials, type TlsCredentialsReport } from './tls-credentials.ts';
+export { openWebServer, type WebCredentials, type WebServer, type WebServerLimits, type WebServerOptions } from './web-server.ts';
 
 export interface RuntimeOptions {
   readonly log?: LoggerOptions;

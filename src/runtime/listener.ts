@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import type { RequestListener, Server as HttpServer } from 'node:http';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import { HoldfastError, messageOf } from '../core/errors.ts';
+import { messageOf } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
+import { Connections } from './connections.ts';
+import { listen } from './listen.ts';
 import type { TlsCredentials } from './tls-credentials.ts';
 
 // Imported as an ES module, it would load Node's WebSocket client with it: 10 MB that an agent never uses.
@@ -87,7 +89,11 @@ export async function openListener(options: ListenerOptions, runtime: Runtime): 
     route(socket, tls, plain, limits);
   });
   server.on('error', (error) => logger.error('listener.accept.failed', { error }));
-  const address = await listen(server, options);
+  const address = await listen(server, options, {
+    who: 'the agent',
+    inUse: "choose another port for node.listen and for this node in the others' peers",
+    failed: 'node.listen must be an address of this machine',
+  });
 
   return {
     address,
@@ -155,26 +161,6 @@ function createSecureServer(credentials: TlsCredentials, limits: ListenerLimits,
   );
 }
 
-async function listen(server: Server, { host, port }: ListenerOptions): Promise<{ host: string; port: number }> {
-  try {
-    server.listen({ host, port, exclusive: true });
-    await once(server, 'listening');
-  } catch (error) {
-    const where = `${host}:${port}`;
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-      throw new HoldfastError('LISTEN_PORT_IN_USE', `the agent can not listen on ${where}: another program does`, {
-        hint: `Find it with \`ss -ltnp 'sport = :${port}'\`; end it, or choose another port for node.listen and for this node in the others' peers.`,
-        cause: error,
-      });
-    }
-    throw new HoldfastError('LISTEN_FAILED', `the agent can not listen on ${where}: ${messageOf(error)}`, {
-      hint: 'node.listen must be an address of this machine.',
-      cause: error,
-    });
-  }
-  return { host, port: (server.address() as AddressInfo).port };
-}
-
 function isPlainRequest(method: string | undefined, url: string | undefined, paths: readonly string[]): boolean {
   return ['GET', 'HEAD', 'OPTIONS'].includes(method ?? '') && paths.includes((url ?? '').split('?', 1)[0]!);
 }
@@ -188,33 +174,3 @@ const refusePlain: RequestListener = (_request, response) => {
   };
   response.writeHead(403, { 'content-type': 'application/json', connection: 'close' }).end(JSON.stringify(body));
 };
-
-/** Who is connected, within the limits. */
-class Connections {
-  readonly #limits: ListenerLimits;
-  readonly #sockets = new Set<Socket>();
-  readonly #perAddress = new Map<string, number>();
-
-  constructor(limits: ListenerLimits) {
-    this.#limits = limits;
-  }
-
-  admit(socket: Socket): boolean {
-    const address = socket.remoteAddress ?? '';
-    const count = this.#perAddress.get(address) ?? 0;
-    if (this.#sockets.size >= this.#limits.connectionsMax || count >= this.#limits.connectionsPerAddressMax) return false;
-    this.#sockets.add(socket);
-    this.#perAddress.set(address, count + 1);
-    socket.once('close', () => {
-      this.#sockets.delete(socket);
-      const rest = this.#perAddress.get(address)! - 1;
-      if (rest === 0) this.#perAddress.delete(address);
-      else this.#perAddress.set(address, rest);
-    });
-    return true;
-  }
-
-  destroyAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-}

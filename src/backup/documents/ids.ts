@@ -3,6 +3,7 @@ import type { FileId, FileKind } from '../repository.ts';
 
 const idForm = /^[0-9a-f]{64}$/;
 const folders: Readonly<Record<FileKind, string>> = { data: 'data', index: 'index', key: 'keys', lock: 'locks', snapshot: 'snapshots' };
+const fileKinds: readonly FileKind[] = ['data', 'index', 'key', 'lock', 'snapshot'];
 
 /** Where a repository's configuration lies. */
 export const configKey = 'config';
@@ -23,6 +24,11 @@ export function sha256(...parts: readonly Uint8Array[]): string {
 /** The prefix below which files of a kind lie. */
 export function folderOf(kind: FileKind): string {
   return `${folders[kind]}/`;
+}
+
+/** The kind of files in a folder of that name; undefined where it is none of a repository's. */
+export function kindOfFolder(name: string): FileKind | undefined {
+  return fileKinds.find((kind) => folders[kind] === name);
 }
 
 /** The location's key of a file. Packs are spread over 256 folders by their first byte. */

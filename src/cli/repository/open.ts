@@ -59,7 +59,8 @@ interface Place {
   readonly config: LocationConfig;
 }
 
-function placeOf({ repo = process.env['HOLDFAST_REPO'], config: file }: RepositoryOptions): Place {
+/** The location that was named: a directory, or one of the configuration. @throws CLI_USAGE, CONFIG_… */
+export function placeOf({ repo = process.env['HOLDFAST_REPO'], config: file }: Pick<RepositoryOptions, 'repo' | 'config'>): Place {
   if (repo === undefined || repo === '') {
     throw new HoldfastError('CLI_USAGE', 'no repository is named', {
       hint: 'Name it: --repo DIRECTORY/, --repo LOCATION, or HOLDFAST_REPO.',
