@@ -1,4 +1,5 @@
 // What the rest of backup/ asks of an open repository. Format: restic repository version 2, doc/design.rst of restic/restic.
+import type { Cutting } from './chunk/cutter.ts';
 import type { CallOptions, Location } from '../storage/index.ts';
 
 /** SHA-256 of the plain text, 64 lower-case hexadecimal digits. */
@@ -58,6 +59,17 @@ export interface SavedBlob {
   /** False when the repository had it: nothing was stored. */
   readonly isNew: boolean;
   /** Bytes that it adds to a pack; 0 when it was there. */
+  readonly storedBytes: number;
+}
+
+/** What became of a file's bytes. */
+export interface SavedFile {
+  readonly content: readonly BlobId[];
+  /** Bytes that were read. */
+  readonly sizeBytes: number;
+  readonly newBlobs: number;
+  /** Of new blobs, plain and as they are stored. */
+  readonly addedBytes: number;
   readonly storedBytes: number;
 }
 
@@ -125,6 +137,11 @@ export interface RepositoryWriter extends AsyncDisposable {
    * used again by the caller only then.
    */
   saveBlob(type: BlobType, data: Uint8Array): Promise<SavedBlob>;
+  /**
+   * Has the first `sizeBytes` of an open file read, cut and saved by threads; the descriptor must stay open until it has settled. Undefined
+   * where there are no threads. @throws what reading throws
+   */
+  readonly saveFile: ((fd: number, sizeBytes: number, cutting: Cutting) => Promise<SavedFile>) | undefined;
   /** Every blob saved so far is in a durable pack and in a durable index when it resolves. */
   flush(): Promise<void>;
   /** Flushes, then writes the snapshot: the last object of a backup. */

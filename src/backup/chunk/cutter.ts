@@ -1,3 +1,6 @@
+/** How streams are cut, as what can be handed to a thread: by FastCDC with the table of `gearTable`, or in pieces of one length. */
+export type Cutting = { readonly kind: 'content'; readonly gear: Int32Array } | { readonly kind: 'fixed'; readonly sizeBytes: number };
+
 /**
  * Decides where the chunks of one stream end, from its bytes alone: how the stream is cut into reads makes no difference. One per stream;
  * after an end it stands at the beginning of the next chunk.
@@ -5,6 +8,8 @@
 export interface Cutter {
   /** No chunk is larger. */
   readonly maxBytes: number;
+  /** What it is made of, if a thread can make another one like it. */
+  readonly cutting?: Cutting;
   /** Where in `data[from, to)`, the next bytes of the stream, the present chunk ends (exclusive); -1 when it goes on beyond `to`. */
   next(data: Uint8Array, from: number, to: number): number;
 }
@@ -18,6 +23,7 @@ export function createFixedCutter(sizeBytes: number): Cutter {
   let length = 0;
   return {
     maxBytes: sizeBytes,
+    cutting: { kind: 'fixed', sizeBytes },
     next(_data, from, to) {
       const end = from + sizeBytes - length;
       if (end <= to) {

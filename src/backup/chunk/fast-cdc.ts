@@ -69,6 +69,7 @@ export function createFastCdc(gear: Int32Array, sizes: ChunkSizes = fileChunkSiz
 
   return {
     maxBytes: sizes.maxBytes,
+    ...(sizes === fileChunkSizes ? { cutting: { kind: 'content', gear } as const } : {}),
     next(data, from, to) {
       let at = from;
       if (length < sizes.minBytes) {

@@ -34,12 +34,17 @@ export function randomSealingKey(): SealingKey {
 /** Sealed bytes in a buffer of their own, under a new random nonce. */
 export function seal(key: SealingKey, plain: Uint8Array): Uint8Array<ArrayBuffer> {
   const sealed = new Uint8Array(plain.byteLength + sealBytes);
+  sealInto(key, plain, sealed);
+  return sealed;
+}
+
+/** @param sealed takes exactly `sealBytes` more than `plain` has */
+export function sealInto(key: SealingKey, plain: Uint8Array, sealed: Uint8Array): void {
   const nonce = randomFillSync(sealed.subarray(0, nonceBytes));
   const text = sealed.subarray(nonceBytes, nonceBytes + plain.byteLength);
   const cipher = createCipheriv('aes-256-ctr', key.encrypt, nonce);
   inSlices(plain, (part) => cipher.update(part), text);
   sealed.set(macOf(key, nonce, text), nonceBytes + plain.byteLength);
-  return sealed;
 }
 
 /** The plain bytes in a buffer of their own; undefined when they were not sealed so with this key. */

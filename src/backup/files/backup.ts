@@ -57,6 +57,8 @@ export interface BackupResult {
 }
 
 const filesAtOnceDefault = 4;
+/** Where threads read: many small ones go to one together. */
+const filesReadByThreadsMax = 64;
 /** Chunks that are being saved beyond those being read. */
 const chunksSavedAtOnceMax = 8;
 
@@ -76,11 +78,11 @@ export async function backupFiles(
   const parent = await parentOf(repository, options, host, absolutePaths);
   const issues = createIssueList(options.onIssue);
   const tally = createTally();
-  const filesAtOnceMax = options.filesAtOnceMax ?? filesAtOnceDefault;
 
   await using system = await openSystemCalls();
   await using writer = await repository.write({ signal: options.signal });
   using link = linked(options.signal, writer.signal);
+  const filesAtOnceMax = options.filesAtOnceMax ?? (writer.saveFile === undefined ? filesAtOnceDefault : filesReadByThreadsMax);
   const pool = createBufferPool(filesAtOnceMax + chunksSavedAtOnceMax, fileChunkSizes.maxBytes);
   const saver = new TreeSaver({
     repository,

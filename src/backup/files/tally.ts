@@ -1,4 +1,4 @@
-import type { SavedBlob } from '../repository.ts';
+import type { SavedBlob, SavedFile } from '../repository.ts';
 import type { TreeNode } from '../tree/node.ts';
 
 /** What a backup came to; the same figures as in a snapshot of restic. */
@@ -57,6 +57,14 @@ export function createTally(): Tally {
       summary[name] += by;
     },
   };
+}
+
+/** A file that threads have read. */
+export function countFile(tally: Tally, { sizeBytes, newBlobs, addedBytes, storedBytes }: SavedFile): void {
+  tally.count('readBytes', sizeBytes);
+  tally.count('dataBlobs', newBlobs);
+  tally.count('addedBytes', addedBytes);
+  tally.count('storedBytes', storedBytes);
 }
 
 export function trackItem(

@@ -16,7 +16,7 @@ import { isUntouched, nodeOf } from './node-of.ts';
 import { joinPath } from './path.ts';
 import type { Selection } from './selection.ts';
 import type { SystemCalls } from './system.ts';
-import { trackItem, type Tally } from './tally.ts';
+import { countFile, trackItem, type Tally } from './tally.ts';
 
 export interface TreeSaverOptions {
   readonly repository: Repository;
@@ -278,7 +278,13 @@ export class TreeSaver {
   }
 
   async #saveWhole({ fd, path, sizeBytes }: OpenFile): Promise<SavedContent> {
-    const { content, cutterFor, signal } = this.#options;
+    const { content, cutterFor, writer, tally, signal } = this.#options;
+    const cutter = cutterFor(path, sizeBytes);
+    if (writer.saveFile !== undefined && cutter.cutting !== undefined && sizeBytes > 0) {
+      const saved = await writer.saveFile(fd, sizeBytes, cutter.cutting);
+      countFile(tally, saved);
+      return saved;
+    }
     // What is written behind the end meanwhile belongs to the next backup.
     const limit = sizeBytes === 0 ? emptyBytesMax : sizeBytes;
     let position = 0;
@@ -287,7 +293,7 @@ export class TreeSaver {
       position += got;
       return got;
     };
-    return await content.save(read, cutterFor(path, sizeBytes), signal);
+    return await content.save(read, cutter, signal);
   }
 
   /** Reads what is not taken over. Undefined when the file became shorter meanwhile: then its pieces are no longer where they were. */

@@ -3,8 +3,10 @@ import { entryOf } from '../index/blob-table.ts';
 import { indexBlobsMax, type IndexedPack } from '../index/index-file.ts';
 import { owned } from '../documents/bytes.ts';
 import type { MasterIndex } from '../index/master-index.ts';
-import { Packer } from '../pack/packer.ts';
-import type { BlobId, BlobPlace, BlobType, IndexedBlob, SavedBlob } from '../repository.ts';
+import { Packer, type SealedRun } from '../pack/packer.ts';
+import type { BlobId, BlobPlace, BlobType, IndexedBlob, SavedBlob, SavedFile } from '../repository.ts';
+import type { Cutting } from '../chunk/cutter.ts';
+import { FileSaver } from './file-saver.ts';
 import type { RepositoryFiles } from '../documents/files.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import { Room } from '../workers/room.ts';
@@ -32,6 +34,7 @@ export class BlobStore implements AsyncDisposable {
   readonly #parts: BlobStoreParts;
   readonly #packer: Packer;
   readonly #room: Room;
+  readonly #files: FileSaver;
   readonly #end: ReturnType<typeof linked>;
   /** Blobs that no durable index names yet: undefined while they are on their way into a pack. */
   readonly #pending = new Map<string, BlobPlace | undefined>();
@@ -47,10 +50,18 @@ export class BlobStore implements AsyncDisposable {
     this.#end = linked(...signals);
     this.#packer = new Packer({
       location: parts.files.location,
-      pool: parts.pool,
+      key: parts.files.key,
       targetBytes: parts.packBytes,
       stored: (pack) => this.#remember(pack),
       failed: (error) => this.#end.abort(error),
+    });
+    this.#files = new FileSaver({
+      pool: parts.pool,
+      compresses: parts.files.version >= 2,
+      take: (run) => this.#tracked(this.#pack(run)),
+      claim: (id) => this.#claim(id),
+      failed: (error) => this.#end.abort(error),
+      signal: this.signal,
     });
   }
 
@@ -79,11 +90,42 @@ export class BlobStore implements AsyncDisposable {
     const { id } = hashed;
     if (index.has(type, id) || this.isPending(type, id)) return { id, isNew: false, storedBytes: 0 };
     this.#pending.set(keyOf(type, id), undefined);
-    const { stored, compressed } = await pool.run('seal', { data: hashed.data, compressed: files.version >= 2 });
-    const storedBytes = stored.byteLength;
-    await this.#packer.add({ type, id, stored, sizeBytes: storedBytes, plainSizeBytes: data.byteLength, compressed }, this);
-    await this.#indexWhenFull();
+    const run = await pool.run('seal', { type, id, data: hashed.data, compresses: files.version >= 2 });
+    // Packing releases them.
+    const storedBytes = run.stored.byteLength;
+    await this.#pack(run);
     return { id, isNew: true, storedBytes };
+  }
+
+  /** Whether there are threads that read files. */
+  get readsFiles(): boolean {
+    return this.#parts.pool.size > 0;
+  }
+
+  async saveFile(fd: number, sizeBytes: number, cutting: Cutting): Promise<SavedFile> {
+    this.signal.throwIfAborted();
+    const saving = this.#files.save(fd, sizeBytes, cutting);
+    // A file that can not be read is nobody's failure but the file's.
+    const ended = saving.catch(() => undefined);
+    this.#saving.add(ended);
+    try {
+      return await saving;
+    } finally {
+      this.#saving.delete(ended);
+      this.signal.throwIfAborted();
+    }
+  }
+
+  async #pack(run: SealedRun): Promise<void> {
+    await this.#packer.add(run, this);
+    await this.#indexWhenFull();
+  }
+
+  /** Whether nobody has a blob, nor is about to: then the caller is. */
+  #claim(id: BlobId): boolean {
+    if (this.#parts.index.has('data', id) || this.isPending('data', id)) return false;
+    this.#pending.set(keyOf('data', id), undefined);
+    return true;
   }
 
   /** Packs a blob as it is stored elsewhere, though the index names it there. Its bytes are known to be right. */
@@ -96,8 +138,7 @@ export class BlobStore implements AsyncDisposable {
     using _room = await this.#room.take(stored.byteLength, this.signal);
     this.#pending.set(keyOf(blob.type, blob.id), undefined);
     const { type, id, sizeBytes, plainSizeBytes, compressed } = entryOf(blob);
-    await this.#packer.add({ type, id, stored: owned(stored), sizeBytes, plainSizeBytes, compressed }, this);
-    await this.#indexWhenFull();
+    await this.#pack({ stored: owned(stored), blobs: [{ type, id, sizeBytes, plainSizeBytes, compressed }] });
   }
 
   /** Everything saved so far is in durable packs and in a durable index when it resolves. */

@@ -29,6 +29,10 @@ export class Writer implements RepositoryWriter {
     return await this.#store.save(type, data);
   }
 
+  get saveFile(): RepositoryWriter['saveFile'] {
+    return this.#store.readsFiles ? (fd, sizeBytes, cutting) => this.#store.saveFile(fd, sizeBytes, cutting) : undefined;
+  }
+
   async flush(): Promise<void> {
     await this.#store.flush();
   }

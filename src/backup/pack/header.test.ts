@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { randomSealingKey, seal } from '../crypto/seal.ts';
 import { decodeHeader, encodeHeader, headerBytes, type PackEntry, PackHeaderError } from './header.ts';
 import { inspectPack } from './inspect.ts';
-import { sealBlob } from '../workers/jobs.ts';
+import { sealRun } from '../reading/sealed-run.ts';
 import { sha256 } from '../documents/ids.ts';
 
 const key = randomSealingKey();
@@ -73,21 +73,18 @@ describe('headers of packs', () => {
 describe('inspecting a pack', () => {
   function packOf(...plains: readonly Buffer[]): { readonly pack: Buffer; readonly entries: PackEntry[] } {
     let offset = 0;
-    const blobs = plains.map((plain) => sealBlob(key, plain, true));
-    const entries = blobs.map(({ stored, compressed }, index): PackEntry => {
-      const plain = plains[index]!;
-      const entry = {
-        type: 'data' as const,
-        id: sha256(plain),
-        offset,
-        sizeBytes: stored.byteLength,
-        plainSizeBytes: plain.length,
-        compressed,
-      };
-      offset += stored.byteLength;
+    const run = sealRun(
+      key,
+      'data',
+      plains.map((data) => ({ id: sha256(data), data })),
+      true,
+    );
+    const entries = run.blobs.map((blob): PackEntry => {
+      const entry = { ...blob, offset };
+      offset += blob.sizeBytes;
       return entry;
     });
-    return { pack: Buffer.concat([...blobs.map(({ stored }) => stored), encodeHeader(key, entries)]), entries };
+    return { pack: Buffer.concat([run.stored, encodeHeader(key, entries)]), entries };
   }
   const { pack, entries } = packOf(Buffer.from('text '.repeat(1000)), randomBytes(1000), Buffer.from('x'));
 

@@ -1,26 +1,38 @@
+import { createHash, type Hash } from 'node:crypto';
 import type { CallOptions, Location } from '../../storage/index.ts';
 import { objectKey } from '../documents/ids.ts';
 import type { IndexedPack } from '../index/index-file.ts';
 import type { BlobType } from '../repository.ts';
-import type { OwnBytes } from '../documents/bytes.ts';
-import type { WorkerPool } from '../workers/pool.ts';
-import { entriesMax, type PackEntry } from './header.ts';
+import { release } from '../documents/bytes.ts';
+import type { SealingKey } from '../crypto/seal.ts';
+import { encodeHeader, entriesMax, type PackEntry } from './header.ts';
 
-/** A blob that is sealed and goes into a pack. */
-export type SealedEntry = Omit<PackEntry, 'offset'> & { readonly stored: OwnBytes };
+/** A blob that is sealed. */
+export type SealedBlob = Omit<PackEntry, 'offset'>;
 
-/** Packs that are hashed and stored at once; whoever has the next one full waits. */
+/** What a run has at most. */
+export const runBlobsMax = 1024;
+
+/** Sealed blobs one behind the other: what goes into a pack as one piece. */
+export interface SealedRun {
+  readonly stored: Uint8Array;
+  /** All of one type. */
+  readonly blobs: readonly SealedBlob[];
+}
+
+/** Packs that are stored at once; whoever has the next one full waits. */
 const storingMax = 2;
 
 interface OpenPack {
-  readonly parts: OwnBytes[];
+  readonly parts: Uint8Array[];
   readonly entries: PackEntry[];
+  readonly hash: Hash;
   sizeBytes: number;
 }
 
 export interface PackerParts {
   readonly location: Location;
-  readonly pool: WorkerPool;
+  readonly key: SealingKey;
   readonly targetBytes: number;
   /** Told of each pack once it is durable. */
   readonly stored: (pack: IndexedPack) => void;
@@ -33,11 +45,7 @@ export interface PackerParts {
  * In memory are at most two open packs and `storingMax` + 1 full ones.
  */
 export class Packer {
-  readonly #location: Location;
-  readonly #pool: WorkerPool;
-  readonly #targetBytes: number;
-  readonly #stored: (pack: IndexedPack) => void;
-  readonly #failed: (error: Error) => void;
+  readonly #parts: PackerParts;
   readonly #open = new Map<BlobType, OpenPack>();
   readonly #storing = new Set<Promise<void>>();
   /** While a full pack waits until it can be stored. */
@@ -45,25 +53,26 @@ export class Packer {
   /** Why a pack could not be stored: blobs of it may be taken for stored by now. */
   #failure: Error | undefined;
 
-  constructor({ location, pool, targetBytes, stored, failed }: PackerParts) {
-    this.#location = location;
-    this.#pool = pool;
-    this.#targetBytes = targetBytes;
-    this.#stored = stored;
-    this.#failed = failed;
+  constructor(parts: PackerParts) {
+    this.#parts = parts;
   }
 
-  /** Resolves once there is room for more. */
-  async add({ stored, ...blob }: SealedEntry, options: CallOptions): Promise<void> {
+  /** Takes the bytes over. Resolves once there is room for more. */
+  async add({ stored, blobs }: SealedRun, options: CallOptions): Promise<void> {
     // Else every caller could fill a pack of its own while one waits to be stored.
     while (this.#closing !== undefined) await this.#closing;
     if (this.#failure !== undefined) throw this.#failure;
-    const pack = this.#openPack(blob.type);
+    const { type } = blobs[0]!;
+    const pack = this.#openPack(type);
     pack.parts.push(stored);
-    pack.entries.push({ ...blob, offset: pack.sizeBytes });
-    pack.sizeBytes += stored.byteLength;
-    if (pack.sizeBytes < this.#targetBytes && pack.entries.length < entriesMax) return;
-    this.#closing = this.#close(blob.type, options).finally(() => {
+    // Bit by bit: all of it at once would keep this thread from everything else, and another one would have to be free.
+    pack.hash.update(stored);
+    for (const blob of blobs) {
+      pack.entries.push({ ...blob, offset: pack.sizeBytes });
+      pack.sizeBytes += blob.sizeBytes;
+    }
+    if (pack.sizeBytes < this.#parts.targetBytes && pack.entries.length < entriesMax - runBlobsMax) return;
+    this.#closing = this.#close(type, options).finally(() => {
       this.#closing = undefined;
     });
     await this.#closing;
@@ -84,7 +93,7 @@ export class Packer {
 
   #openPack(type: BlobType): OpenPack {
     let pack = this.#open.get(type);
-    if (pack === undefined) this.#open.set(type, (pack = { parts: [], entries: [], sizeBytes: 0 }));
+    if (pack === undefined) this.#open.set(type, (pack = { parts: [], entries: [], hash: createHash('sha256'), sizeBytes: 0 }));
     return pack;
   }
 
@@ -101,13 +110,16 @@ export class Packer {
   /** Nobody may be waiting now: whoever adds or flushes next hears of it. */
   #fail(error: unknown): void {
     this.#failure ??= error instanceof Error ? error : new Error(String(error));
-    this.#failed(this.#failure);
+    this.#parts.failed(this.#failure);
   }
 
-  async #store({ parts, entries }: OpenPack, { signal }: CallOptions): Promise<void> {
-    const pack = await this.#pool.run('pack', { parts, entries });
+  async #store({ parts, entries, hash }: OpenPack, { signal }: CallOptions): Promise<void> {
+    const { location, key, stored } = this.#parts;
+    const header = encodeHeader(key, entries);
+    const packId = hash.update(header).digest('hex');
     signal.throwIfAborted();
-    await this.#location.put(objectKey('data', pack.id), pack.parts, { signal });
-    this.#stored({ packId: pack.id, entries });
+    await location.put(objectKey('data', packId), [...parts, header], { signal });
+    for (const part of parts) release(part);
+    stored({ packId, entries });
   }
 }

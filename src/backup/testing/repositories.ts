@@ -5,6 +5,10 @@ import { MemoryLocation, type MemoryObjects } from '../../storage/adapters/memor
 import { createClock } from '../../runtime/clock.ts';
 import { createRandom } from '../../runtime/random.ts';
 import { thisProcess } from '../machine/owner.ts';
+import { tagsOfBase, type BaseFacts } from '../postgres/base.ts';
+import type { Snapshot } from '../repository.ts';
+import { timeFromMs } from '../tree/time.ts';
+import { encodeTree } from '../tree/tree.ts';
 import { initRepository, openRepository } from '../open/open-repository.ts';
 import type { OpenedRepository } from '../open/opened-repository.ts';
 
@@ -37,6 +41,8 @@ export interface MemoryRepositoryOptions {
   /** Of a process that does not run: its locks are stale for everybody else. */
   readonly pid?: number;
   readonly packBytes?: number;
+  /** Default: all is done in place. */
+  readonly threads?: number;
 }
 
 /** Opens the repository in `objects`; makes it when there is none. */
@@ -48,5 +54,23 @@ export async function openMemoryRepository(options: MemoryRepositoryOptions = {}
     await initRepository(memory, { password: 'x', kdfCost: cheapKdf, owner }, hastyRuntime, { signal: forever });
   }
   const sizes = options.packBytes === undefined ? {} : { packBytes: options.packBytes };
-  return openRepository(location, { password: 'x', threads: 0, owner, ...sizes }, hastyRuntime, { signal: forever });
+  return openRepository(location, { password: 'x', threads: options.threads ?? 0, owner, ...sizes }, hastyRuntime, { signal: forever });
+}
+
+/** A snapshot that says it is a base backup, without files. */
+export async function saveBase(
+  repository: OpenedRepository,
+  facts: Pick<BaseFacts, 'service' | 'systemId' | 'segmentBytes' | 'start'> & Partial<BaseFacts>,
+): Promise<Snapshot> {
+  await using writer = await repository.write({ signal: forever });
+  const { id: tree } = await writer.saveBlob('tree', encodeTree([]));
+  const whole = { version: '17.0', endLsn: facts.start.lsn, endMs: hastyRuntime.clock.wallMs(), ...facts };
+  return await writer.saveSnapshot({
+    time: timeFromMs(whole.endMs),
+    tree,
+    paths: ['/data'],
+    hostname: 'test',
+    username: '',
+    tags: tagsOfBase(whole),
+  });
 }

@@ -1,15 +1,15 @@
 // The work that takes processor time, as pure functions of what they are given: run on a worker thread, or in place when it is little.
-import { compress } from '../crypto/compression.ts';
-import { seal, type SealingKey } from '../crypto/seal.ts';
-import { type OwnBytes, release } from '../documents/bytes.ts';
+import type { SealingKey } from '../crypto/seal.ts';
+import type { OwnBytes } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
 import { sha256 } from '../documents/ids.ts';
 import { openDocument } from '../documents/sealed.ts';
 import { type FlatIndex, flattenIndex } from '../index/flat-index.ts';
 import { decodeIndex } from '../index/index-file.ts';
-import { encodeHeader, type PackEntry } from '../pack/header.ts';
+import type { PackEntry } from '../pack/header.ts';
 import { inspectPack, type PackFault, unsealBlob } from '../pack/inspect.ts';
-import type { BlobId, FileId } from '../repository.ts';
+import { type OwnRun, sealRun } from '../reading/sealed-run.ts';
+import type { BlobId, BlobType, FileId } from '../repository.ts';
 
 /** A blob as it is stored, and what is needed to open it. */
 export interface StoredBlob {
@@ -27,16 +27,11 @@ export interface Jobs {
   /** The id of a blob, and its bytes back. */
   readonly hash: { readonly input: { readonly data: OwnBytes }; readonly output: { readonly id: BlobId; readonly data: OwnBytes } };
   readonly seal: {
-    readonly input: { readonly data: OwnBytes; readonly compressed: boolean };
-    readonly output: { readonly stored: OwnBytes; readonly compressed: boolean };
+    readonly input: { readonly type: BlobType; readonly id: BlobId; readonly data: OwnBytes; readonly compresses: boolean };
+    readonly output: OwnRun;
   };
   /** Undefined: what is stored is not that blob. */
   readonly open: { readonly input: StoredBlob; readonly output: { readonly data: OwnBytes | undefined } };
-  /** The parts of a pack: blobs, then its header. */
-  readonly pack: {
-    readonly input: { readonly parts: OwnBytes[]; readonly entries: readonly PackEntry[] };
-    readonly output: { readonly id: FileId; readonly parts: OwnBytes[] };
-  };
   /** What is wrong with a pack beside its index; with `entries` undefined only its own header is believed. */
   readonly inspect: {
     readonly input: { readonly id: FileId; readonly pack: OwnBytes; readonly entries: readonly PackEntry[] };
@@ -53,12 +48,8 @@ type Job<Kind extends JobKind> = (key: SealingKey, input: Jobs[Kind]['input']) =
 
 export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
   hash: (_key, { data }) => ({ id: sha256(data), data }),
-  seal: (key, { data, compressed }) => sealBlob(key, data, compressed),
+  seal: (key, { type, id, data, compresses }) => sealRun(key, type, [{ id, data }], compresses),
   open: (key, blob) => ({ data: openBlob(key, blob) }),
-  pack: (key, { parts, entries }) => {
-    const all = [...parts, encodeHeader(key, entries)];
-    return { id: sha256(...all), parts: all };
-  },
   inspect: (key, { id, pack, entries }) => ({ faults: inspectPack(key, id, pack, entries) }),
   index: (key, { id, stored }) => {
     const what = `index ${id}`;
@@ -73,19 +64,6 @@ export function buffersOf(value: object): ArrayBuffer[] {
     if (member instanceof Uint8Array) return [member.buffer as ArrayBuffer];
     return Array.isArray(member) && member[0] instanceof Uint8Array ? member.map((one: OwnBytes) => one.buffer) : [];
   });
-}
-
-/** Compressed only where that saves something: readers are spared the work otherwise. */
-export function sealBlob(
-  key: SealingKey,
-  data: Uint8Array,
-  compressed: boolean,
-): { readonly stored: OwnBytes; readonly compressed: boolean } {
-  const packed = compressed && data.byteLength > 0 ? compress(data) : data;
-  const saves = packed.byteLength < data.byteLength;
-  const stored = seal(key, saves ? packed : data);
-  if (packed !== data) release(packed);
-  return { stored, compressed: saves };
 }
 
 /** The plain bytes; undefined when what is stored is not that blob. */

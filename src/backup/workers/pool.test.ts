@@ -20,8 +20,8 @@ describe('the pool of threads', () => {
       const kept = data.slice();
       const hashed = await pool.run('hash', { data });
       expect(hashed.id).toBe(sha256(kept));
-      const { stored, compressed } = await pool.run('seal', { data: hashed.data, compressed: round % 2 === 0 });
-      const opened = await pool.run('open', { stored, id: hashed.id, plainSizeBytes: kept.byteLength, compressed });
+      const { stored, blobs } = await pool.run('seal', { type: 'data', id: hashed.id, data: hashed.data, compresses: round % 2 === 0 });
+      const opened = await pool.run('open', { ...blobs[0]!, stored });
       expect(Buffer.compare(opened.data!, kept)).toBe(0);
     });
     await Promise.all(rounds);
@@ -32,9 +32,9 @@ describe('the pool of threads', () => {
     const data = new Uint8Array(randomBytes(large));
     const { data: same, id } = await pool.run('hash', { data });
     expect(data.byteLength).toBe(0);
-    const { stored, compressed } = await pool.run('seal', { data: same, compressed: true });
-    expect(compressed).toBe(false);
-    const asked = { plainSizeBytes: large, compressed };
+    const { stored, blobs } = await pool.run('seal', { type: 'data', id, data: same, compresses: true });
+    const asked = { plainSizeBytes: large, compressed: false };
+    expect(blobs).toEqual([{ ...asked, type: 'data', id, sizeBytes: stored.byteLength }]);
     expect(await pool.run('open', { ...asked, stored: stored.slice(), id: sha256(Buffer.from('other')) })).toEqual({ data: undefined });
     expect(await pool.run('open', { ...asked, stored: stored.slice(1), id })).toEqual({ data: undefined });
     expect((await pool.run('open', { ...asked, stored, id })).data?.byteLength).toBe(large);

@@ -3,7 +3,9 @@ import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../core/errors.ts';
 import type { SealingKey } from '../crypto/seal.ts';
 import { buffersOf, type JobKind, jobs, type Jobs } from './jobs.ts';
-import type { Order, Report, WorkerStart } from './protocol.ts';
+import type { ReadResult, Segment } from '../reading/read-segments.ts';
+import { runBlobsMax } from '../pack/packer.ts';
+import { answerHeadBytes, answerStates, type Order, type Question, type Report, type WorkerStart } from './protocol.ts';
 
 /** Jobs below this size are done in place: handing them over takes longer. */
 const inPlaceBytesMax = 4 * 1024;
@@ -18,7 +20,12 @@ const maxYoungGenerationSizeMb = 4;
 interface Waiting {
   readonly order: Order;
   readonly settle: PromiseWithResolvers<unknown>;
+  /** Who answers what the thread asks meanwhile. */
+  readonly answer?: Answer;
 }
+
+/** Takes over what was sealed, and tells which blobs are to be sealed: a byte each, 1 or 0. */
+export type Answer = (question: Question) => Promise<Uint8Array>;
 
 /**
  * Does jobs on as many threads as there are cores. Its queue is as long as its callers together let it be: each of them waits for room of
@@ -50,6 +57,32 @@ export class WorkerPool implements AsyncDisposable {
     return (await settle.promise) as Jobs[Kind]['output'];
   }
 
+  /**
+   * Reads segments of files on a thread, which asks on its way. Who asks stands still: an answer must not wait for another job.
+   * @throws what `answer` throws
+   */
+  async read(segments: readonly Segment[], compresses: boolean, answer: Answer): Promise<ReadResult> {
+    if (this.#broken) throw this.#broken;
+    const settle = Promise.withResolvers<unknown>();
+    const room = new SharedArrayBuffer(answerHeadBytes + runBlobsMax);
+    const answerThere: Answer = async (question) => {
+      const state = new Int32Array(room, 0, 1);
+      let given: (typeof answerStates)[keyof typeof answerStates] = answerStates.refused;
+      try {
+        const flags = await answer(question);
+        new Uint8Array(room, answerHeadBytes).set(flags);
+        given = answerStates.given;
+        return flags;
+      } finally {
+        Atomics.store(state, 0, given);
+        Atomics.notify(state, 0);
+      }
+    };
+    this.#queue.push({ order: { kind: 'read', segments, compresses, answer: room }, settle, answer: answerThere });
+    this.#dispatch();
+    return (await settle.promise) as ReadResult;
+  }
+
   #isInPlace(bytes: number): boolean {
     if (bytes <= inPlaceBytesMax || this.size === 0) return true;
     if (this.#busy.size > 0 || this.#inPlaceBytes + bytes > firstInPlaceBytes) return false;
@@ -64,7 +97,7 @@ export class WorkerPool implements AsyncDisposable {
       const waiting = this.#queue.shift()!;
       this.#busy.set(worker, waiting);
       worker.ref();
-      worker.postMessage(waiting.order, buffersOf(waiting.order.input));
+      worker.postMessage(waiting.order, 'input' in waiting.order ? buffersOf(waiting.order.input) : []);
     }
   }
 
@@ -81,9 +114,15 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   #finish(worker: Worker, report: Report): void {
-    const settle = this.#busy.get(worker)?.settle;
+    const waiting = this.#busy.get(worker);
     // It ended its job while the pool was closed.
-    if (settle === undefined) return;
+    if (waiting === undefined) return;
+    const { settle, answer } = waiting;
+    if ('question' in report) {
+      // Its failure is the job's: what the thread tells then comes too late.
+      answer!(report.question).catch((error: unknown) => settle.reject(error));
+      return;
+    }
     this.#busy.delete(worker);
     this.#idle.push(worker);
     // A thread without work keeps no program alive.

@@ -2,23 +2,44 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
 import { buffersOf, type JobKind, jobs, type Jobs } from './jobs.ts';
-import type { Order, Report, WorkerStart } from './protocol.ts';
+import { readSegments, type ReadResult } from '../reading/read-segments.ts';
+import { answerHeadBytes, answerStates, type Order, type Question, type Report, type WorkerStart } from './protocol.ts';
 
 const { key } = workerData as WorkerStart;
 
-parentPort!.on('message', ({ kind, input }: Order) => {
+parentPort!.on('message', (order: Order) => {
+  if (order.kind === 'read') parentPort!.postMessage(...read(order));
+  else doJob(order);
+});
+
+function doJob({ kind, input }: Exclude<Order, { kind: 'read' }>): void {
   const kept = buffersOf(input);
-  const report = execute(kind, input);
+  const job = jobs[kind] as (key: WorkerStart['key'], input: Jobs[JobKind]['input']) => Jobs[JobKind]['output'];
+  const report = outcome(() => job(key, input));
   const handedOver = 'output' in report ? buffersOf(report.output) : [];
   parentPort!.postMessage(report, handedOver);
   // What is done with is given back at once: the collector would let it pile up.
   for (const buffer of kept) if (!buffer.detached) buffer.transfer(0);
-});
+}
 
-function execute(kind: JobKind, input: Jobs[JobKind]['input']): Report {
+function read({ segments, compresses, answer }: Extract<Order, { kind: 'read' }>): [Report, ArrayBuffer[]] {
+  const state = new Int32Array(answer, 0, 1);
+  const ask = (ids: Question['ids'], run: Question['run']): Uint8Array => {
+    Atomics.store(state, 0, answerStates.none);
+    const report: Report = { question: { ids, run } };
+    parentPort!.postMessage(report, run === undefined ? [] : [run.stored.buffer]);
+    Atomics.wait(state, 0, answerStates.none);
+    if (Atomics.load(state, 0) === answerStates.refused) throw new Error('nothing more is to be read');
+    return new Uint8Array(answer, answerHeadBytes, ids.length);
+  };
+  const report = outcome(() => readSegments(key, segments, compresses, ask));
+  const run = 'output' in report ? (report.output as ReadResult).run : undefined;
+  return [report, run === undefined ? [] : [run.stored.buffer]];
+}
+
+function outcome(work: () => Jobs[JobKind]['output'] | ReadResult): Report {
   try {
-    const job = jobs[kind] as (key: WorkerStart['key'], input: Jobs[JobKind]['input']) => Jobs[JobKind]['output'];
-    return { output: job(key, input) };
+    return { output: work() };
   } catch (error) {
     const expected = error instanceof HoldfastError ? { code: error.code, hint: error.hint } : {};
     return { failure: { message: messageOf(error), ...expected } };
