@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,6 +57,24 @@ describe('holdfast model', () => {
     expect(JSON.parse(out)).toMatchObject({
       structure: { method: 'bdd', because: 'it was asked for', longRun: { unavailability: 0.01, mtbf: 100 } },
     });
+  });
+
+  test('draws a page', async () => {
+    const out = join(directory, 'pair.html');
+    const file = write('drawn.yaml', pair);
+    const [drawn, onto, nowhere] = await Promise.all([
+      holdfast(file, '--html', out),
+      holdfast(file, '--html', file),
+      holdfast(file, '--html', join(directory, 'none', 'x.html')),
+    ]);
+    expect([drawn.code, drawn.error]).toEqual([0, '']);
+    expect(drawn.out).toContain('Structure, by closed-form');
+    expect(readFileSync(out, 'utf8')).toMatch(
+      /^<!doctype html>[\s\S]*<title id="structure-title">Block diagram<\/title>[\s\S]*<\/html>\n$/,
+    );
+    expect([onto.code, onto.error]).toEqual([2, expect.stringContaining('would overwrite the model')]);
+    expect(readFileSync(file, 'utf8')).toBe(pair);
+    expect([nowhere.code, nowhere.error]).toEqual([2, expect.stringContaining('CLI_OUTPUT_UNWRITABLE')]);
   });
 
   test('plays in threads what no formula solves, with the answer of one thread', async () => {

@@ -1,11 +1,15 @@
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { HoldfastError } from '../../core/errors.ts';
+import { HoldfastError, messageOf } from '../../core/errors.ts';
 import type { CommonOptions } from '../command.ts';
 import { printJson, printLine } from '../print.ts';
 import { modelLines } from '../model/print.ts';
 import { readModelFile } from '../model/read.ts';
 import { paintFor } from '../terminal/style.ts';
+import type { ModelAnswer } from '../../model/file/answer.ts';
+import type { Model } from '../../model/file/schema.ts';
 import { evaluateModel, simulationOf } from '../../model/file/evaluate.ts';
 import type { Method } from '../../model/file/method.ts';
 import { methods } from '../../model/file/method.ts';
@@ -20,6 +24,7 @@ interface ModelOptions extends CommonOptions {
   readonly method?: string;
   readonly at?: readonly string[];
   readonly compare?: boolean;
+  readonly html?: string;
   readonly schema?: boolean;
 }
 
@@ -29,6 +34,7 @@ export function register(command: Command): void {
     .option('--method <method>', `force one: ${methods.join(', ')}`)
     .option('--at <time...>', 'also at this time after all was new, such as 1000h or 1y')
     .option('--compare', 'also by every other method that can, with the difference')
+    .option('--html <file>', 'also write a page with diagrams and curves: one file, for browsers and print')
     .option('--schema', 'print the JSON Schema of model files, for editors')
     .action(run);
 }
@@ -49,8 +55,25 @@ async function run(file: string | undefined, options: ModelOptions): Promise<voi
   const played =
     task && (await simulateInWorkers(task.system, task.options, task.random, { workers: Math.min(workersMax, availableParallelism()) }));
   const answer = evaluateModel(model, { ...asked, ...(played ? { played } : {}) });
+  if (options.html !== undefined) await writePage(options.html, file, model, answer);
   if (options.json) return printJson(answer);
   for (const line of modelLines(answer, paintFor(process.stdout), process.stdout.columns ?? Infinity)) printLine(line);
+}
+
+/** Loaded only where it is asked for: most calls draw nothing. */
+async function writePage(path: string, file: string, model: Model, answer: ModelAnswer): Promise<void> {
+  if (resolve(path) === resolve(file))
+    throw new HoldfastError('CLI_USAGE', `--html would overwrite the model ${file}`, { hint: 'Name another file for the page.' });
+  const [{ modelPage }, { curvesOf }] = await Promise.all([import('../../model/html/model-page.ts'), import('../../model/file/curves.ts')]);
+  const text = modelPage(model, answer, curvesOf(model, answer));
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new HoldfastError('CLI_OUTPUT_UNWRITABLE', `the page can not be written to ${path}: ${messageOf(error)}`, {
+      hint: 'Name a file in a directory that exists and may be written to.',
+      cause: error,
+    });
+  }
 }
 
 function methodNamed(name: string): Method {

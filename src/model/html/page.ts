@@ -104,15 +104,17 @@ export interface Picture {
   readonly height: number;
   /** What is drawn, in SVG's units: at 1 they are pixels. */
   readonly drawing: Content;
-  /** The same as a table, folded away below the picture (and printed). */
+  /** The same in words, folded away below the picture (and printed). */
   readonly alternative?: Markup;
+  /** Default: As a table. */
+  readonly alternativeName?: string;
 }
 
 /** Wider pictures scroll instead of shrinking until nothing can be read. */
 const shrinkableWidth = 1150;
 
 /** A drawing with title, description and, below it, the same as a table. */
-export function picture({ id, title, description, width, height, drawing, alternative }: Picture): Markup {
+export function picture({ id, title, description, width, height, drawing, alternative, alternativeName = 'As a table' }: Picture): Markup {
   const wide = width > shrinkableWidth;
   const labels = markup`aria-labelledby="${id}-title" aria-describedby="${id}-desc"`;
   const size = markup`viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`;
@@ -122,7 +124,7 @@ ${drawing}</svg>`;
   return markup`<figure>
 ${wide ? markup`<div class="scroll" role="region" aria-label="${title}" tabindex="0">${svg}</div>` : svg}
 <figcaption>${title}. ${description}</figcaption>
-${alternative && markup`<details><summary>As a table</summary>${alternative}</details>`}</figure>
+${alternative && markup`<details><summary>${alternativeName}</summary>${alternative}</details>`}</figure>
 `;
 }
 

@@ -78,7 +78,9 @@ svg text{fill:var(--ink)}svg .soft{fill:var(--soft)}
 svg .small{font-size:11px}svg .strong{font-weight:600}
 svg .line{fill:none;stroke:var(--ink);stroke-width:1.25}
 svg .grid{fill:none;stroke:var(--rule);stroke-width:.5}
-svg .box{fill:var(--raised);stroke:var(--ink);stroke-width:1.25}
+svg .arrowhead{fill:var(--ink)}svg .halo{paint-order:stroke;stroke:var(--ground);stroke-width:3px}
+svg .box{fill:var(--raised);stroke:var(--ink)}
+svg .state{stroke:var(--c);stroke-width:2}svg .begins{stroke-width:3.5}
 svg .curve{fill:none;stroke:var(--c);stroke-width:2.25;stroke-linejoin:round}
 svg .mark{fill:var(--c);stroke:var(--ground);stroke-width:1}
 svg .bar{fill:var(--c)}
