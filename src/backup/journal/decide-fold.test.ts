@@ -76,7 +76,7 @@ test('WAL that comes slowly for days: few parts, and no byte is written often', 
     most = Math.max(most, stored.length);
     const merges = decideMerges(stored, 256);
     written += merges.reduce((sum, { start, end }) => sum + Number(end - start), 0);
-    stored = [...stored, ...merges];
+    stored.push(...merges);
     const spare = new Set(decideSpare(stored, []));
     stored = stored.filter((part) => !spare.has(part));
   }

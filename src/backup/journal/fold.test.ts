@@ -7,7 +7,7 @@ import { loadTree } from '../browse/walk.ts';
 import type { OpenedRepository } from '../open/opened-repository.ts';
 import { prune } from '../prune/prune.ts';
 import { expectStored, journalWorld, service } from '../testing/journal-world.ts';
-import { forever as signal, hastyRuntime, openMemoryRepository } from '../testing/repositories.ts';
+import { forever as signal, hastyRuntime, openMemoryRepository, saveBase } from '../testing/repositories.ts';
 import { foldJournal, type FoldFigures } from './fold.ts';
 import { WalFiles } from './wal-files.ts';
 
@@ -27,6 +27,8 @@ async function storedWorld(): Promise<World> {
   }
   await w.time.advance(5_000);
   await Promise.all(running.map((one) => one.stop()));
+  const { systemId, segmentBytes } = w.wal;
+  await saveBase(w.repository, { service, systemId, segmentBytes, start: { timeline: 2, lsn: 4n * 4_096n + 5n } });
   return w;
 }
 
@@ -36,7 +38,7 @@ function opened(objects: MemoryObjects, around?: (location: Location) => Locatio
 
 /** What one life of an agent does: it folds, and later removes what that has replaced. */
 async function tend(repository: OpenedRepository, { wal: { systemId, segmentBytes } }: World): Promise<FoldFigures> {
-  const options = { service, systemId, segmentBytes, host: 'test', cuts: [4n * 4_096n], smallPartsMax: 6, signal };
+  const options = { service, systemId, segmentBytes, host: 'test', smallPartsMax: 6, signal };
   await foldJournal(repository, hastyRuntime, options);
   return await foldJournal(repository, hastyRuntime, options);
 }
@@ -58,8 +60,9 @@ describe('Safety: whoever dies while folding, at any change of the storage, leav
         await tend(doomed, w).catch(() => {});
         if (faulty.changes < change) return false;
         const { wal } = w;
+        const { systemId, segmentBytes } = wal;
         const files = async (): Promise<WalFiles> =>
-          await WalFiles.open({ repository: await opened(objects), service, ...wal }, { signal });
+          await WalFiles.open({ repository: await opened(objects), service, systemId, segmentBytes }, { signal });
         await expectStored({ files, wal }, from);
         await using next = await opened(objects);
         await tend(next, w);

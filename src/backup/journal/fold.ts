@@ -14,7 +14,7 @@ import { timeFromMs } from '../tree/time.ts';
 import { encodeTree } from '../tree/tree.ts';
 import type { WalRange } from './coverage.ts';
 import { decideBatch, decideFull, decideMerges, decideSpare, type FoldBatch } from './decide-fold.ts';
-import { tagsOfFolded, type FoldedFacts, type FoldedWal } from './folded.ts';
+import { replaces, tagsOfFolded, type FoldedFacts, type FoldedWal } from './folded.ts';
 import { partKey } from './journal-key.ts';
 import { encodePart } from './journal-part.ts';
 import type { WalOwner } from './stored-wal.ts';
@@ -31,8 +31,6 @@ export interface FoldOptions extends WalOwner {
   readonly segmentBytes: number;
   /** Who does it, as the snapshots say. */
   readonly host: string;
-  /** Where base backups begin. */
-  readonly cuts: readonly bigint[];
   /** As many parts of the newest timeline are left small. Default 256: what comes in some minutes. */
   readonly smallPartsMax?: number;
   readonly signal: AbortSignal;
@@ -48,6 +46,10 @@ export interface FoldFigures {
   readonly removed: number;
   /** Small objects that are left. */
   readonly left: number;
+  /** Snapshots of WAL all of which a longer one has: retention removes them. */
+  readonly replaced: number;
+  /** WAL that is missing after the newest base backup: no recovery passes it. */
+  readonly gap: WalRange | undefined;
   /** Why segments were left as they are: somebody else had the repository. */
   readonly waitsFor: string | undefined;
 }
@@ -76,8 +78,27 @@ export async function foldJournal(
   const merges = decideMerges(small, options.smallPartsMax ?? smallPartsMaxDefault);
   for (const merge of merges) await folding.merge(merge);
   await mapAtOnce(spare, removedAtOnceMax, (range) => repository.location.remove(partKey(service, systemId, range), { signal }));
-  const { segments, storedBytes } = folding;
-  return { segments, storedBytes, merged: merges.length, removed: spare.length, left: kept.length + merges.length, waitsFor };
+  const { segments, storedBytes, replaced } = folding;
+  const gap = gapOf(wal);
+  return {
+    segments,
+    storedBytes,
+    merged: merges.length,
+    removed: spare.length,
+    left: kept.length + merges.length,
+    replaced,
+    gap,
+    waitsFor,
+  };
+}
+
+/** What first stops a recovery from the newest base backup along the newest timeline, once WAL behind it is there. */
+function gapOf(wal: WalFiles): WalRange | undefined {
+  const base = wal.stored.bases.at(-1);
+  const newest = wal.newestTimeline;
+  if (base === undefined || newest === undefined || !wal.timelines.includes(newest)) return undefined;
+  const { missing } = wal.reach(base.start, newest);
+  return missing?.end === undefined ? undefined : { ...missing, end: missing.end };
 }
 
 /** Segments wait; parts are put together all the same, so that they do not become too many. */
@@ -105,13 +126,18 @@ class Folding {
     this.#snapshots = wal.stored.folded;
   }
 
+  get replaced(): number {
+    return this.#snapshots.filter((one) => this.#snapshots.some((other) => replaces(other, one))).length;
+  }
+
   get folded(): WalRange[] {
     return this.#snapshots.map(({ facts }) => facts.range);
   }
 
   /** @throws BACKUP_LOCKED, BACKUP_WRITER_ACTIVE */
   async foldAll(parts: readonly WalRange[]): Promise<undefined> {
-    const { segmentBytes, cuts, signal } = this.#options;
+    const { segmentBytes, signal } = this.#options;
+    const cuts = this.#wal.stored.bases.map(({ start }) => start.lsn);
     const next = (): FoldBatch | undefined =>
       decideBatch(decideFull(parts, this.folded, this.#histories, segmentBytes), this.folded, cuts, segmentBytes);
     let batch = next();

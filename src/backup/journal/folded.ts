@@ -49,6 +49,15 @@ export function foldedFactsOf(snapshot: Snapshot): FoldedFacts | undefined {
   return { service, systemId, segmentBytes, range: { timeline, start, end } };
 }
 
+/** Whether all that `one` holds is in `other`, too. */
+export function replaces(other: FoldedWal, one: FoldedWal): boolean {
+  const [a, b] = [other.facts, one.facts];
+  if (a.systemId !== b.systemId || a.range.timeline !== b.range.timeline) return false;
+  if (a.range.start > b.range.start || a.range.end < b.range.end) return false;
+  // Of two that are the same, everybody lets the same one go.
+  return a.range.start !== b.range.start || a.range.end !== b.range.end || other.snapshot.id < one.snapshot.id;
+}
+
 function positionOf(text: string | undefined): bigint | undefined {
   return text !== undefined && /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/.test(text) ? parseLsn(text) : undefined;
 }

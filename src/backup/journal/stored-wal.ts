@@ -1,3 +1,4 @@
+import { baseFactsOf, type BaseFacts } from '../postgres/base.ts';
 import type { Repository } from '../repository.ts';
 import type { WalRange } from './coverage.ts';
 import { foldedFactsOf, type FoldedWal } from './folded.ts';
@@ -17,6 +18,8 @@ export interface StoredWal {
   readonly histories: ReadonlySet<number>;
   /** Whole segments in the repository. */
   readonly folded: readonly FoldedWal[];
+  /** Base backups, oldest first: recovery begins with one of them. */
+  readonly bases: readonly BaseFacts[];
 }
 
 const historyBytesMax = 1024 * 1024;
@@ -37,11 +40,14 @@ export async function listStoredWal(
     if (found?.kind === 'history' && sizeBytes <= historyBytesMax) histories.add(found.timeline);
   }
   const folded: FoldedWal[] = [];
+  const bases: BaseFacts[] = [];
   for await (const snapshot of repository.snapshots({ signal })) {
     const facts = foldedFactsOf(snapshot);
     if (facts?.service === service && facts.systemId === systemId) folded.push({ snapshot, facts });
+    const base = baseFactsOf(snapshot);
+    if (base?.service === service && base.systemId === systemId) bases.push(base);
   }
-  return { parts, histories, folded };
+  return { parts, histories, folded, bases: bases.toSorted((a, b) => a.endMs - b.endMs) };
 }
 
 /** All bytes of which something is stored. */

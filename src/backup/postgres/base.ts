@@ -8,6 +8,7 @@ import { look } from '../files/fs.ts';
 import { matchesPattern, parsePattern, partsOf } from '../patterns/pattern.ts';
 import type { Repository, Snapshot } from '../repository.ts';
 import type { WalPosition } from '../journal/coverage.ts';
+import { tagValues } from '../snapshot/tags.ts';
 import { graftFiles } from './graft.ts';
 
 /** Relation files are cut into pieces of so many bytes: a page that changed costs no more than one of them. */
@@ -84,7 +85,7 @@ export async function backupBase(
       const { uid, gid } = await look(read.directory);
       const owner = { uid: Number(uid), gid: Number(gid) };
       const grafted = await graftFiles(tree, end.files, owner, { repository, writer, timeMs: done.endMs, signal });
-      return { tree: grafted, tags: tagsOf(done) };
+      return { tree: grafted, tags: tagsOfBase(done) };
     },
   });
   if (done === undefined || result.snapshot === undefined) throw new RangeError('a base backup without an end');
@@ -128,12 +129,7 @@ async function lastBase(
 
 /** Undefined for a snapshot that is no base backup. */
 export function baseFactsOf(snapshot: Snapshot): BaseFacts | undefined {
-  const values = new Map(
-    snapshot.tags.map((tag) => {
-      const at = tag.indexOf('=');
-      return at < 0 ? ([tag, ''] as const) : ([tag.slice(0, at), tag.slice(at + 1)] as const);
-    }),
-  );
+  const values = tagValues(snapshot);
   if (!values.has(kind)) return undefined;
   const [service, systemId, version, segment, start, end, at] = ['service', 'system', 'version', 'segment', 'start', 'end', 'at'].map(
     (name) => values.get(name),
@@ -160,7 +156,8 @@ export function baseFactsOf(snapshot: Snapshot): BaseFacts | undefined {
   };
 }
 
-function tagsOf(facts: BaseFacts): string[] {
+/** By which `baseFactsOf` knows it again. */
+export function tagsOfBase(facts: BaseFacts): string[] {
   return [
     kind,
     `service=${facts.service}`,

@@ -1,8 +1,9 @@
 import { HoldfastError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
+import { isFolded } from '../journal/folded.ts';
 import type { FileId, Repository, Snapshot } from '../repository.ts';
 import { areEmptyRules, decideForget, type ForgetGroup, type KeepRules } from './decide.ts';
-import { matchesFilter, type GroupBy, type SnapshotFilter } from './group.ts';
+import { groupSnapshots, matchesFilter, type GroupBy, type SnapshotFilter } from './group.ts';
 
 export interface ForgetSnapshotsOptions {
   readonly rules: KeepRules;
@@ -36,10 +37,18 @@ export async function forgetByRules(
     const snapshots: Snapshot[] = [];
     for await (const snapshot of repository.snapshots({ signal }))
       if (matchesFilter(snapshot, options.filter ?? {})) snapshots.push(snapshot);
-    const groups = decideForget(snapshots, { ...options, nowMs: runtime.clock.wallMs() });
+    // Base backups need WAL, which goes after them (retain.ts): rules neither choose it nor count it.
+    const ruled = snapshots.filter((snapshot) => !isFolded(snapshot));
+    const groups = decideForget(ruled, { ...options, nowMs: runtime.clock.wallMs() });
     const emptied = groups.find((group) => group.keep.length === 0);
     if (emptied !== undefined && options.mayRemoveAll !== true) throw forgetsAll(emptied);
-    return groups;
+    const wal = groupSnapshots(snapshots.filter(isFolded), options.groupBy ?? { paths: true });
+    const keepAll = wal.map(({ key, snapshots: all }) => ({
+      key,
+      keep: all.map((snapshot) => ({ snapshot, reasons: ['WAL of base backups'] })),
+      remove: [],
+    }));
+    return [...groups, ...keepAll];
   };
   if (options.dryRun === true) return decide();
   await using maintenance = await repository.maintain({ signal });

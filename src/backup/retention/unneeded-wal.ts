@@ -1,4 +1,4 @@
-import type { FoldedWal } from '../journal/folded.ts';
+import { replaces, type FoldedWal } from '../journal/folded.ts';
 import type { JournalObject } from '../journal/journal-key.ts';
 import type { BaseFacts } from '../postgres/base.ts';
 import type { Snapshot } from '../repository.ts';
@@ -38,12 +38,4 @@ export function decideUnneededWal({ systemId, bases, folded, objects }: StoredCo
       object.kind === 'part' ? isUnneeded(object.systemId, object.range.end) : !floors.has(object.systemId) && object.systemId !== systemId,
     ),
   };
-}
-
-function replaces(other: FoldedWal, one: FoldedWal): boolean {
-  const [a, b] = [other.facts, one.facts];
-  if (a.systemId !== b.systemId || a.range.timeline !== b.range.timeline) return false;
-  if (a.range.start > b.range.start || a.range.end < b.range.end) return false;
-  // Of two that are the same, everybody lets the same one go.
-  return a.range.start !== b.range.start || a.range.end !== b.range.end || other.snapshot.id < one.snapshot.id;
 }

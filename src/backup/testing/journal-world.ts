@@ -34,9 +34,9 @@ export async function journalWorld(seed = 1) {
     const running = journal.run(stop.signal);
     return { journal, stop: () => (stop.abort(), running) };
   };
-  const fold = async (cuts: readonly bigint[] = []): Promise<FoldFigures> => {
+  const fold = async (): Promise<FoldFigures> => {
     const { systemId, segmentBytes } = wal;
-    return await foldJournal(repository, hastyRuntime, { service, systemId, segmentBytes, host: 'test', cuts, smallPartsMax, signal });
+    return await foldJournal(repository, hastyRuntime, { service, systemId, segmentBytes, host: 'test', smallPartsMax, signal });
   };
   const files = async () =>
     WalFiles.open(

@@ -107,7 +107,7 @@ test('a base of a replica and the journal bring a database to a second between t
   await expectSameAs(join(b.data, 'pg_wal'), wal, journal.status().stored!.lsn);
 
   // Folded, every segment is a file that restic restores; who reads meanwhile finds it there.
-  const fold = () => foldJournal(repository, cluster.runtime, { service, systemId, segmentBytes, host: 'test', cuts: [], signal });
+  const fold = () => foldJournal(repository, cluster.runtime, { service, systemId, segmentBytes, host: 'test', signal });
   expect((await fold()).segments).toBeGreaterThan(1);
   expect((await fold()).removed).toBeGreaterThan(1);
   await expectSameAs(join(b.data, 'pg_wal'), wal, journal.status().stored!.lsn);
