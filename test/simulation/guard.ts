@@ -55,10 +55,13 @@ export class SimulatedGuard {
 export class SimulatedFence implements Fence {
   readonly #guard: SimulatedGuard;
   readonly #clock: Clock;
+  readonly #arming: () => void;
 
-  constructor(guard: SimulatedGuard, clock: Clock) {
+  /** @param arming called before it is armed: whoever arms it is about to serve */
+  constructor(guard: SimulatedGuard, clock: Clock, arming: () => void) {
     this.#guard = guard;
     this.#clock = clock;
+    this.#arming = arming;
   }
 
   get pid(): number | undefined {
@@ -66,6 +69,7 @@ export class SimulatedFence implements Fence {
   }
 
   async arm(deadlineBootMs: number | 'never'): Promise<void> {
+    this.#arming();
     await this.#clock.sleep(2);
     this.renew(deadlineBootMs);
     await this.#clock.sleep(1);

@@ -112,9 +112,9 @@ export class SimulatedNode {
         sessions,
         peers,
         promise: variation.promise(this.disk.cell<PromiseRecord>('promise', clock), this),
-        fence: variation.fence(new SimulatedFence(this.guard, clock), this),
+        fence: variation.fence(new SimulatedFence(this.guard, clock, () => this.noteTerm()), this),
         runtime,
-        // A term that begins is announced at once: noted here, it is known even when nothing asked before the member hands over.
+        // What begins is noted here, and where the guard is armed: known also when nobody asked before the member hands over, or is interrupted.
         announce: () => {
           this.noteTerm();
           beats?.announce();

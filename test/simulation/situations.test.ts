@@ -127,7 +127,7 @@ describe('promises', () => {
   });
 
   test('are known before anybody is answered and anything is written: also to an agent that starts on a slow disk', async () => {
-    const { world, record, replicas, pass, well } = await stage();
+    const { record, replicas, pass, well } = await stage();
     const [one, other] = replicas() as [SimulatedNode, SimulatedNode];
     const ask = (term: number): Promise<unknown> => {
       const request = { service, mode: 'promise', term, leader: record().leader, leaderTerm: record().term, forced: true };
