@@ -59,7 +59,8 @@ export function ninesAxis(title: string, worst: number, best: number): Axis {
   const top = Math.max(low + 1, high);
   const step = Math.ceil((top - low) / 8);
   const values = Array.from({ length: Math.floor((top - low) / step) + 1 }, (_, index) => 10 ** -(low + index * step));
-  return axis((value) => (-Math.log10(Math.max(value, 1e-300)) - low) / (top - low), values, percent, title);
+  const tell = (value: number) => (value >= 1e-6 ? percent(value) : `${Math.round(-Math.log10(value))} nines`);
+  return axis((value) => (-Math.log10(Math.max(value, 1e-300)) - low) / (top - low), values, tell, title);
 }
 
 function axis(share: (value: number) => number, values: readonly number[], tell: (value: number) => string, title: string): Axis {

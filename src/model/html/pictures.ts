@@ -163,14 +163,14 @@ export function importancePicture(structure: NonNullable<ModelAnswer['structure'
 }
 
 export function lossPicture(id: string, points: Curves['storage'][string]): Markup | undefined {
-  const some = points.filter(({ lossProbability }) => lossProbability > 0);
+  const some = points.filter(({ groupLossProbability }) => groupLossProbability > 0);
   if (some.length < 2) return undefined;
   const [first, last] = [some[0]!, some.at(-1)!];
   return picture({
     id: `${id}-loss`,
     title: 'Odds of having lost nothing',
     description: `The probability that no set has been lost is ${percent(last.lossProbability)} after ${hours(last.time)}`,
-    ...plot(logTimeAxis(first.time, last.time), ninesAxis('nothing lost', last.lossProbability, first.lossProbability), [
+    ...plot(logTimeAxis(first.time, last.time), ninesAxis('nothing lost', last.lossProbability, first.groupLossProbability), [
       { name: 'any set', points: some.map((point) => [point.time, point.lossProbability]) },
       { name: 'a given set', points: some.map((point) => [point.time, point.groupLossProbability]) },
     ]),
