@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { journalSettings } from '../config/copies.ts';
 import type { HoldfastConfig } from '../config/schema.ts';
 import type { ServiceConfig } from '../config/service.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
@@ -40,7 +41,17 @@ export async function openMember(parts: MemberParts): Promise<Member> {
   await mkdir(stateDir, { recursive: true, mode: 0o711 });
   const account = await serviceAccount(service.postgres?.data, service.postgres?.bin !== undefined);
   const isCopied = service.backup !== undefined;
-  const context: EngineContext = { cluster: config.cluster, service: name, node: config.node.name, stateDir, account, isCopied };
+  const settings = journalSettings(service.backup?.journal);
+  const journal = settings === undefined ? {} : { journal: { sync: settings.sync, others: config.peers.length } };
+  const context: EngineContext = {
+    cluster: config.cluster,
+    service: name,
+    node: config.node.name,
+    stateDir,
+    account,
+    isCopied,
+    ...journal,
+  };
   const member = { runtime: { ...runtime, logger: runtime.logger.child({ service: name }) } };
   const engine = await openServiceEngine(service, context, member.runtime);
   const onStrike = (strike: Strike): void => parts.record('guard.struck', { ...strike });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, name } from '../core/config-fields.ts';
+import { readTarget } from '../core/read-target.ts';
 
 // What is kept, and how it is rehearsed.
 
@@ -21,13 +22,70 @@ const keepSchema = z.strictObject({
   yearly: count.optional(),
 });
 
+const journalSchema = z.union(
+  [
+    duration({ min: '100ms', max: '1h' }),
+    z.literal('sync'),
+    z.strictObject({ sync: duration({ min: '1s', max: '1h' }).describe('How long commits wait for copies that can not be made.') }),
+  ],
+  'must be a duration such as 1s, sync, or { sync: 30s }',
+);
+
+/** How a journal is kept. */
+export interface JournalSettings {
+  readonly intervalMs: number;
+  /** Whether commits wait for it. */
+  readonly sync: boolean;
+  /** How long commits wait for it while it can not be kept; left out: without end. */
+  readonly patienceMs?: number;
+}
+
+/** What is written, in one form; undefined where there is to be none. */
+export function journalSettings(journal: z.infer<typeof journalSchema> | undefined): JournalSettings | undefined {
+  if (journal === undefined || typeof journal === 'number') return journal === undefined ? undefined : { intervalMs: journal, sync: false };
+  // What comes while something is being stored is stored next.
+  return { intervalMs: 0, sync: true, ...(journal === 'sync' ? {} : { patienceMs: journal.sync }) };
+}
+
 export const backupSchema = z.strictObject({
   to: name().describe('The location that holds the copies.'),
   schedule: schedule.describe('When a snapshot is made.'),
-  journal: duration({ min: '100ms', max: '1h' })
+  journal: journalSchema
     .optional()
-    .describe('How often the WAL that came since is copied: what a lost site costs at most.'),
+    .describe(
+      'How often the WAL that came since is copied: what a lost site costs at most. `sync`: all the time, and each commit waits until it is stored there; while it can not be, commits wait. `{ sync: 30s }`: after that long they go on without it, until it has caught up.',
+    ),
   keep: keepSchema.optional().describe('How many snapshots stay; one stays if any rule keeps it. Absent: all.'),
+});
+
+const restoreSchema = z
+  .strictObject({
+    from: name().optional().describe("The location that holds the copies. Absent: that of the service's backup."),
+    to: z
+      .string()
+      .optional()
+      .describe("Up to when: latest, or a time such as '2030-01-31 12:00:00' of this machine or 2030-01-31T12:00:00Z."),
+    toLsn: z.string().optional().describe('Instead: up to and with the transaction at this LSN.'),
+    toName: z.string().optional().describe('Instead: up to a restore point made with pg_create_restore_point.'),
+    timeline: z.int().min(1).optional().describe('Along which timeline. Absent: the newest stored.'),
+    system: z
+      .string()
+      .regex(/^\d{1,20}$/, 'a system identifier: digits')
+      .optional()
+      .describe('Which database, where several had this name.'),
+  })
+  .superRefine((options, context) => {
+    try {
+      readTarget(options);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+    }
+  });
+
+export const bootstrapSchema = z.strictObject({
+  restore: restoreSchema.describe(
+    'A PostgreSQL service of which no member has data is restored from copies, once for each such order. All members must be there, so that none that has data is overlooked.',
+  ),
 });
 
 const checkSchema = z.union(

@@ -1,6 +1,7 @@
 import { formatAddress } from '../core/config-fields.ts';
 import type { Address } from '../core/config-fields.ts';
 import { nearest } from '../core/nearest.ts';
+import { journalSettings } from './copies.ts';
 import type { Finding, Path } from './problem.ts';
 import { formatPath } from './problem.ts';
 import type { HoldfastConfig } from './schema.ts';
@@ -14,6 +15,7 @@ export function crossCheck(config: HoldfastConfig): readonly Finding[] {
     ...reachability(config),
     ...directoryConflicts(config),
     ...quorums(config),
+    ...synchronousJournals(config),
     ...duplicates(config),
   ];
 }
@@ -21,9 +23,15 @@ export function crossCheck(config: HoldfastConfig): readonly Finding[] {
 function* references(config: HoldfastConfig): Iterable<Finding> {
   const services = Object.keys(config.services);
   const locations = Object.keys(config.locations);
-  for (const [service, { after, backup }] of Object.entries(config.services)) {
+  for (const [service, { after, backup, bootstrap, postgres }] of Object.entries(config.services)) {
     for (const [index, other] of after.entries()) yield* unknown(['services', service, 'after', index], other, 'service', services);
     if (backup) yield* unknown(['services', service, 'backup', 'to'], backup.to, 'location', locations);
+    if (bootstrap) yield* restoreOf(['services', service, 'bootstrap', 'restore'], bootstrap.restore, { locations, backup, postgres });
+    if (postgres?.createReplica.includes('copies') && !backup)
+      yield {
+        path: ['services', service, 'postgres', 'createReplica'],
+        message: `${service} has no backup that its data could be made of`,
+      };
   }
   for (const [location, { mirror, parity }] of Object.entries(config.locations)) {
     for (const [index, other] of (mirror ?? []).entries())
@@ -41,6 +49,16 @@ function* references(config: HoldfastConfig): Iterable<Finding> {
     if (config.services[restore] && !config.services[restore].backup)
       yield { path, message: `${restore} has no backup that could be restored` };
   }
+}
+
+function* restoreOf(
+  path: Path,
+  { from }: { readonly from?: string | undefined },
+  { locations, backup, postgres }: { readonly locations: readonly string[]; readonly backup: unknown; readonly postgres: unknown },
+): Iterable<Finding> {
+  if (from !== undefined) yield* unknown([...path, 'from'], from, 'location', locations);
+  else if (!backup) yield { path, message: 'names no location (`from`), and the service has no backup' };
+  if (!postgres) yield { path, message: 'is for PostgreSQL services with a member on this node' };
 }
 
 function* unknown(path: Path, name: string, what: string, known: readonly string[]): Iterable<Finding> {
@@ -165,6 +183,39 @@ function* quorums(config: HoldfastConfig): Iterable<Finding> {
       yield {
         path: ['services', service, 'failover', 'minimum'],
         message: `must be at most ${replicas}, the number of peers, not ${failover.minimum}`,
+      };
+    }
+  }
+}
+
+/** Connections of a database that neither members nor its journal take: base backups, checks between members, a rejoin. */
+const otherSendersMax = 4;
+/** PostgreSQL's setting as an engine has it when nothing is written. */
+const walSenders = 16;
+
+function* synchronousJournals(config: HoldfastConfig): Iterable<Finding> {
+  const others = config.peers.length;
+  for (const [service, { backup, postgres }] of Object.entries(config.services)) {
+    if (journalSettings(backup?.journal)?.sync !== true) continue;
+    const path = ['services', service, 'backup', 'journal'];
+    if (postgres === undefined) {
+      yield { path, message: 'sync is for PostgreSQL: nothing else waits for a journal' };
+      continue;
+    }
+    if (others > 0 && acknowledgeOf(config, service) === 0) {
+      yield {
+        path,
+        message:
+          'sync needs postgres.replication.acknowledge of at least 1 where there are other members: a failover would go on without commits that only the journal has',
+      };
+    }
+    const senders = Number(postgres.parameters['max_wal_senders'] ?? walSenders);
+    // Each other member may be a voter, which the journal has a connection to outweigh (rule.ts of the engine).
+    const needed = others + Math.max(1, others) + otherSendersMax;
+    if (needed > senders) {
+      yield {
+        path,
+        message: `sync takes as many connections as there are other members: set max_wal_senders to at least ${needed}, not ${senders}`,
       };
     }
   }

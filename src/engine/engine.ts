@@ -60,6 +60,8 @@ export interface EngineObservation {
   readonly upstream?: { readonly node: string; readonly streaming: boolean };
   /** On a primary: the acknowledgement in force in all backends; `null` when commits wait for nobody. */
   readonly acknowledge?: Acknowledgement | null;
+  /** On a primary: whether commits wait for the journal too. */
+  readonly journalCounts?: boolean;
   readonly replicas: readonly ReplicaObservation[];
   /** Settings that wait for a restart. */
   readonly pendingRestart: boolean;
@@ -134,6 +136,11 @@ export interface Engine extends AsyncDisposable {
    * flushed at that moment: everything acknowledged by the old rule lies before it.
    */
   acknowledge(value: Acknowledgement | null, options: { signal: AbortSignal }): Promise<bigint>;
+  /**
+   * Whether commits wait, beside all that `acknowledge` asks for, until the journal has them: from the opening of the engine on they do where the
+   * context says `sync`. Returns like `acknowledge`. Left out where there is no journal.
+   */
+  countJournal?(counts: boolean, options: { signal: AbortSignal }): Promise<bigint>;
   /** Asks a primary to write its dirty pages now, so that a stop soon after is short. */
   checkpoint(options: { signal: AbortSignal }): Promise<void>;
   /**
@@ -172,6 +179,8 @@ export interface EngineContext {
   readonly account: Account | undefined;
   /** Whether copies of it are made: it may keep account of what changes, so that they cost less. */
   readonly isCopied?: boolean;
+  /** A journal of its WAL is kept by whoever leads: what that has not stored yet is kept for it. `sync`: commits wait for it too. Left out: none. */
+  readonly journal?: { readonly sync: boolean; /** How many other members there may be. */ readonly others: number };
 }
 
 /** What each engine adapter's `index.ts` exports. */

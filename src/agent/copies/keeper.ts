@@ -1,8 +1,10 @@
 import { Journal } from '../../backup/index.ts';
+import { journalSettings, type JournalSettings } from '../../config/copies.ts';
 import { linked } from '../../core/deadline.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Member } from '../../failover/member.ts';
 import { BaseKeeper } from './base-keeper.ts';
+import { JournalVoice } from './journal-voice.ts';
 import { openCopies, type Copies } from './open-copies.ts';
 import { Complaint, lookMs, pauseMs, type CopiesTerm, type KeeperParts } from './term.ts';
 
@@ -11,12 +13,15 @@ export class CopiesKeeper implements AsyncDisposable {
   readonly #member: Member;
   readonly #parts: KeeperParts;
   readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
+  readonly #running: Promise<unknown>;
+  readonly #journalling: JournalSettings | undefined;
+  #journalNow: Journal | undefined;
 
   constructor(member: Member, parts: KeeperParts) {
     this.#member = member;
     this.#parts = parts;
-    this.#running = this.#run(this.#stop.signal);
+    this.#journalling = journalSettings(parts.config.services[member.service]!.backup!.journal);
+    this.#running = Promise.all([this.#run(this.#stop.signal), this.#voice()?.run(this.#stop.signal)]);
   }
 
   get #leads(): boolean {
@@ -40,9 +45,17 @@ export class CopiesKeeper implements AsyncDisposable {
         const message = messageOf(error);
         runtime.logger.warn('backup.failed', { service, error: message });
         complaint.tell(message);
-        await runtime.clock.sleep(pauseMs, signal).catch(() => {});
+        await runtime.clock.sleep(this.#journalling?.sync === true ? lookMs : pauseMs, signal).catch(() => {});
+      } finally {
+        this.#journalNow = undefined;
       }
     }
+  }
+
+  #voice(): JournalVoice | undefined {
+    return this.#journalling?.sync === true
+      ? new JournalVoice(this.#member, this.#parts, this.#journalling, () => this.#journalNow?.status())
+      : undefined;
   }
 
   /** Until this node leads no more. */
@@ -61,10 +74,9 @@ export class CopiesKeeper implements AsyncDisposable {
 
   #journal({ repository }: Copies): Journal | undefined {
     const { service, deps } = this.#member;
-    const intervalMs = this.#parts.config.services[service]!.backup!.journal;
-    return intervalMs === undefined || deps.engine.wal === undefined
-      ? undefined
-      : new Journal(deps.engine.wal, repository, this.#parts.runtime, { service, intervalMs });
+    if (this.#journalling === undefined || deps.engine.wal === undefined) return undefined;
+    const { intervalMs } = this.#journalling;
+    return (this.#journalNow = new Journal(deps.engine.wal, repository, this.#parts.runtime, { service, intervalMs }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

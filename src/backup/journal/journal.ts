@@ -15,10 +15,12 @@ import { Witness } from './witness.ts';
 /** Pauses after a failure: doubled from the first to the last. */
 const retryMsMin = 500;
 const retryMsMax = 15_000;
+/** Where commits wait for it. */
+const urgentRetryMsMax = 1_000;
 
 export interface JournalOptions {
   readonly service: string;
-  /** What came within so long is put as one part: what a lost site costs, beside the time that putting takes. */
+  /** What came within so long is put as one part: what a lost site costs, beside the time that putting takes. 0: what came while the last part was put. */
   readonly intervalMs: number;
 }
 
@@ -30,7 +32,7 @@ export interface JournalStatus {
   readonly storedSentMs?: number;
   /** Come, but not stored yet. */
   readonly lagBytes: number;
-  /** Since when the oldest of that is waiting. */
+  /** For how long something that has come, on this connection or one before, has not been stored. */
   readonly lagMs: number;
   /** WAL that no part has, found in this run: no recovery passes it; a base backup made after it closes it. */
   readonly gaps: readonly WalRange[];
@@ -56,6 +58,7 @@ export class Journal {
   #stored: WalPosition | undefined;
   #witness: Witness | undefined;
   #buffer: WalBuffer | undefined;
+  #behindSinceMs: number | undefined;
   #failure: string | undefined;
 
   /** @param repository beside which, and by whose key, it is stored */
@@ -67,14 +70,13 @@ export class Journal {
   }
 
   status(): JournalStatus {
-    const waitingSinceMs = this.#buffer?.sinceMs;
     const storedSentMs = this.#witness?.knownMs;
     return {
       state: this.#state,
       ...(this.#stored && { stored: this.#stored }),
       ...(storedSentMs !== undefined && { storedSentMs }),
       lagBytes: this.#buffer?.sizeBytes ?? 0,
-      lagMs: waitingSinceMs === undefined ? 0 : this.#runtime.clock.monotonicMs() - waitingSinceMs,
+      lagMs: this.#behindSinceMs === undefined ? 0 : this.#runtime.clock.monotonicMs() - this.#behindSinceMs,
       gaps: this.#gaps,
       ...(this.#failure !== undefined && { failure: this.#failure }),
     };
@@ -95,7 +97,8 @@ export class Journal {
         logger.warn('backup.journal.failed', { service: this.#options.service, error: this.#failure });
       }
       this.#buffer = undefined;
-      pauseMs = this.#stored === storedBefore ? Math.min(retryMsMax, pauseMs * 2) : retryMsMin;
+      const longestMs = this.#options.intervalMs === 0 ? urgentRetryMsMax : retryMsMax;
+      pauseMs = this.#stored === storedBefore ? Math.min(longestMs, pauseMs * 2) : retryMsMin;
       await clock.sleep(pauseMs, signal).catch(() => {});
     }
     this.#state = 'ended';
@@ -171,13 +174,17 @@ export class Journal {
     this.#state = 'running';
     this.#failure = undefined;
     await this.#witness!.ask(signal);
+    if (this.#witness!.note(from)) this.#behindSinceMs = undefined;
     const storing = this.#store(buffer, stream, signal);
     const seeing = this.#witness!.run(() => this.#stored, signal);
     for (const work of [storing, seeing]) work.catch((error: unknown) => stop.abort(error));
     try {
       for (;;) {
         const event = await stream.next();
-        if (event.kind === 'bytes') await buffer.add(event, signal);
+        if (event.kind === 'bytes') {
+          this.#behindSinceMs ??= this.#runtime.clock.monotonicMs();
+          await buffer.add(event, signal);
+        }
         // What is not stored yet is had from the next leader: a hand-over must not wait for a location.
         if (event.kind === 'ending') return undefined;
         if (event.kind !== 'switch') continue;
@@ -204,6 +211,7 @@ export class Journal {
       buffer.done();
       this.#ranges = mergeRanges([...this.#ranges, range]);
       this.#stored = end;
+      this.#behindSinceMs = buffer.sinceMs;
       this.#witness?.note(end);
       stream.confirm(range.end, { now: true });
     }

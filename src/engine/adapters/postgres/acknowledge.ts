@@ -1,10 +1,10 @@
 import { HoldfastError } from '../../../core/errors.ts';
 import type { Acknowledgement } from '../../engine.ts';
 import { runsAsPrimary } from './freeze.ts';
-import { assumeRole, type Member } from './member.ts';
+import { assumeRole, ruleOf, type Member } from './member.ts';
 import { queryTimeoutMs } from './sessions.ts';
 import { lsnOf } from './position.ts';
-import { renderRule, renderTransition } from './rule.ts';
+import { parseRule, renderTransition, seatName } from './rule.ts';
 import type { Session } from './session.ts';
 
 const pollMs = 1;
@@ -26,14 +26,14 @@ const reloadMsMax = 5_000;
  *   in a `FIRST` rule, where the first place is nobody's. Once no priority is 1, none works by an older rule. (One that
  *   starts meanwhile begins with the setting as it is now.)
  * - a commit of our own (an empty logical message) is seen to wait (wait event SyncRep): then the flag is set.
- * What the old rule acknowledged was flushed before that moment, so the flushed LSN read then bounds it. Commits pause for these few
+ * The journal's seats are in no `FIRST` rule, and so have the priority 0 meanwhile. What the old rule acknowledged was flushed before that moment, so the flushed LSN read then bounds it. Commits pause for these few
  * milliseconds. Should we die in between, they wait until the next change: never a lie.
  */
 export async function changeAcknowledgement(member: Member, value: Acknowledgement | null, signal: AbortSignal): Promise<bigint> {
   if (member.server.adopt() === undefined || !runsAsPrimary(member)) {
     throw new HoldfastError('ENGINE_NOT_PRIMARY', 'this member is not a running primary', { hint: 'Only a primary acknowledges commits.' });
   }
-  const rule = renderRule(value);
+  const rule = ruleOf(member, value);
   const session = await member.sessions.shared('commands', { signal });
   if (rule === '') {
     // Whatever the old rule was, it asked for at least as much.
@@ -48,6 +48,22 @@ export async function changeAcknowledgement(member: Member, value: Acknowledgeme
   return bound;
 }
 
+/** What commits wait for beside the journal, by the setting. @throws ENGINE_RULE_UNCONFIRMED when that is none of ours */
+export async function acknowledgementInForce(member: Member, signal: AbortSignal): Promise<Acknowledgement | null> {
+  const session = await member.sessions.shared('commands', { signal });
+  const [row] = await session.query(`select current_setting('synchronous_standby_names') as rule`, { timeoutMs: queryTimeoutMs, signal });
+  const found = parseRule(String(row?.['rule']));
+  if (found !== undefined) return found;
+  throw new HoldfastError(
+    'ENGINE_RULE_UNCONFIRMED',
+    `synchronous_standby_names is '${String(row?.['rule'])}', which tells of no acknowledgement`,
+    {
+      retryable: true,
+      hint: 'It is set anew as soon as this member is known to lead.',
+    },
+  );
+}
+
 /**
  * A walsender releases commits only when its replica reports progress (SyncRepReleaseWaiters in ProcessStandbyReplyMessage), not when it reads
  * a new rule: a commit that waited through the change would go on waiting until somebody else writes. So once the walsenders work by the
@@ -58,8 +74,9 @@ async function releaseWaiting(member: Member, session: Session, voters: readonly
   const deadline = clock.monotonicMs() + releaseMsMax;
   const read = `select coalesce(bool_and(sync_priority = 1), true) as read from pg_stat_replication
                  where application_name = any($1) and state = 'streaming'`;
+  const named = member.journalCounts ? [...voters, seatName(1)] : voters;
   for (;;) {
-    const [row] = await session.query(read, { timeoutMs: queryTimeoutMs, signal, values: [voters] });
+    const [row] = await session.query(read, { timeoutMs: queryTimeoutMs, signal, values: [named] });
     if (row?.['read'] === true || clock.monotonicMs() > deadline) break;
     await clock.sleep(pollMs, signal);
   }

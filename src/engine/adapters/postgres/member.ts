@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MachineRuntime } from '../../../core/runtime.ts';
-import type { EngineContext } from '../../engine.ts';
+import type { Acknowledgement, EngineContext } from '../../engine.ts';
 import type { Binaries } from './binaries.ts';
 import type { PostgresConfig } from './config.ts';
 import { passwordFile, writeConfiguration, dropOverrides, type ConfigurationInput, type Role } from './configuration.ts';
@@ -12,6 +12,7 @@ import type { ControlFile } from './control-file.ts';
 import { writeDurably, writeWhole } from './durable-file.ts';
 import { keepRunDirectory, type Places } from './places.ts';
 import { dropReservations } from './reservations.ts';
+import { renderRule } from './rule.ts';
 import type { Server } from './server.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -25,6 +26,13 @@ export interface Member {
   readonly vault: CredentialVault;
   readonly server: Server;
   readonly sessions: Sessions;
+  /** Whether rules that are made from now on ask for the journal. */
+  journalCounts: boolean;
+}
+
+/** What synchronous_standby_names is to be. */
+export function ruleOf(member: Member, acknowledge: Acknowledgement | null): string {
+  return renderRule(acknowledge, member.journalCounts ? 'waits for the journal' : 'no journal');
 }
 
 export async function requireData(member: Member): Promise<ControlFile> {

@@ -13,7 +13,7 @@ import type {
 import { HoldfastError } from '../../../core/errors.ts';
 import type { MachineRuntime } from '../../../core/runtime.ts';
 import { join } from 'node:path';
-import { changeAcknowledgement } from './acknowledge.ts';
+import { acknowledgementInForce, changeAcknowledgement } from './acknowledge.ts';
 import { openBinaries } from './binaries.ts';
 import { PostgresBase } from './base-read.ts';
 import { bootstrap } from './bootstrap.ts';
@@ -36,7 +36,7 @@ import { retain } from './retain.ts';
 import { Server } from './server.ts';
 import { moveTablespacesAside } from './tablespaces.ts';
 import { endOfWal } from './wal-end.ts';
-import { PostgresWal } from './wal-stream.ts';
+import { PostgresWal } from './wal-source.ts';
 
 /** A checkpoint of all memory may take a slow disk long. */
 const checkpointMsMax = 300_000;
@@ -51,6 +51,8 @@ export class PostgresEngine implements Engine {
   readonly base: PostgresBase;
   readonly #member: Member;
   readonly #inspector: Inspector;
+  /** What commits were last to wait for, beside the journal. */
+  #asked: Acknowledgement | null | undefined;
 
   private constructor(member: Member) {
     this.#member = member;
@@ -67,7 +69,17 @@ export class PostgresEngine implements Engine {
     const { host, port } = config.listen;
     const server = new Server({ context, places, binaries, runtime, port, listen: `${host}:${port}` });
     const sessions = new Sessions({ places, vault, port, clock: runtime.clock, onEnd: () => server.check() });
-    return new PostgresEngine({ config, context, runtime, binaries, places, vault, server, sessions });
+    return new PostgresEngine({
+      config,
+      context,
+      runtime,
+      binaries,
+      places,
+      vault,
+      server,
+      sessions,
+      journalCounts: context.journal?.sync === true,
+    });
   }
 
   async adopt({ signal }: { signal: AbortSignal }): Promise<void> {
@@ -114,6 +126,7 @@ export class PostgresEngine implements Engine {
 
   async promote(options: { acknowledge: Acknowledgement | null; timeline?: number; signal: AbortSignal }): Promise<Position> {
     options.signal.throwIfAborted();
+    this.#asked = options.acknowledge;
     const position = await promote(this.#member, options.acknowledge, options.timeline ?? 0, options.signal);
     this.#inspector.ruleInMotion = false;
     return position;
@@ -121,6 +134,7 @@ export class PostgresEngine implements Engine {
 
   async startPrimary({ acknowledge, signal }: { acknowledge: Acknowledgement | null; signal: AbortSignal }): Promise<void> {
     signal.throwIfAborted();
+    this.#asked = acknowledge;
     await startPrimary(this.#member, acknowledge, signal);
     this.#inspector.ruleInMotion = false;
   }
@@ -128,9 +142,17 @@ export class PostgresEngine implements Engine {
   async acknowledge(value: Acknowledgement | null, { signal }: { signal: AbortSignal }): Promise<bigint> {
     signal.throwIfAborted();
     this.#inspector.ruleInMotion = true;
+    this.#asked = value;
     const bound = await changeAcknowledgement(this.#member, value, signal);
     this.#inspector.ruleInMotion = false;
     return bound;
+  }
+
+  async countJournal(counts: boolean, { signal }: { signal: AbortSignal }): Promise<bigint> {
+    signal.throwIfAborted();
+    this.#member.journalCounts = counts;
+    const asked = this.#asked === undefined ? await acknowledgementInForce(this.#member, signal) : this.#asked;
+    return await this.acknowledge(asked, { signal });
   }
 
   async checkpoint({ signal }: { signal: AbortSignal }): Promise<void> {

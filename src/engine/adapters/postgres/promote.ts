@@ -9,11 +9,10 @@ import type { ControlFile } from './control-file.ts';
 import { hasRecovered, isFreshCopy, lastRole } from './data-directory.ts';
 import { flushDirectory } from './durable-file.ts';
 import { runsAsPrimary } from './freeze.ts';
-import { assumeRole, configurationInput, markReplica, requireData, type Member } from './member.ts';
+import { assumeRole, configurationInput, markReplica, requireData, ruleOf, type Member } from './member.ts';
 import { queryTimeoutMs } from './sessions.ts';
 import { lsnOf } from './position.ts';
 import { reserveTimelines } from './reservations.ts';
-import { renderRule } from './rule.ts';
 import type { Session } from './session.ts';
 import { readHistory } from './history-files.ts';
 
@@ -35,7 +34,7 @@ export async function startPrimary(member: Member, acknowledge: Acknowledgement 
   if (hasRecovered(control)) throw notPrimary('it was a replica when it last ran');
   await dropReplicaMark(member);
   await prepareConfiguration(configurationInput(member), member.places.data);
-  await assumeRole(member, { kind: 'primary', rule: renderRule(acknowledge) });
+  await assumeRole(member, { kind: 'primary', rule: ruleOf(member, acknowledge) });
   await member.server.start({ signal, waitMsMax: Number.POSITIVE_INFINITY });
 }
 
@@ -57,7 +56,7 @@ export async function promote(
     await changeAcknowledgement(member, acknowledge, signal);
     return await beginOfTimeline(member, session, signal);
   }
-  const rule = renderRule(acknowledge);
+  const rule = ruleOf(member, acknowledge);
   await assumeRole(member, { kind: 'primary', rule });
   await untilRuleIsRead(member, session, rule, signal);
   await reserveTimelines(member.places.data, timeline, member.context.account);

@@ -1,6 +1,8 @@
 import type { Member } from './member.ts';
 import { queryTimeoutMs } from './sessions.ts';
 import { formatLsn } from '../../../core/lsn.ts';
+import { runsAsPrimary } from './freeze.ts';
+import { seatNodes } from './journal-seats.ts';
 import { hasState, type Session } from './session.ts';
 import { isMemberSlot, slotName } from './slot-name.ts';
 
@@ -13,7 +15,13 @@ export async function retain(member: Member, members: readonly { node: string; l
     limits,
   );
   const present = new Map(rows.map((row) => [String(row['name']), row]));
-  const wanted = new Map(members.filter(({ node }) => node !== member.context.node).map((other) => [slotName(other.node), other]));
+  // The primary alone streams to the journal.
+  const journal: { node: string; lsn?: bigint }[] = runsAsPrimary(member)
+    ? seatNodes(member.context.journal).map((node) => ({ node }))
+    : [];
+  const wanted = new Map(
+    [...members, ...journal].filter(({ node }) => node !== member.context.node).map((other) => [slotName(other.node), other]),
+  );
   for (const [name, slot] of present) {
     // A lost one keeps nothing, and only makes way for a new one.
     const unwanted = isMemberSlot(name) && !wanted.has(name);

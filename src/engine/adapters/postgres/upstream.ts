@@ -7,14 +7,19 @@ import { ReplicationConnection } from './replication-connection.ts';
 import { describe, hasState, isServerError, Session, type SessionTarget } from './session.ts';
 import { connectTimeoutMs } from './sessions.ts';
 
-/** @throws ENGINE_UPSTREAM_UNREACHABLE, ENGINE_UPSTREAM_REFUSED */
+/**
+ * @param options.applicationName by which the server knows this connection, instead of one that tells the purpose
+ * @throws ENGINE_UPSTREAM_UNREACHABLE, ENGINE_UPSTREAM_REFUSED
+ */
 export async function connectUpstream(
   member: Member,
   upstream: MemberAddress,
   purpose: string,
-  options: { signal: AbortSignal },
+  options: { signal: AbortSignal; applicationName?: string },
 ): Promise<ReplicationConnection> {
-  return await ReplicationConnection.open(await upstreamTarget(member, upstream, purpose), member.runtime.clock, {
+  const target = await upstreamTarget(member, upstream, purpose);
+  const { applicationName = target.applicationName } = options;
+  return await ReplicationConnection.open({ ...target, applicationName }, member.runtime.clock, {
     timeoutMs: connectTimeoutMs,
     signal: options.signal,
   }).catch((error: unknown) => {

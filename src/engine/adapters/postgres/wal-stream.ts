@@ -1,19 +1,11 @@
 import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
-import type { WalEvent, WalIdentity, WalMoment, WalSource, WalStream } from '../../../core/wal-source.ts';
-import type { MemberAddress } from '../../engine.ts';
-import type { Member } from './member.ts';
-import { identifySystem, parseRow, ServerError, type Message, type ReplicationConnection } from './replication-connection.ts';
-import { queryTimeoutMs } from './sessions.ts';
-import { lsnOf } from './position.ts';
+import type { WalEvent, WalStream } from '../../../core/wal-source.ts';
+import { parseRow, ServerError, type Message, type ReplicationConnection } from './replication-connection.ts';
 import { slotName } from './slot-name.ts';
 import { ensureSlot } from './slots.ts';
-import { connectUpstream } from './upstream.ts';
 
-/** No node can have this name: names have no parentheses. */
-const journalNode = '(journal)';
-const purpose = 'journal';
 /** A server answers a request for a sign of life at once, and gives one by itself after half of wal_sender_timeout (a minute by default). */
 const silenceMsMax = 60_000;
 /** A server that only looks whether we live asks again after half a minute; one that shuts down at once, until all is confirmed (WalSndDone of walsender.c). */
@@ -23,67 +15,38 @@ const epochMs = 946_684_800_000;
 /** undefined_file: the WAL asked for has been removed. */
 const walGone = '58P01';
 
-/** WAL of a running server, over its replication protocol (PostgreSQL manual, Streaming Replication Protocol). */
-export class PostgresWal implements WalSource {
-  readonly #member: Member;
-  readonly #from: MemberAddress;
+interface Beginning {
+  /** As whom: the name of its slot tells. */
+  readonly node: string;
+  readonly from: { readonly timeline: number; readonly lsn: bigint };
+  /** Safe elsewhere up to here already. */
+  readonly confirmed: bigint;
+}
 
-  constructor(member: Member, from: MemberAddress) {
-    this.#member = member;
-    this.#from = from;
-  }
-
-  async identify({ signal }: { readonly signal: AbortSignal }): Promise<WalIdentity> {
-    await using connection = await this.#connect(signal);
-    const limits = { timeoutMs: queryTimeoutMs, signal };
-    const { systemId, timeline, flushLsn } = await identifySystem(connection, limits);
-    const [row] = await connection.query('SHOW wal_segment_size', limits);
-    return { systemId, timeline, lsn: flushLsn, segmentBytes: segmentBytesOf(row?.[0]) };
-  }
-
-  async history(timeline: number, { signal }: { readonly signal: AbortSignal }): Promise<string> {
-    await using connection = await this.#connect(signal);
-    const [row] = await connection.query(`TIMELINE_HISTORY ${Math.trunc(timeline)}`, { timeoutMs: queryTimeoutMs, signal });
-    return row?.[1] ?? '';
-  }
-
-  async moment({ signal }: { readonly signal: AbortSignal }): Promise<WalMoment> {
-    const session = await this.#member.sessions.shared('journalling', { signal });
-    // Of one list of results the first is found out first.
-    const [row] = await session.query(
-      `select extract(epoch from clock_timestamp()) * 1000 as time, pg_current_wal_flush_lsn()::text as lsn,
-              pg_walfile_name(pg_current_wal_flush_lsn()) as file`,
-      { timeoutMs: queryTimeoutMs, signal, name: 'moment' },
-    );
-    const timeline = Number.parseInt(String(row!['file']).slice(0, 8), 16);
-    return { timeMs: Number(row!['time']), position: { timeline, lsn: lsnOf(row!['lsn']) } };
-  }
-
-  async stream(
-    from: { readonly timeline: number; readonly lsn: bigint },
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<PostgresWalStream> {
-    const connection = await this.#connect(signal);
-    try {
-      await ensureSlot(connection, journalNode, signal);
-      connection.send(
-        `START_REPLICATION SLOT ${slotName(journalNode)} PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${Math.trunc(from.timeline)}`,
-      );
-      const stream = new PostgresWalStream(connection, from.lsn, this.#member.runtime.clock, signal);
-      await stream.begin();
-      return stream;
-    } catch (error) {
-      await connection[Symbol.asyncDispose]();
-      throw error instanceof ServerError ? refused(error, from) : error;
-    }
-  }
-
-  #connect(signal: AbortSignal): Promise<ReplicationConnection> {
-    return connectUpstream(this.#member, this.#from, purpose, { signal });
+/**
+ * Streams WAL by a slot of its own, which no other connection has at the same time. The connection is the stream's from here on.
+ * @throws ENGINE_WAL_GONE, ENGINE_UPSTREAM_REFUSED (also while another has the slot), ENGINE_UPSTREAM_UNREACHABLE
+ */
+export async function startStream(
+  connection: ReplicationConnection,
+  { node, from, confirmed }: Beginning,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<PostgresWalStream> {
+  try {
+    await ensureSlot(connection, node, signal);
+    connection.send(`START_REPLICATION SLOT ${slotName(node)} PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${Math.trunc(from.timeline)}`);
+    const stream = new PostgresWalStream(connection, from.lsn, confirmed, clock, signal);
+    await stream.begin();
+    return stream;
+  } catch (error) {
+    await connection[Symbol.asyncDispose]();
+    throw error instanceof ServerError ? refused(error, from) : error;
   }
 }
 
-class PostgresWalStream implements WalStream {
+/** One connection's (PostgreSQL manual, Streaming Replication Protocol). */
+export class PostgresWalStream implements WalStream {
   readonly #connection: ReplicationConnection;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
@@ -92,12 +55,12 @@ class PostgresWalStream implements WalStream {
   #over: WalEvent | undefined;
   #askedMs = -Infinity;
 
-  constructor(connection: ReplicationConnection, from: bigint, clock: Clock, signal: AbortSignal) {
+  constructor(connection: ReplicationConnection, from: bigint, confirmed: bigint, clock: Clock, signal: AbortSignal) {
     this.#connection = connection;
     this.#clock = clock;
     this.#signal = signal;
     this.#received = from;
-    this.#confirmed = from;
+    this.#confirmed = confirmed;
   }
 
   /** Until the server has agreed to stream, or has told that the timeline has nothing more to give. */
@@ -174,14 +137,6 @@ class PostgresWalStream implements WalStream {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection[Symbol.asyncDispose]();
   }
-}
-
-/** `16MB`, as SHOW gives it. */
-function segmentBytesOf(text: string | undefined): number {
-  const [, count, unit] = /^(\d+)(kB|MB|GB)$/.exec(text ?? '') ?? [];
-  const bytes = Number(count) * { kB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }[unit as 'kB' | 'MB' | 'GB'];
-  if (!Number.isInteger(Math.log2(bytes))) throw new RangeError(`wal_segment_size is '${text ?? ''}'`);
-  return bytes;
 }
 
 function refused(error: ServerError, from: { readonly timeline: number; readonly lsn: bigint }): HoldfastError {
