@@ -3,6 +3,7 @@ import type { ClusterStatus, Done, HistoryEntry } from '../api/schema.ts';
 import { deadline } from '../core/deadline.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
+import type { ReplicaSource } from '../failover/copies-source.ts';
 import { outcomeSchema, type Heartbeat, type MemberState, type Outcome } from '../failover/messages.ts';
 import { forceFailover, reinit, restart, switchover } from '../failover/operate.ts';
 import type { Peers } from '../failover/peers.ts';
@@ -144,14 +145,14 @@ export class Control implements AgentControl {
         hint: 'Use `holdfast failover` where the leader is gone for good.',
       });
     }
-    const outcome = await this.#on(leader, service, 'switchover', request.to);
+    const outcome = await this.#on(leader, service, 'switchover', request);
     return this.#done(`${outcome.leader} leads ${service} now`, outcome);
   }
 
   async failover(service: string, request: { to?: string | undefined }): Promise<Done> {
     const leader = this.#leader(service);
     if (leader !== undefined) {
-      const outcome = await this.#on(leader, service, 'switchover', request.to);
+      const outcome = await this.#on(leader, service, 'switchover', request);
       return this.#done(`the leader was well, so this was a switchover: ${outcome.leader} leads ${service} now`, outcome);
     }
     const candidates = this.#members(service).filter((member) => member.alive && member.state.eligible);
@@ -163,7 +164,7 @@ export class Control implements AgentControl {
         hint: 'Start the agents of its members, then look at `holdfast status`.',
       });
     }
-    const outcome = await this.#on(by.node, service, 'failover', request.to);
+    const outcome = await this.#on(by.node, service, 'failover', request);
     return this.#done(`${outcome.leader} leads ${service} now`, outcome);
   }
 
@@ -181,14 +182,15 @@ export class Control implements AgentControl {
 
   async restart(service: string, request: { node?: string | undefined }): Promise<Done> {
     const node = request.node ?? this.node;
-    const outcome = await this.#on(node, service, 'restart', undefined);
+    const outcome = await this.#on(node, service, 'restart', {});
     return this.#done(`${service} on ${node} was restarted`, outcome);
   }
 
-  async reinit(service: string, request: { node?: string | undefined }): Promise<Done> {
-    const node = request.node ?? this.node;
-    const outcome = await this.#on(node, service, 'reinit', undefined);
-    return this.#done(`the data of ${service} on ${node} were set aside; they are being copied anew from ${outcome.leader}`, outcome);
+  async reinit(service: string, request: { node?: string | undefined; from?: ReplicaSource | undefined }): Promise<Done> {
+    const { node = this.node, from } = request;
+    const outcome = await this.#on(node, service, 'reinit', { from });
+    const source = from === 'copies' ? `made anew of the copies, to follow ${outcome.leader}` : `copied anew from ${outcome.leader}`;
+    return this.#done(`the data of ${service} on ${node} were set aside; they are being ${source}`, outcome);
   }
 
   events(options: { afterId?: number; signal: AbortSignal }): ReturnType<EventLog['follow']> {
@@ -229,7 +231,7 @@ export class Control implements AgentControl {
     node: string,
     service: string,
     command: 'switchover' | 'failover' | 'restart' | 'reinit',
-    to: string | undefined,
+    { to, from }: { readonly to?: string | undefined; readonly from?: ReplicaSource | undefined },
   ): Promise<Outcome> {
     const member = this.#service(service).member;
     if (node !== this.node) {
@@ -240,7 +242,7 @@ export class Control implements AgentControl {
             .join(', ')}.`,
         });
       }
-      const body = { service, command, ...(to === undefined ? {} : { to }) };
+      const body = { service, command, ...(to === undefined ? {} : { to }), ...(from === undefined ? {} : { from }) };
       return outcomeSchema.parse(await this.#deps.peers.network.request(node, 'command', body, { timeoutMs: COMMAND_TIMEOUT_MS }));
     }
     if (member === undefined)
@@ -257,7 +259,7 @@ export class Control implements AgentControl {
       case 'restart':
         return restart(member);
       case 'reinit':
-        return reinit(member);
+        return reinit(member, from);
     }
   }
 

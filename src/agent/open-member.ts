@@ -18,6 +18,7 @@ import type { FailoverPolicy } from '../failover/policy.ts';
 import type { SessionKeeper } from '../failover/session-keeper.ts';
 import { openDurableCell } from '../runtime/index.ts';
 import { serviceAccount } from './account.ts';
+import { copiesSource } from './copies/copies-source.ts';
 
 const promiseSchema = z.object({ promised: z.number().int().nonnegative(), seen: z.number().int().nonnegative() });
 
@@ -56,6 +57,7 @@ export async function openMember(parts: MemberParts): Promise<Member> {
   const engine = await openServiceEngine(service, context, member.runtime);
   const onStrike = (strike: Strike): void => parts.record('guard.struck', { ...strike });
   const fence = await openGuard({ stateDir, target: engine.guardTarget(), onStrike }, member.runtime);
+  const copies = copiesSource(config, runtime, name);
   return new Member(
     {
       service: name,
@@ -65,6 +67,7 @@ export async function openMember(parts: MemberParts): Promise<Member> {
       policy: policyOf(config, service),
       peersExpected: config.peers.length,
       agentPid: process.pid,
+      ...(service.postgres && { createReplica: service.postgres.createReplica }),
     },
     {
       engine,
@@ -77,6 +80,7 @@ export async function openMember(parts: MemberParts): Promise<Member> {
       announce: parts.announce,
       routers: parts.routers,
       record: parts.record,
+      ...(copies && { copies }),
     },
   );
 }

@@ -14,6 +14,7 @@ import {
   handoverRequestSchema,
   historyEntrySchema,
   nodeRequestSchema,
+  reinitRequestSchema,
   type Done,
   type Role,
 } from './schema.ts';
@@ -156,5 +157,5 @@ function commandRoutes(app: FastifyInstance, { control, onCommand }: RouteContex
   command('pause', 'operator', 'Stop automatic failover', nothing, (service) => control.pause(service));
   command('resume', 'operator', 'Resume automatic failover', nothing, (service) => control.resume(service));
   command('restart', 'operator', 'Restart one member', nodeRequestSchema, (service, body) => control.restart(service, body));
-  command('reinit', 'admin', 'Copy a replica anew from the leader', nodeRequestSchema, (service, body) => control.reinit(service, body));
+  command('reinit', 'admin', 'Make the data of a replica anew', reinitRequestSchema, (service, body) => control.reinit(service, body));
 }

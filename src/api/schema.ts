@@ -87,7 +87,7 @@ export const historyEntrySchema = z.object({
   leader: z.string(),
   /** ISO 8601. */
   at: z.string(),
-  why: z.enum(['bootstrap', 'failover', 'switchover', 'operator', 'reclaim']),
+  why: z.enum(['bootstrap', 'restore', 'failover', 'switchover', 'operator', 'reclaim']),
   timeline: z.number().int().optional(),
   switchLsn: lsn.optional(),
   /** Milliseconds from the first suspicion (or request) until the new leader took writes. */
@@ -103,6 +103,12 @@ export const handoverRequestSchema = z.strictObject({
   to: z.string().optional(),
 });
 export const nodeRequestSchema = z.strictObject({ node: z.string().optional() });
+export const reinitRequestSchema = nodeRequestSchema.extend({
+  from: z
+    .enum(['leader', 'copies'])
+    .optional()
+    .describe('Where its data are made of. Absent: as `createReplica` of its configuration says.'),
+});
 export const doneSchema = z.object({
   message: z.string(),
   term: z.number().int().optional(),

@@ -51,6 +51,7 @@ export type { Reach, WalPosition, WalRange } from './journal/coverage.ts';
 export { backupBase, baseFactsOf, type BaseFacts, type BaseOptions, type BaseResult } from './postgres/base.ts';
 export { findBases, planRecovery, type RecoveryOrder } from './postgres/plan.ts';
 export type { RecoveryTarget } from '../core/recovery-target.ts';
+export { restoreBase, type RestoreBaseOptions } from './postgres/restore-base.ts';
 export type { BaseChoice, RecoveryPlan } from './postgres/target.ts';
 export { Schedule } from './policy/schedule.ts';
 export { RestService, type RestLimits, type RestMode, type RestRequest } from './rest/rest-service.ts';

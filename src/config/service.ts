@@ -3,7 +3,7 @@ import { duration, name, path, percent, size } from '../core/config-fields.ts';
 import { configSchema as postgresSchema } from '../engine/adapters/postgres/config.ts';
 import { configSchema as processSchema } from '../engine/adapters/process/config.ts';
 import { routerSchema } from '../routing/config.ts';
-import { backupSchema } from './copies.ts';
+import { backupSchema, bootstrapSchema } from './copies.ts';
 
 const objectivesSchema = z.strictObject({
   availability: percent().optional().describe('Share of the time in which the service does its work.'),
@@ -58,6 +58,7 @@ export const serviceSchema = z
     router: routerSchema.optional().describe('A router of this service on this node.'),
     failover: failoverSchema.prefault({}).describe('When and how the leadership moves.'),
     backup: backupSchema.optional().describe('How copies of it are made.'),
+    bootstrap: bootstrapSchema.optional().describe('How it comes by its first data. Absent: they are made new.'),
   })
   .refine(
     (service) => engines.filter((engine) => service[engine] !== undefined).length <= 1,

@@ -1,6 +1,8 @@
 import type { Account } from '../core/processes.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
 import type { BaseSource } from '../core/base-source.ts';
+import type { DataCopies } from '../core/data-copies.ts';
+import type { RecoveryTarget } from '../core/recovery-target.ts';
 import type { WalSource } from '../core/wal-source.ts';
 
 /**
@@ -106,10 +108,18 @@ export interface Engine extends AsyncDisposable {
   /** Calls back as soon as the main process ends or stops answering its supervisor (milliseconds), whoever ended it. */
   onDeath(listener: () => void): Disposable;
 
-  /** Makes new data and credentials. Not started. @throws ENGINE_DATA_PRESENT */
-  bootstrap(options: { signal: AbortSignal }): Promise<void>;
-  /** Copies all data from a running member; not started; set to follow it. An interrupted copy is never taken for data. @throws ENGINE_DATA_PRESENT, ENGINE_UPSTREAM_UNREACHABLE, ENGINE_NO_SPACE */
-  provision(from: MemberAddress, options: { signal: AbortSignal }): Promise<void>;
+  /**
+   * Makes new data and credentials; or, to `restore`, credentials for data that are brought to a point from copies, on a timeline of their own
+   * that copies know nothing of. Not started. What is not finished is never taken for data; a restore that was cut off goes on.
+   * @throws ENGINE_DATA_PRESENT, ENGINE_TARGET_NOT_REACHED, ENGINE_VERSION_MISMATCH, and what the copies throw
+   */
+  bootstrap(options: { restore?: RestoreSource; signal: AbortSignal }): Promise<void>;
+  /**
+   * Makes this member's data those of another, which runs: all copied from there, or, where there are `copies`, made of these as far as they go.
+   * Not started; set to follow it. An interrupted copy is never taken for data; one made of copies goes on.
+   * @throws ENGINE_DATA_PRESENT, ENGINE_UPSTREAM_UNREACHABLE, ENGINE_NO_SPACE, ENGINE_COPIES_UNFIT when what the other has does not continue the copies
+   */
+  provision(from: MemberAddress, options: { copies?: DataCopies; signal: AbortSignal }): Promise<void>;
   /**
    * Makes this member a replica of `upstream`: starts it, or re-points it without a restart.
    * @throws ENGINE_DIVERGED when its history has left that of upstream: `rejoin` then
@@ -162,6 +172,12 @@ export interface Engine extends AsyncDisposable {
   acceptCredentials(credentials: EngineCredentials): Promise<void>;
   /** How the guard ends everything of this member without our help. */
   guardTarget(): GuardTarget;
+}
+
+/** What a service's first data are made of, where they are not made anew. */
+export interface RestoreSource {
+  readonly copies: DataCopies;
+  readonly target: RecoveryTarget;
 }
 
 /** What the guard must kill: all processes whose working directory is (below) a directory, main process stopped first; or those of a session. */

@@ -1,4 +1,3 @@
-import { hasCode } from '../core/errors.ts';
 import type { Account } from '../core/processes.ts';
 import type { Recovered, RecoveryTarget } from '../core/recovery-target.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
@@ -41,14 +40,5 @@ export interface RecoverOptions {
  * @throws ENGINE_UNSUITABLE (programs of another version), ENGINE_DATA_IN_USE, ENGINE_TARGET_NOT_REACHED, ENGINE_NOT_STARTED, and what `fetch` throws
  */
 export async function recoverData(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
-  const { recover } = await import('./adapters/postgres/recover.ts');
-  const beganMs = runtime.clock.monotonicMs();
-  try {
-    return await recover(data, runtime, options);
-  } catch (error) {
-    // PostgreSQL knows that it is there only when it meets a later transaction.
-    if (options.target.kind !== 'time' || !hasCode(error, 'ENGINE_TARGET_NOT_REACHED')) throw error;
-    const recovered = await recover(data, runtime, { ...options, target: { kind: 'latest' } });
-    return { ...recovered, tookMs: runtime.clock.monotonicMs() - beganMs };
-  }
+  return await (await import('./adapters/postgres/recover.ts')).recover(data, runtime, options);
 }

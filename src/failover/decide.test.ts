@@ -122,6 +122,7 @@ const following: Observation = {
   notStreamingSinceMs: new Map(),
   remedy: 'follow',
   followedMs: nowMs,
+  restore: undefined,
 };
 
 const suspecting: Observation = {
@@ -583,5 +584,24 @@ describe('without any leadership', () => {
       'nothing',
       /n3 has the most advanced data/,
     ],
+  ]);
+});
+
+describe('with a restore from copies configured', () => {
+  const o = { ...empty, restore: 'r', self: { ...empty.self, node: 'n0' } };
+  const lost = { ...o, leadership: record(), promised: 7, seen: 7 };
+  const [n1, starts, holds] = [
+    peer('n1', blank()),
+    peer('n3', { ...blank(), state: 'starting' }),
+    peer('n3', { ...blank(), hasData: true }),
+  ];
+  check([
+    ['everybody is waited for', { ...o, peersUnheard: 1, startedMs: -60_000 }, 'nothing', /every member/],
+    ['also who does not know yet', { ...o, peers: [n1, starts] }, 'nothing', /every member/],
+    ['the first performs it', o, 'bootstrap', { say: 'restoring' }],
+    ['data that are there come first', { ...o, engine: stopped }, 'bootstrap', { say: 'bootstrapping' }],
+    ['a record of lost data is no obstacle', lost, 'bootstrap', { say: 'restoring' }],
+    ['data that are left are', { ...lost, peers: [n1, holds] }, 'nothing', {}],
+    ['nothing is restored twice', { ...lost, leadership: record({ restored: 'r' }) }, 'nothing', {}],
   ]);
 });

@@ -1,4 +1,5 @@
-import { comparePositions, type Acknowledgement, type Position } from '../engine/engine.ts';
+import { comparePositions, type Acknowledgement } from '../engine/engine.ts';
+import { decideRestore, decideWithoutLeadership, highestPromise, nothing } from './decide-first.ts';
 import { fromWire } from './messages.ts';
 import type { Observation, PeerView } from './observation.ts';
 import { grantsNeeded, isLeaseFenced, rosterStep, wantedAcknowledgement, type RosterStep, type VoterView } from './quorum.ts';
@@ -68,11 +69,9 @@ export function decide(o: Observation): Decision {
       return { act: 'stop', say: 'demoting', why: `${claimed.node} leads at the higher term ${claimed.term}` };
     return nothing('waiting', `${claimed.node} leads at term ${claimed.term}, which the store here does not show yet`);
   }
+  const restore = decideRestore(o, record);
+  if (restore !== undefined) return restore;
   return record.leader === o.self.node ? decideAsLeader(o, record) : decideAsFollower(o, record);
-}
-
-function nothing(say: string, why: string): Decision {
-  return { act: 'nothing', say, why };
 }
 
 /** Whoever says that it serves at the highest term. */
@@ -82,79 +81,6 @@ function highestClaim(o: Observation): { node: string; term: number } | undefine
     if (peer.state.serving > (best?.term ?? 0)) best = { node: peer.node, term: peer.state.serving };
   }
   return best;
-}
-
-// ---------------------------------------------------------------- no leadership in the store
-
-function decideWithoutLeadership(o: Observation, claimed: { node: string; term: number } | undefined): Decision {
-  if (!o.storeReachable) return nothing('waiting', 'the coordination store does not answer');
-  if (o.servingTerm > 0 && o.engine.running && o.engine.role === 'primary') {
-    return {
-      act: 'reestablish',
-      term: Math.max(o.servingTerm, highestPromise(o)) + 1,
-      say: 'reestablishing',
-      why: 'the store has lost its records; this member leads',
-    };
-  }
-  if (claimed !== undefined) return nothing('waiting', `${claimed.node} serves at term ${claimed.term}, but the store does not know it`);
-  const waited = o.nowMs - o.startedMs >= o.policy.bootstrapWaitMs;
-  const everybody = o.peersUnheard === 0 && o.peers.every((peer) => peer.alive);
-  const heard = o.peers.filter((peer) => peer.alive).length;
-  const majority = heard + 1 > (o.peers.length + o.peersUnheard + 1) / 2;
-  const anyData = o.engine.data === 'present' || o.peers.some((peer) => peer.state.hasData);
-  if (anyData && o.seen + highestPromise(o) > 0) {
-    if (!everybody) return nothing('waiting', 'the store has lost its records: waiting for every member, to find the most advanced data');
-    const best = mostAdvanced(o);
-    if (best !== o.self.node) return nothing('waiting', `the store has lost its records; ${best} has the most advanced data`);
-    return {
-      act: 'reestablish',
-      term: Math.max(o.seen, highestPromise(o)) + 1,
-      say: 'reestablishing',
-      why: 'the store has lost its records, and this member has the most advanced data of all',
-    };
-  }
-  if (o.self.nofailover) return nothing('waiting', 'no leader yet, and this member may not lead');
-  if (!everybody && !(waited && majority))
-    return nothing('waiting', `no leader yet: waiting for the other members (${o.peersUnheard} not heard of)`);
-  const first = [
-    ...o.peers.filter((peer) => peer.alive && !peer.state.nofailover).map(preference),
-    preference({ node: o.self.node, state: o.self }),
-  ].toSorted(byDataThenPreference)[0]!;
-  if (first.node !== o.self.node) return nothing('waiting', `no leader yet: ${first.node} is to make the first`);
-  return { act: 'bootstrap', say: 'bootstrapping', why: 'nobody leads and there is no data: this member makes the first' };
-
-  function preference(peer: { node: string; state: { priority: number; hasData?: boolean } }): {
-    node: string;
-    priority: number;
-    hasData: boolean;
-  } {
-    const hasData = peer.node === o.self.node ? o.engine.data === 'present' : peer.state.hasData === true;
-    return { node: peer.node, priority: peer.state.priority, hasData };
-  }
-}
-
-function byDataThenPreference(
-  a: { node: string; priority: number; hasData: boolean },
-  b: { node: string; priority: number; hasData: boolean },
-): number {
-  return Number(b.hasData) - Number(a.hasData) || b.priority - a.priority || (a.node < b.node ? -1 : 1);
-}
-
-function highestPromise(o: Observation): number {
-  return Math.max(o.promised, ...o.peers.map((peer) => peer.state.promised));
-}
-
-function mostAdvanced(o: Observation): string {
-  const all: { node: string; position: Position | undefined }[] = o.peers.map((peer) => ({ node: peer.node, position: positionOf(peer) }));
-  all.push({ node: o.self.node, position: o.engine.position });
-  const ranked = all
-    .filter((member) => member.position !== undefined)
-    .toSorted((a, b) => comparePositions(b.position!, a.position!) || (a.node < b.node ? -1 : 1));
-  return ranked[0]?.node ?? o.self.node;
-}
-
-function positionOf(peer: PeerView): Position | undefined {
-  return peer.state.position === undefined ? undefined : fromWire(peer.state.position);
 }
 
 // ---------------------------------------------------------------- the leadership is mine

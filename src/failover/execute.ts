@@ -66,7 +66,12 @@ async function assume(
 async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
   const { engine } = member.deps;
   const existing = await member.deps.store.refresh(signal);
-  if (existing !== null && existing.value.leader !== member.node) return;
+  const order = member.deps.copies?.restore;
+  const isRestoreDue = existing !== null && existing.value.systemId !== null && existing.value.restored !== order?.order;
+  if (existing !== null && existing.value.leader !== member.node && !(order !== undefined && isRestoreDue)) return;
+  const state = await engine.inspect({ signal });
+  // Before anything is claimed: a point that can not be reached is to be told, and changes nothing.
+  await using source = state.data === 'absent' ? await order?.open({ signal }) : undefined;
   const term = Math.max(existing?.value.term ?? 0, member.pledged, member.seen) + 1;
   const first: LeadershipRecord = {
     term,
@@ -76,11 +81,11 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
     roster: [{ k: 0, voters: [] }],
     timeline: 0,
     systemId: null,
+    ...(order === undefined ? {} : { restored: order.order }),
   };
   const claimed = await assume(member, first, existing?.revision ?? 'absent', signal);
   await member.promise(term);
-  const state = await engine.inspect({ signal });
-  if (state.data === 'absent') await engine.bootstrap({ signal });
+  if (state.data === 'absent') await engine.bootstrap({ ...(source === undefined ? {} : { restore: source }), signal });
   await beginToLead(member, first, signal);
   const made = await engine.inspect({ signal });
   await assume(
@@ -93,7 +98,7 @@ async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
     term,
     leader: member.node,
     at: first.since,
-    why: 'bootstrap',
+    why: source === undefined ? 'bootstrap' : 'restore',
     ...(made.position ? { timeline: made.position.timeline } : {}),
   });
   member.deps.announce();
@@ -112,6 +117,8 @@ async function reestablish(member: Member, term: number, signal: AbortSignal): P
     roster: [state.acknowledge ?? { k: 0, voters: [] }],
     timeline: state.position?.timeline ?? 0,
     systemId: state.systemId ?? member.service,
+    // There are data: what was configured for when there are none is not to be performed later.
+    ...(member.deps.copies?.restore === undefined ? {} : { restored: member.deps.copies.restore.order }),
   };
   await member.promise(term);
   await assume(member, next, existing?.revision ?? 'absent', signal);

@@ -1,5 +1,7 @@
 import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
+import type { DataCopies } from '../core/data-copies.ts';
 import type { EngineCredentials, MemberAddress } from '../engine/engine.ts';
+import type { ReplicaSource } from './copies-source.ts';
 import type { Member } from './member.ts';
 
 const CREDENTIALS_TIMEOUT_MS = 3_000;
@@ -37,7 +39,7 @@ export async function rejoin(member: Member, leader: string, signal: AbortSignal
   }
 }
 
-/** Copies all data anew; those that are there are set aside first. */
+/** Makes all data anew, of the leader's or of copies; those that are there are set aside first. */
 export async function provision(member: Member, leader: string, setAside: boolean, signal: AbortSignal): Promise<void> {
   const { engine } = member.deps;
   await prepareToFollow(member, leader, signal);
@@ -46,8 +48,42 @@ export async function provision(member: Member, leader: string, setAside: boolea
     member.deps.record('member.data.set-aside', { where: await engine.setAside('diverged') });
   }
   member.needs('follow');
-  await engine.provision(upstream(member, leader), { signal });
-  member.deps.record('member.provisioned', { leader });
+  await makeReplica(member, leader, signal);
+}
+
+/** From the first source that can. */
+async function makeReplica(member: Member, leader: string, signal: AbortSignal): Promise<void> {
+  const { record } = member.deps;
+  const wished = member.wishedSource === undefined ? [] : [member.wishedSource];
+  const sources = [...new Set([...wished, ...(member.options.createReplica ?? ['leader' as const])])];
+  for (const [index, source] of sources.entries()) {
+    try {
+      await provisionFrom(member, source, upstream(member, leader), signal);
+      member.wishedSource = undefined;
+      return record('member.provisioned', { leader, from: source });
+    } catch (error) {
+      if (signal.aborted || index === sources.length - 1) throw error;
+      record('member.provision.failed', { from: source, error: messageOf(error), next: sources[index + 1] });
+    }
+  }
+}
+
+async function provisionFrom(member: Member, source: ReplicaSource, leader: MemberAddress, signal: AbortSignal): Promise<void> {
+  if (source === 'leader') return await member.deps.engine.provision(leader, { signal });
+  await using copies = await openCopiesOfLeader(member, signal);
+  await member.deps.engine.provision(leader, { copies, signal });
+}
+
+/** Copies of what the present leader serves. @throws REINIT_REFUSED where none are made; BACKUP_…, STORAGE_… */
+export async function openCopiesOfLeader(member: Member, signal: AbortSignal): Promise<DataCopies> {
+  const { copies, store } = member.deps;
+  const record = store.leadership?.value;
+  if (copies === undefined || record === undefined || record.systemId === null) {
+    throw new HoldfastError('REINIT_REFUSED', `There are no copies of ${member.service} that ${member.node} knows of`, {
+      hint: 'Give the service a backup in the configuration of this node, or copy from the leader.',
+    });
+  }
+  return await copies.open({ systemId: record.systemId, timeline: record.timeline }, { signal });
 }
 
 function upstream(member: Member, leader: string): MemberAddress {

@@ -1,6 +1,7 @@
 import type { DurableCell } from '../core/durable-cell.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { CopiesSource, ReplicaSource } from './copies-source.ts';
 import type { Fence } from './fencing.ts';
 import type { LeadershipStore } from './leadership-store.ts';
 import type { Peers } from './peers.ts';
@@ -19,6 +20,8 @@ export interface MemberOptions {
   /** Configured peers: how many other agents there are to hear of. */
   readonly peersExpected: number;
   readonly agentPid: number;
+  /** Where the data of a replica are had from: the first that can give them. Default: the leader. */
+  readonly createReplica?: readonly ReplicaSource[];
 }
 
 /** What a member works with. */
@@ -33,6 +36,8 @@ export interface MemberDependencies {
   /** Something that others wait for has changed: tell them now. */
   readonly announce: () => void;
   readonly routers: LocalRouters;
+  /** Left out where no copies are made. */
+  readonly copies?: CopiesSource;
   /** Changes of state for the ledger and for `events`. */
   readonly record: (kind: string, data: Readonly<Record<string, unknown>>) => void;
 }

@@ -1,6 +1,7 @@
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import type { Timer } from '../core/clock.ts';
 import type { Acknowledgement, EngineObservation, MemberAddress } from '../engine/engine.ts';
+import type { ReplicaSource } from './copies-source.ts';
 import { decide, type Decision } from './decide.ts';
 import { EngineWatch } from './engine-watch.ts';
 import { perform } from './execute.ts';
@@ -40,6 +41,8 @@ export class Member implements AsyncDisposable {
   confirmAskedMs = -Infinity;
   followedMs = -Infinity;
   failedStarts = 0;
+  /** Where an operator wants the data to be had from, the next time that they are copied anew. */
+  wishedSource: ReplicaSource | undefined;
   /** The configuration that this leader's database runs, and the LSN before which everything acknowledged by an earlier one lies. */
   effective: { configuration: Acknowledgement; lsn: bigint } | undefined;
   engineState: EngineObservation = { data: 'absent', running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false };
@@ -314,6 +317,7 @@ export class Member implements AsyncDisposable {
       notStreamingSinceMs: this.#watch.notStreamingSinceMs,
       remedy: this.#remedy.term === this.deps.store.leadership?.value.term ? this.#remedy.kind : 'follow',
       followedMs: this.followedMs,
+      restore: this.deps.copies?.restore?.order,
     };
   }
 

@@ -67,12 +67,46 @@ export const routerStateSchema = z.object({
   refusedTotal: z.number(),
 });
 
+/** How the copies of a service are, as the agent says that cares for them: its leader's. Times are in ms since 1970, positions decimal. */
+export const copiesStateSchema = z.object({
+  service: z.string(),
+  location: z.string(),
+  /** The location, then what it is made of, names as paths. */
+  parts: z
+    .array(
+      z.object({
+        name: z.string().max(600),
+        state: z.enum(['ok', 'degraded', 'away']),
+        message: z.string().max(2_000),
+        behindObjects: z.number().nonnegative(),
+        behindBytes: z.number().nonnegative(),
+      }),
+    )
+    .max(100),
+  /** The last base backup that is whole. */
+  base: z.object({ endMs: z.number(), timeline: term, startLsn: z.string().regex(/^\d{1,20}$/) }).optional(),
+  journal: z
+    .object({
+      state: z.enum(['starting', 'running', 'failing', 'ended']),
+      /** Since when not everything is stored. */
+      lagMs: z.number().nonnegative(),
+      lagBytes: z.number().nonnegative(),
+      gaps: z.number().nonnegative(),
+    })
+    .optional(),
+  /** What somebody should look at, as sentences. */
+  alarms: z.array(z.string().max(4_000)).max(100),
+});
+export type CopiesState = z.infer<typeof copiesStateSchema>;
+
 /** Broadcast by every agent every `heartbeatMs`, and at once on a change that others wait for. */
 export const heartbeatSchema = z.object({
   wallMs: z.number(),
   agentAddress: z.string(),
   members: z.array(memberStateSchema).max(100),
   routers: z.array(routerStateSchema).max(100),
+  // Agents of an earlier version say nothing of these.
+  copies: z.array(copiesStateSchema).max(100).default([]),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
@@ -130,11 +164,15 @@ export const confirmRequestSchema = z.object({ service: z.string(), term, leader
 /** `hold`: a planned hand-over of the leadership of `term` begins, answered once this node's router is quiet. `resume`: it was given up. */
 export const holdSchema = z.object({ service: z.string(), term });
 
+/** Where a replica's data are had from. */
+const replicaSourceSchema = z.enum(['leader', 'copies']);
+
 /** `command`: an operator's request passed on to the node that can do it. */
 export const commandSchema = z.object({
   service: z.string(),
   command: z.enum(['switchover', 'failover', 'restart', 'reinit', 'credentials']),
   to: node.optional(),
+  from: replicaSourceSchema.optional(),
 });
 
 /** What a command that changed something answers. */

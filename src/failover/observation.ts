@@ -73,6 +73,8 @@ export interface Observation {
   readonly notStreamingSinceMs: ReadonlyMap<string, number>;
   /** What the data need to follow the present leader, as far as it is known. */
   readonly remedy: Remedy;
+  /** The restore that is configured for when nobody has data, by what tells it from any other; undefined: none is. */
+  readonly restore: string | undefined;
   /** When the database was last told whom to follow. */
   readonly followedMs: number;
 }

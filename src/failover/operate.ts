@@ -3,7 +3,9 @@ import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
 import { formatLsn } from '../core/lsn.ts';
 import type { Position } from '../engine/engine.ts';
 import { takeOverReplySchema, toWire, type Outcome, type TakeOver } from './messages.ts';
+import type { ReplicaSource } from './copies-source.ts';
 import { elect } from './election.ts';
+import { openCopiesOfLeader } from './follow.ts';
 import { beginToLead, ownRecord } from './lead.ts';
 import type { LeadershipRecord, Versioned } from './records.ts';
 import { holdRouters, resumeRouters } from './routers.ts';
@@ -191,8 +193,11 @@ export async function restart(member: Member): Promise<Outcome> {
   return { leader: record?.leader ?? '', term: record?.term ?? 0, tookMs: Math.round(member.now() - beganMs) };
 }
 
-/** Sets this member's data aside; the loop then copies them anew from the leader. Never on the leader. */
-export async function reinit(member: Member): Promise<Outcome> {
+/**
+ * Sets this member's data aside; the loop then makes them anew, where `from` says if that can be. Never on the leader.
+ * @throws REINIT_REFUSED, and, where copies are wished for that can not be had, why: nothing has been touched then
+ */
+export async function reinit(member: Member, from?: ReplicaSource): Promise<Outcome> {
   const beganMs = member.now();
   const record = member.deps.store.leadership?.value;
   if (record === undefined || record.leader === member.node || member.servingTerm > 0) {
@@ -211,8 +216,10 @@ export async function reinit(member: Member): Promise<Outcome> {
       },
     );
   }
+  if (from === 'copies') await (await openCopiesOfLeader(member, member.signal))[Symbol.asyncDispose]();
   await member.occupied('reinitialising', () =>
     member.gate.run(async (signal) => {
+      member.wishedSource = from;
       const where = await stopAndSetAside(member, signal);
       if (where !== undefined) member.deps.record('member.data.set-aside', { where });
       member.engineState = await member.deps.engine.inspect({ signal });

@@ -37,6 +37,8 @@ export const leadershipSchema = z.object({
   timeline: z.number().int().nonnegative(),
   /** Identity of the data; null until the first leader has made it. */
   systemId: z.string().nullable(),
+  /** The restore from copies that needs no performing any more: done, or configured while there were data. */
+  restored: z.string().optional(),
 });
 export type LeadershipRecord = z.infer<typeof leadershipSchema>;
 
@@ -47,7 +49,7 @@ export const historySchema = z.object({
   term,
   leader: z.string(),
   at: z.string(),
-  why: z.enum(['bootstrap', 'failover', 'switchover', 'operator', 'reclaim']),
+  why: z.enum(['bootstrap', 'restore', 'failover', 'switchover', 'operator', 'reclaim']),
   timeline: z.number().int().optional(),
   switchLsn: z.string().optional(),
   tookMs: z.number().nonnegative().optional(),

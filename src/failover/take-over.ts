@@ -60,6 +60,7 @@ async function claim(member: Member, order: TakeOver, signal: AbortSignal): Prom
     roster: [...rosterAfter(member, current.value, order)],
     timeline: nextTimeline(member, current.value),
     systemId: current.value.systemId,
+    ...(current.value.restored === undefined ? {} : { restored: current.value.restored }),
   };
   const swapped = await member.deps.store.swap(next, current.revision, signal);
   if (swapped === undefined)

@@ -4,11 +4,11 @@ import { restoreService, type Restored, type RestoreStep } from '../../agent/cop
 import { findConfig, loadForRestore } from '../../config/load.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
+import { readTarget, type TargetOptions } from '../../core/read-target.ts';
 import { formatDurationMs, formatSizeBytes } from '../../core/units.ts';
 import { createRuntime } from '../../runtime/index.ts';
 import type { CommonOptions } from '../command.ts';
 import { printJson, printLine } from '../print.ts';
-import { readTarget, type TargetOptions } from '../restore/target.ts';
 
 interface RestoreOptions extends CommonOptions, TargetOptions {
   readonly config?: string;

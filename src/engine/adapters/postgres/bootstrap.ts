@@ -17,17 +17,22 @@ const partialName = /^(.+)\.partial-[0-9a-f]{16}$/;
 
 /** Makes a new cluster beside the data directory, and puts it there whole. @throws ENGINE_DATA_PRESENT, ENGINE_FOREIGN_DATA, ENGINE_BOOTSTRAP_FAILED, ENGINE_NO_SPACE */
 export async function bootstrap(member: Member, signal: AbortSignal): Promise<void> {
-  const { places, context, vault, config, binaries } = member;
-  await requireAbsent(places, context, binaries.version);
-  const credentials = (await vault.read()) ?? makeCredentials(config.superuser.password?.reveal());
-  await vault.write(credentials);
+  await requireAbsent(member.places, member.context, member.binaries.version);
   await buildData(member, signal, async (directory) => {
     await initialise(member, directory, signal);
-    await createRoles(member, directory, credentials, signal);
-    await writeMarker(directory, context, (await readControlFile(directory)).systemId);
-    await prepareConfiguration(configurationInput(member), directory);
-    await writeConfiguration(configurationInput(member), directory, { kind: 'primary', rule: nobodyRule });
+    await makePrimary(member, directory, signal);
   });
+}
+
+/** Gives data that nobody serves yet our roles, with the credentials of this service, and sets them up to be started as a primary's. */
+export async function makePrimary(member: Member, directory: string, signal: AbortSignal): Promise<void> {
+  const { context, vault, config } = member;
+  const credentials = (await vault.read()) ?? makeCredentials(config.superuser.password?.reveal());
+  await vault.write(credentials);
+  await writeRoles(member, directory, credentials, signal);
+  await writeMarker(directory, context, (await readControlFile(directory)).systemId);
+  await prepareConfiguration(configurationInput(member), directory);
+  await writeConfiguration(configurationInput(member), directory, { kind: 'primary', rule: nobodyRule });
 }
 
 /**
@@ -62,8 +67,14 @@ export async function buildData(
   }
 }
 
+/** Where data are made of copies: what is there when that is cut off is gone on with. */
+export function restoringName(data: string): string {
+  return `${data}.restoring`;
+}
+
 async function removePartials(data: string): Promise<void> {
   const parent = dirname(data);
+  await rm(restoringName(data), { recursive: true, force: true });
   for (const name of await readdir(parent)) {
     if (partialName.exec(name)?.[1] === basename(data)) await rm(join(parent, name), { recursive: true, force: true });
   }
@@ -99,8 +110,8 @@ function defaultLocales(major: number): string[][] {
   return major >= 17 ? [['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'], ...plain] : plain;
 }
 
-/** In single-user mode: there is no moment at which a server without passwords listens. */
-async function createRoles(member: Member, directory: string, credentials: PostgresCredentials, signal: AbortSignal): Promise<void> {
+/** In single-user mode: there is no moment at which a server without passwords listens. Restored data have the roles, with passwords of their time. */
+async function writeRoles(member: Member, directory: string, credentials: PostgresCredentials, signal: AbortSignal): Promise<void> {
   const readFiles = [
     'pg_ls_dir(text, boolean, boolean)',
     'pg_stat_file(text, boolean)',
@@ -112,21 +123,29 @@ async function createRoles(member: Member, directory: string, credentials: Postg
       ? ['pg_backup_start(text, boolean)', 'pg_backup_stop(boolean)']
       : ['pg_start_backup(text, boolean, boolean)', 'pg_stop_backup(boolean, boolean)'];
   const statements = [
-    `alter role ${quoteName(member.config.superuser.name)} password '${scramVerifier(credentials.superuser)}'`,
-    `create role ${adminRole} superuser login password '${scramVerifier(credentials.admin)}'`,
-    `create role ${replicationRole} replication login password '${scramVerifier(credentials.replication)}'`,
+    ...roleStatements(member.config.superuser.name, 'superuser', scramVerifier(credentials.superuser)),
+    ...roleStatements(adminRole, 'superuser', scramVerifier(credentials.admin)),
+    ...roleStatements(replicationRole, 'replication', scramVerifier(credentials.replication)),
     ...[...readFiles, ...backup].map((name) => `grant execute on function pg_catalog.${name} to ${replicationRole}`),
     `grant pg_monitor to ${replicationRole}`,
   ];
   const result = await runAs(
     member,
     member.binaries.program('postgres'),
-    ['--single', '-D', directory, '-c', 'log_min_messages=error', '-j', 'postgres'],
+    ['--single', '-D', directory, '-c', 'log_min_messages=error', '-c', 'synchronous_standby_names=', '-j', 'postgres'],
     signal,
     `${statements.join(';\n\n')};\n\n`,
   );
   const complaint = /(ERROR|FATAL|PANIC):.*/.exec(result.stderr)?.[0];
   if (result.code !== 0 || complaint !== undefined) throw failed('the creation of roles', complaint ?? result.stderr.slice(-500), '');
+}
+
+/** Names are of our own schema of role names: they need no escaping beyond quotes. */
+function roleStatements(name: string, attribute: 'superuser' | 'replication', verifier: string): string[] {
+  return [
+    `do $$ begin if not exists (select from pg_catalog.pg_roles where rolname = '${name}') then create role ${quoteName(name)}; end if; end $$`,
+    `alter role ${quoteName(name)} ${attribute} login password '${verifier}'`,
+  ];
 }
 
 async function runAs(member: Member, program: string, args: string[], signal: AbortSignal, input?: string) {

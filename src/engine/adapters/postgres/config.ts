@@ -68,6 +68,15 @@ export const configSchema = z
           .describe('How much WAL is kept for a member that is away, at most. Beyond it the member is made anew when it returns.'),
       })
       .prefault({}),
+    createReplica: z
+      .array(z.enum(['leader', 'copies']))
+      .min(1)
+      .max(2)
+      .refine((sources) => new Set(sources).size === sources.length, 'each source once')
+      .default(['leader'])
+      .describe(
+        'What the data of a new or lost replica are made of: the first that works. `copies` (the base backup and the journal, then streaming) spares the leader and may be nearer.',
+      ),
     tablespaces: z
       .record(path(), path())
       .default({})

@@ -9,7 +9,9 @@ import type {
   GuardTarget,
   MemberAddress,
   Position,
+  RestoreSource,
 } from '../../engine.ts';
+import type { DataCopies } from '../../../core/data-copies.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { MachineRuntime } from '../../../core/runtime.ts';
 import { join } from 'node:path';
@@ -23,6 +25,7 @@ import { CredentialVault } from './credentials.ts';
 import { examineData, moveAside } from './data-directory.ts';
 import { follow } from './follow.ts';
 import { freeze } from './freeze.ts';
+import { bootstrapFromCopies, provisionFromCopies } from './from-copies.ts';
 import { Inspector } from './inspect.ts';
 import type { Member } from './member.ts';
 import { Sessions } from './sessions.ts';
@@ -99,14 +102,14 @@ export class PostgresEngine implements Engine {
     return this.#member.server.onDeath(listener);
   }
 
-  async bootstrap({ signal }: { signal: AbortSignal }): Promise<void> {
+  async bootstrap({ restore, signal }: { restore?: RestoreSource; signal: AbortSignal }): Promise<void> {
     signal.throwIfAborted();
-    await bootstrap(this.#member, signal);
+    await (restore === undefined ? bootstrap(this.#member, signal) : bootstrapFromCopies(this.#member, restore, signal));
   }
 
-  async provision(from: MemberAddress, { signal }: { signal: AbortSignal }): Promise<void> {
+  async provision(from: MemberAddress, { copies, signal }: { copies?: DataCopies; signal: AbortSignal }): Promise<void> {
     signal.throwIfAborted();
-    await provision(this.#member, from, signal);
+    await (copies === undefined ? provision(this.#member, from, signal) : provisionFromCopies(this.#member, from, copies, signal));
   }
 
   async follow(upstream: MemberAddress, { signal }: { signal: AbortSignal }): Promise<void> {

@@ -2,7 +2,7 @@ import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { abortable } from '../../../core/abortable.ts';
-import { HoldfastError } from '../../../core/errors.ts';
+import { hasCode, HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
 import type { Recovered, RecoveryTarget } from '../../../core/recovery-target.ts';
 import type { MachineRuntime } from '../../../core/runtime.ts';
@@ -12,6 +12,7 @@ import { makeStandalone } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { adminRole } from './credentials.ts';
 import { writeDurably } from './durable-file.ts';
+import { reserveTimelines } from './reservations.ts';
 import { readLogSince } from './server-files.ts';
 import { Session, hasState } from './session.ts';
 import { queryTimeoutMs } from './sessions.ts';
@@ -21,9 +22,27 @@ const pollMs = 50;
 /** A name for the socket: nobody else's server has its socket in our directory. */
 const port = 5432;
 const stopMsMax = 600_000;
+/** How often a replica looks for WAL again where there is no more. */
+const retryMs = 100;
+/** So often in a row it asks for the same segment when it has replayed all; at its start it may ask twice. */
+const askedAgainMax = 4;
+/** So often before it is consistent: then it never will be. */
+const inconsistentMax = 50;
 
 /** See `recoverData`. */
 export async function recover(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
+  const beganMs = runtime.clock.monotonicMs();
+  try {
+    return await replay(data, runtime, options);
+  } catch (error) {
+    // PostgreSQL knows that it is there only when it meets a later transaction.
+    if (options.target.kind !== 'time' || !hasCode(error, 'ENGINE_TARGET_NOT_REACHED')) throw error;
+    const recovered = await replay(data, runtime, { ...options, target: { kind: 'latest' } });
+    return { ...recovered, tookMs: runtime.clock.monotonicMs() - beganMs };
+  }
+}
+
+async function replay(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
   const { account, signal } = options;
   const beganMs = runtime.clock.monotonicMs();
   const binaries = await openBinaries(options.bin, account, runtime.processes);
@@ -33,7 +52,7 @@ export async function recover(data: string, runtime: MachineRuntime, options: Re
   if (account !== undefined) await chown(data, account.uid, account.gid);
   await chmod(data, 0o700);
   await makeStandalone(data, account);
-  await writeDurably(join(data, 'recovery.signal'), '', { account });
+  await markRecovery(data, options);
   // Short, as a socket's path may have 107 bytes; without a character that a shell would take for something else.
   const scratch = await mkdtemp(join(tmpdir(), 'hf-recover-'));
   try {
@@ -48,7 +67,7 @@ export async function recover(data: string, runtime: MachineRuntime, options: Re
     await writeFile(hba, 'local all all trust\n', { mode: 0o644 });
     const log = join(scratch, 'log');
     const settings = {
-      ...settingsFor(options.target, options.timeline),
+      ...settingsFor(options),
       restore_command: desk.command,
       hba_file: hba,
       unix_socket_directories: scratch,
@@ -64,6 +83,11 @@ export async function recover(data: string, runtime: MachineRuntime, options: Re
       if (desk.failure instanceof Error) throw desk.failure;
       throw failed(await readLogSince(log, 0), options.target);
     };
+    const isDone = (seen: Seen | undefined): seen is Seen & { lsn: bigint } => {
+      if (options.become !== 'replica') return seen?.recovering === false && seen.lsn !== undefined;
+      if (seen === undefined && desk.askedAgain >= inconsistentMax) throw endedEarly('the data were consistent');
+      return seen?.lsn !== undefined && desk.askedAgain >= askedAgainMax;
+    };
     try {
       for (;;) {
         if (exited) return await failure();
@@ -74,7 +98,7 @@ export async function recover(data: string, runtime: MachineRuntime, options: Re
           throw error;
         });
         options.onProgress?.({ segments: desk.given, lsn: seen?.lsn });
-        if (seen !== undefined && !seen.recovering && seen.lsn !== undefined) {
+        if (isDone(seen)) {
           runtime.processes.kill(child.identity, 'SIGINT');
           await untilEnded(ended, runtime, signal);
           const { timeline } = await readControlFile(data);
@@ -114,7 +138,16 @@ function refuseRunning(data: string, runtime: MachineRuntime): void {
   });
 }
 
-function settingsFor(target: RecoveryTarget, timeline: number): Record<string, string | number> {
+/** Which of the two signal files is there decides what the server becomes at the end; both would be a replica. */
+async function markRecovery(data: string, { become, account, timeline, timelineMax = timeline }: RecoverOptions): Promise<void> {
+  const [mark, other] =
+    become === 'replica' ? (['standby.signal', 'recovery.signal'] as const) : (['recovery.signal', 'standby.signal'] as const);
+  await rm(join(data, other), { force: true });
+  await writeDurably(join(data, mark), '', { account });
+  if (become !== 'replica') await reserveTimelines(data, timelineMax + 1, account);
+}
+
+function settingsFor({ target, timeline }: RecoverOptions): Record<string, string | number> {
   return {
     listen_addresses: '',
     port,
@@ -127,6 +160,7 @@ function settingsFor(target: RecoveryTarget, timeline: number): Record<string, s
     log_destination: 'stderr',
     log_min_messages: 'warning',
     hot_standby: 'on',
+    wal_retrieve_retry_interval: retryMs,
     cluster_name: 'holdfast-recovery',
     recovery_target_timeline: timeline,
     recovery_target_action: 'promote',
@@ -148,11 +182,13 @@ function targetSetting(target: RecoveryTarget): Record<string, string> {
   }
 }
 
-async function look(
-  scratch: string,
-  runtime: MachineRuntime,
-  signal: AbortSignal,
-): Promise<{ recovering: boolean; lsn: bigint | undefined; lastTransactionMs: number | undefined }> {
+interface Seen {
+  readonly recovering: boolean;
+  readonly lsn: bigint | undefined;
+  readonly lastTransactionMs: number | undefined;
+}
+
+async function look(scratch: string, runtime: MachineRuntime, signal: AbortSignal): Promise<Seen> {
   const target = { host: scratch, port, user: adminRole, password: '', database: 'postgres', applicationName: 'holdfast recovery' };
   await using session = await Session.open(target, runtime.clock, { timeoutMs: queryTimeoutMs, signal });
   const [row] = await session.query(
@@ -175,13 +211,7 @@ function failed(log: string, target: RecoveryTarget): HoldfastError {
     ?.replace(/^.*?(FATAL|PANIC):\s*/, '');
   const said = fatal ?? log.trimEnd().split('\n').at(-1);
   if (/recovery ended before configured recovery target was reached/.test(log)) {
-    return new HoldfastError(
-      'ENGINE_TARGET_NOT_REACHED',
-      `WAL ended before the ${target.kind === 'name' ? 'restore point' : 'target'} was reached`,
-      {
-        hint: 'The data are consistent, but not at that point, and were not opened. Choose an earlier point, or the newest state.',
-      },
-    );
+    return endedEarly(`the ${target.kind === 'name' ? 'restore point' : 'target'} was reached`);
   }
   return new HoldfastError(
     'ENGINE_NOT_STARTED',
@@ -190,4 +220,10 @@ function failed(log: string, target: RecoveryTarget): HoldfastError {
       hint: 'The data stay where they are. Check that the programs are of the version that the data are of.',
     },
   );
+}
+
+function endedEarly(beforeWhat: string): HoldfastError {
+  return new HoldfastError('ENGINE_TARGET_NOT_REACHED', `WAL ended before ${beforeWhat}`, {
+    hint: 'The data were not opened. Choose an earlier point, or the newest state.',
+  });
 }

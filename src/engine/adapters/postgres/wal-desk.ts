@@ -26,6 +26,7 @@ export class WalDesk implements AsyncDisposable {
   readonly #ready = new Map<string, Promise<Uint8Array | undefined>>();
   #serving: Promise<void> = Promise.resolve();
   #given = 0;
+  #asked: { readonly name: string; readonly times: number } = { name: '', times: 0 };
   #failure: unknown;
 
   private constructor(directory: string, account: Account | undefined, fetch: FetchWal, clock: Clock, segmentBytes: number) {
@@ -55,6 +56,11 @@ export class WalDesk implements AsyncDisposable {
   /** Segments that recovery was given. */
   get given(): number {
     return this.#given;
+  }
+
+  /** How many times in a row it has asked for the same segment: where there is no more, a replica asks again and again. */
+  get askedAgain(): number {
+    return this.#asked.times;
   }
 
   /** Why a file could not be had, if one could not: recovery has ended early then. */
@@ -109,6 +115,7 @@ export class WalDesk implements AsyncDisposable {
   async #take(name: string): Promise<Uint8Array | undefined> {
     const segment = parseSegmentName(name, this.#segmentBytes);
     if (segment === undefined) return await this.#fetch(name);
+    this.#asked = { name, times: name === this.#asked.name ? this.#asked.times + 1 : 1 };
     const wanted = this.#ready.get(name) ?? this.#fetch(name);
     this.#ready.delete(name);
     const bytes = await wanted;

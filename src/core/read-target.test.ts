@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readTarget } from './target.ts';
+import { readTarget } from './read-target.ts';
 
 describe('the point to restore to', () => {
   test.each([

@@ -1,11 +1,11 @@
-import { HoldfastError } from '../../core/errors.ts';
-import { parseLsn } from '../../core/lsn.ts';
-import type { RecoveryTarget } from '../../core/recovery-target.ts';
+import { HoldfastError } from './errors.ts';
+import { parseLsn } from './lsn.ts';
+import type { RecoveryTarget } from './recovery-target.ts';
 
 export interface TargetOptions {
-  readonly to?: string;
-  readonly toLsn?: string;
-  readonly toName?: string;
+  readonly to?: string | undefined;
+  readonly toLsn?: string | undefined;
+  readonly toName?: string | undefined;
 }
 
 const timeForm = /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?$/i;

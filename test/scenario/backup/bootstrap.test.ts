@@ -1,0 +1,131 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { Agents, query, type Configuration } from '../agents.ts';
+import { processesOf, temporaryDirectory } from '../demo-process.ts';
+
+const journalMs = 250;
+
+async function until(what: string, reached: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+  for (const end = performance.now() + timeoutMs; performance.now() < end; await sleep(100)) if (await reached()) return;
+  throw new Error(`not in time: ${what}`);
+}
+
+async function killAll(directory: string): Promise<void> {
+  for (const found of await processesOf(directory)) process.kill(Number.parseInt(found, 10), 'SIGKILL');
+}
+
+/** Changes what all members have configured; read when their agents start. */
+async function configure(agents: Agents, change: (service: Record<string, unknown>) => void): Promise<void> {
+  for (const { configFile } of agents.members) {
+    const config = parse(await readFile(configFile, 'utf8')) as Configuration;
+    change(config.services['orders']!);
+    await writeFile(configFile, stringify(config));
+  }
+}
+
+/** What every member has and knows, and with `store` what they agreed on. */
+async function lose(agents: Agents, what: { store: boolean }): Promise<void> {
+  for (const { configFile } of agents.members) {
+    await rm(join(dirname(configFile), 'data'), { recursive: true, force: true });
+    if (what.store) await rm(join(dirname(configFile), 'state'), { recursive: true, force: true });
+  }
+  if (!what.store) return;
+  const { directory } = agents.layout;
+  for (const name of await readdir(directory)) if (name.startsWith('coordination.sqlite')) await rm(join(directory, name));
+}
+
+async function notes(agents: Agents): Promise<string[]> {
+  return (await query<{ text: string }>(agents.write, 'select text from note order by text')).map(({ text }) => text);
+}
+
+test('three nodes that were lost come back from copies, at a time, on a timeline of their own', { timeout: 300_000 }, async () => {
+  await using directory = await temporaryDirectory();
+  const disk = join(directory.path, 'disk');
+  await mkdir(disk);
+  const password = join(directory.path, 'copies.password');
+  await writeFile(password, randomBytes(24).toString('base64'), { mode: 0o600 });
+  await using everything = { [Symbol.asyncDispose]: () => killAll(directory.path) };
+  const agents = await Agents.start({
+    directory: join(directory.path, 'cluster'),
+    configure: (config) => {
+      const orders = config.services['orders']!;
+      if (orders['postgres'] === undefined) return;
+      Object.assign(orders['postgres'] as object, { createReplica: ['copies', 'leader'] });
+      orders['backup'] = { to: 'disk', schedule: '0 3 * * *', journal: `${journalMs}ms` };
+      config['locations'] = { disk: { path: disk, password: `file:${password}` } };
+    },
+  });
+  const restart = (): void => agents.members.forEach(({ name }) => agents.startAgent(name));
+  const end = async (): Promise<void> => {
+    for (const { name } of agents.members) await agents.signal(name, 'SIGKILL');
+    await killAll(directory.path);
+    agents.startAgent('router');
+  };
+  const note = (text: string) => query(agents.write, 'insert into note values ($1)', [text]);
+
+  await agents.whole();
+  await query(agents.write, 'create table note (text text primary key)');
+  await until('a base backup', async () => (await readdir(join(disk, 'snapshots')).catch(() => [])).length > 0);
+  await note('one');
+  await sleep(1_000);
+  const to = new Date().toISOString();
+  await sleep(1_000);
+  await note('two');
+  await sleep(journalMs * 4);
+
+  // Everything is gone but the copies.
+  await end();
+  await lose(agents, { store: true });
+  await configure(agents, (orders) => (orders['bootstrap'] = { restore: { to } }));
+  restart();
+  const first = await agents.whole();
+  expect(await notes(agents)).toEqual(['one']);
+  const [begun] = await agents.client(first.leader!).history('orders');
+  expect(begun).toMatchObject({ why: 'restore', timeline: 2 });
+  await note('three');
+  await sleep(journalMs * 4);
+
+  // The data are gone again; the store remembers, and what was restored once is not restored again.
+  await end();
+  await lose(agents, { store: false });
+  restart();
+  const waiting = await agents.until(
+    'members without data',
+    ({ members }) => members.filter(({ state }) => state === 'waiting').length >= 2,
+  );
+  await sleep(2_000);
+  expect(waiting.leader).toBeNull();
+  await end();
+  await configure(agents, (orders) => (orders['bootstrap'] = { restore: { to: 'latest' } }));
+  restart();
+  const second = await agents.whole();
+  expect(await notes(agents)).toEqual(['one', 'three']);
+
+  const node = second.members.find(({ role }) => role === 'replica')!.node;
+  const client = agents.client(node);
+  const data = join(dirname(agents.node(node).configFile), 'data');
+  await rename(disk, `${disk}.away`);
+  await mkdir(disk);
+  await expect(client.reinit('orders', { node, from: 'copies' })).rejects.toMatchObject({ code: 'BACKUP_NO_REPOSITORY' });
+  await rm(disk, { recursive: true });
+  await rename(`${disk}.away`, disk);
+  expect(await readdir(dirname(data))).not.toContainEqual(expect.stringMatching(/^data\.aside/));
+  await client.reinit('orders', { node, from: 'copies' });
+  await agents.whole();
+  expect(await readdir(dirname(data))).toContainEqual(expect.stringMatching(/^data\.aside-.*-reinit$/));
+  expect(await everEvent(agents, node, 'member.provisioned')).toContainEqual(expect.objectContaining({ from: 'copies' }));
+  await everything[Symbol.asyncDispose]();
+  await agents.abandon();
+});
+
+/** What a node has told of something so far. */
+async function everEvent(agents: Agents, node: string, kind: string): Promise<unknown[]> {
+  const stop = AbortSignal.timeout(1_000);
+  const found: unknown[] = [];
+  for await (const event of agents.client(node).events({ afterId: 0, signal: stop })) if (event.kind === kind) found.push(event.data);
+  return found;
+}
