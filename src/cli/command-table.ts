@@ -41,5 +41,9 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   config: { summary: 'check, show and describe the configuration', load: () => import('./commands/config.ts') },
   certificates: { summary: 'make the certificates of a cluster', load: () => import('./commands/certificates.ts') },
   model: { summary: 'compute availability, durability and recovery time of a model file', load: () => import('./commands/model.ts') },
+  advise: {
+    summary: 'find the designs that meet what a service needs, with cost and ready configurations',
+    load: () => import('./commands/advise.ts'),
+  },
   doctor: { summary: 'judge whether this machine and configuration are fit', load: () => import('./commands/doctor.ts') },
 };

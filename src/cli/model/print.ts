@@ -1,6 +1,6 @@
 import type { ModelAnswer } from '../../model/file/answer.ts';
 import { reportOf } from '../../model/report/report-of.ts';
-import type { Block, Fact, ReportTable } from '../../model/report/report.ts';
+import type { Block, Fact, ReportSection, ReportTable } from '../../model/report/report.ts';
 import type { Paint } from '../terminal/style.ts';
 import { tableLines } from '../terminal/table.ts';
 
@@ -9,7 +9,15 @@ const rowsMax = 15;
 
 /** The answers to a model for people. */
 export function modelLines(answer: ModelAnswer, paint: Paint, width = Infinity): string[] {
-  const { name, sections } = reportOf(answer);
+  return reportLines(reportOf(answer), paint, width);
+}
+
+/** What is told under headings, for a terminal. */
+export function reportLines(
+  { name, sections }: { readonly name?: string; readonly sections: readonly Pick<ReportSection, 'title' | 'blocks'>[] },
+  paint: Paint,
+  width = Infinity,
+): string[] {
   const titled = sections.map(({ title, blocks }) => [
     paint(title, 'strong'),
     ...blocks.flatMap((block) => blockLines(block, paint, width)),

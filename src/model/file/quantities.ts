@@ -57,7 +57,7 @@ function kindOf(text: string): string | undefined {
 }
 
 /** A codec between what stands in the file and a number; `decode` gives undefined for what is not of its kind. */
-function quantity(
+export function quantity(
   kind: string,
   allowed: string,
   decode: (text: string) => number | undefined,
@@ -179,7 +179,8 @@ function parsePlain(text: string): number | undefined {
   return forms.plain.test(text) ? Number(text) : undefined;
 }
 
-function parseSize(text: string, perSecond: boolean): number | undefined {
+/** `500GiB`, or `100MiB/s` where `perSecond`. undefined where it is neither. */
+export function parseSize(text: string, perSecond: boolean): number | undefined {
   const [, count, name, slash] = forms.size.exec(text) ?? [];
   return count === undefined || (slash !== undefined) !== perSecond ? undefined : Number(count) * sizeBytes[name as keyof typeof sizeBytes];
 }
