@@ -66,7 +66,7 @@ export const planted: readonly Planted[] = [
     },
   },
   {
-    seedsMax: 60,
+    seedsMax: 120,
     options: quorumOfThree,
     variation: {
       ...faithful,
