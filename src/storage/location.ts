@@ -18,6 +18,11 @@ export interface LocationCapabilities {
   readonly conditionalCreate: boolean;
   /** What is removed or overwritten can be had back by the store's own means (versioning, object lock). */
   readonly keepsOldVersions: boolean;
+  /**
+   * There are several copies, and a damaged one is only told from a good one when the whole object is read: of a part, the first copy's is
+   * given as it is. Absent: whole objects are read no better than parts.
+   */
+  readonly judgesOnlyWholes?: boolean;
 }
 
 /** One location's own view of how it is; combinators tell one for each of their parts. */

@@ -4,6 +4,7 @@ import { silentLogger } from '../../core/logger.ts';
 
 import { seededRandom, SimulatedTime } from '../../sim/index.ts';
 import { MemoryLocation } from '../../storage/adapters/memory/index.ts';
+import { createMirror } from '../../storage/combinators/mirror/mirror.ts';
 import { busy, damaged, full, unreachable } from '../../storage/failures.ts';
 import type { RestAnswer } from './answer.ts';
 import { type RestMode, RestService } from './rest-service.ts';
@@ -169,6 +170,31 @@ describe('lists', () => {
   test('a list that fails at once is no list', async () => {
     location.failure = unreachable('here', 'cut');
     expect(await ask(serviceOf(), 'GET', '/data/')).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+  });
+});
+
+describe('a location of several copies', () => {
+  test.each([
+    ['flipped', (bytes: Buffer) => bytes.fill(0, 5, 15)],
+    ['cut off', (bytes: Buffer) => bytes.subarray(0, 7)],
+  ])('gives no part of a damaged copy, %s, while there is a good one', async (_how, damage) => {
+    const other = new Fragile('there', { clock: time.clock() });
+    const runtime = { clock: time.clock(), random: seededRandom('rest'), logger: silentLogger };
+    await using mirror = createMirror('both', [location, other], runtime);
+    const service = new RestService(mirror, runtime);
+    await ask(service, 'POST', url, {}, pack);
+    for (const copy of [location, other]) {
+      await location.put(key, [pack], { signal });
+      await other.put(key, [pack], { signal });
+      await copy.put(key, [damage(Buffer.from(pack))], { signal });
+      const fresh = new RestService(mirror, runtime);
+      expect((await ask(fresh, 'GET', url, { range: 'bytes=10-19' })).body).toEqual(new Uint8Array(pack.subarray(10, 20)));
+    }
+    // What is good of one that is damaged everywhere is better than nothing.
+    for (const copy of [location, other]) await copy.put(key, [Buffer.from(pack).fill(0, 100)], { signal });
+    const last = new RestService(mirror, runtime);
+    expect((await ask(last, 'GET', url, { range: 'bytes=10-19' })).body).toEqual(new Uint8Array(pack.subarray(10, 20)));
+    expect(await ask(last, 'GET', url)).toMatchObject({ status: 500 });
   });
 });
 

@@ -1,15 +1,15 @@
 import type { Clock } from '../../core/clock.ts';
 import { hasCode } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import type { CallOptions, Location } from '../../storage/index.ts';
+import type { ByteRange, CallOptions, Location } from '../../storage/index.ts';
 import { configKey, objectKey, sha256 } from '../documents/ids.ts';
 import type { FileId, FileKind } from '../repository.ts';
 import { Room } from '../workers/room.ts';
 import { answer, answerOfFailure, Refusal, type RestAnswer } from './answer.ts';
 import { parseRange } from './byte-range.ts';
 import { begun, listingJson, mediaTypes, versionFor } from './listing.ts';
+import { Recent } from './recent.ts';
 import { parseRestTarget, type RestTarget } from './rest-target.ts';
-import { Sizes } from './sizes.ts';
 import { placeFor, receive, type Upload, type UploadLimits } from './upload.ts';
 
 /** A request as any HTTP server has it. */
@@ -46,6 +46,9 @@ const limitsDefault: RestLimits = {
 /** Kinds of files that are small whatever the size of the repository. */
 const smallKinds: readonly FileKind[] = ['key', 'lock'];
 
+/** How long an object that was read as a whole is taken to be as it was. */
+const judgedMsMax = 86_400_000;
+
 const binary = { 'content-type': 'application/octet-stream', 'accept-ranges': 'bytes' };
 
 /**
@@ -54,7 +57,8 @@ const binary = { 'content-type': 'application/octet-stream', 'accept-ranges': 'b
  *
  * What comes is seen by nobody before it came whole and its SHA-256 is its name; `config`, which has another name, is only ever created. What is
  * there already is left as it is, and the same bytes once more are no failure: answers get lost, and clients ask again. A copy that
- * turns out to be damaged then is replaced. Removing what is not there is no failure either.
+ * turns out to be damaged then is replaced. Removing what is not there is no failure either. Where damage shows only when a whole object is
+ * read, that is done once before a part of it is given.
  */
 export class RestService {
   readonly #location: Location;
@@ -63,7 +67,9 @@ export class RestService {
   readonly #limits: RestLimits;
   readonly #coming: Room;
   readonly #going: Room;
-  readonly #sizes = new Sizes();
+  readonly #sizes = new Recent<number>();
+  /** When objects were last read as a whole, of which no part is to be given unread. */
+  readonly #judgedMs = new Recent<number>();
 
   constructor(
     location: Location,
@@ -148,21 +154,39 @@ export class RestService {
     return answer(200, { headers: { 'content-type': mediaTypes[version] }, body });
   }
 
-  async #read(key: string, { headers }: RestRequest, options: CallOptions): Promise<RestAnswer> {
+  async #read(key: string, { headers: { range: wanted } }: RestRequest, options: CallOptions): Promise<RestAnswer> {
     const sizeBytes = await this.#sizeOf(key, options);
-    const range = parseRange(headers['range'], sizeBytes);
-    if (range === 'beyond') throw new Refusal(416, `it has ${sizeBytes} bytes`, { 'content-range': `bytes */${sizeBytes}` });
-    // Only as a whole can a location with several copies tell a good one from a damaged one.
-    const isWhole = range === undefined || range.sizeBytes === sizeBytes;
-    const held = await this.#place(this.#going, range?.sizeBytes ?? sizeBytes, options);
+    const range = parseRange(wanted, sizeBytes);
+    const isJudged = this.#isJudged(key);
+    if (range === 'beyond' && isJudged) throw beyond(sizeBytes);
+    const part = range === 'beyond' || range?.sizeBytes === sizeBytes ? undefined : range;
+    const held = await this.#place(this.#going, part !== undefined && isJudged ? part.sizeBytes : sizeBytes, options);
     try {
-      const body = await this.#location.get(key, { ...options, ...(!isWhole && { range }) });
-      if (range === undefined) return answer(200, { headers: binary, body, held });
-      const contentRange = `bytes ${range.offset}-${range.offset + range.sizeBytes - 1}/${sizeBytes}`;
-      return answer(206, { headers: { ...binary, 'content-range': contentRange }, body, held });
+      const whole = part !== undefined && isJudged ? undefined : await this.#whole(key, part !== undefined, options);
+      if (whole !== undefined) return wholeAnswer(whole, wanted, held);
+      return partAnswer(await this.#location.get(key, { ...options, range: part! }), part!, sizeBytes, held);
     } catch (error) {
       held[Symbol.dispose]();
       this.#sizes.forget(key);
+      throw error;
+    }
+  }
+
+  /** Whether a part of an object may be read by itself: a location with several copies tells a damaged one only when it reads the whole. */
+  #isJudged(key: string): boolean {
+    if (this.#location.capabilities.judgesOnlyWholes !== true || key === configKey) return true;
+    const sinceMs = this.#judgedMs.get(key);
+    return sinceMs !== undefined && this.#clock.monotonicMs() - sinceMs < judgedMsMax;
+  }
+
+  /** Undefined where no copy of it is good, and a part is enough: that may be good all the same. */
+  async #whole(key: string, isPartEnough: boolean, options: CallOptions): Promise<Uint8Array | undefined> {
+    try {
+      const whole = await this.#location.get(key, options);
+      this.#judgedMs.set(key, this.#clock.monotonicMs());
+      return whole;
+    } catch (error) {
+      if (isPartEnough && hasCode(error, 'STORAGE_DAMAGED')) return undefined;
       throw error;
     }
   }
@@ -231,6 +255,23 @@ export class RestService {
   get #clock(): Clock {
     return this.#runtime.clock;
   }
+}
+
+/** An object that is there as a whole, or what of it is wanted. */
+function wholeAnswer(whole: Uint8Array, wanted: string | undefined, held: Disposable): RestAnswer {
+  const range = parseRange(wanted, whole.byteLength);
+  if (range === undefined) return answer(200, { headers: binary, body: whole, held });
+  if (range === 'beyond') throw beyond(whole.byteLength);
+  return partAnswer(whole.subarray(range.offset, range.offset + range.sizeBytes), range, whole.byteLength, held);
+}
+
+function partAnswer(body: Uint8Array, { offset }: ByteRange, sizeBytes: number, held: Disposable): RestAnswer {
+  const contentRange = `bytes ${offset}-${offset + body.byteLength - 1}/${sizeBytes}`;
+  return answer(206, { headers: { ...binary, 'content-range': contentRange }, body, held });
+}
+
+function beyond(sizeBytes: number): Refusal {
+  return new Refusal(416, `it has ${sizeBytes} bytes`, { 'content-range': `bytes */${sizeBytes}` });
 }
 
 function notThere(): Refusal {

@@ -17,14 +17,17 @@ export function hasRestic(): boolean {
   return found;
 }
 
-/** restic for one repository in a directory. */
+/** restic for one repository: a directory, or whatever else it takes. */
 export class Restic {
   readonly path: string;
   readonly password: string;
+  readonly #options: readonly string[];
 
-  constructor(path: string, password: string) {
+  /** @param options of every run */
+  constructor(path: string, password: string, options: readonly string[] = []) {
     this.path = path;
     this.password = password;
+    this.#options = options;
   }
 
   /** Runs it whatever comes of it. */
@@ -32,7 +35,7 @@ export class Restic {
     args: readonly string[],
     options: { readonly environment?: Readonly<Record<string, string>>; readonly input?: string } = {},
   ): ResticResult {
-    const { status, stdout, stderr } = spawnSync('restic', ['--repo', this.path, '--no-cache', ...args], {
+    const { status, stdout, stderr } = spawnSync('restic', ['--repo', this.path, '--no-cache', ...this.#options, ...args], {
       encoding: 'utf8',
       timeout: runMsMax,
       maxBuffer: 64 * 1024 * 1024,

@@ -49,6 +49,7 @@ class Mirror implements CombinedLocation {
       // Two that each created it in more than half of the parts would have met in one.
       conditionalCreate: parts.every(({ conditionalCreate }) => conditionalCreate) && 2 * ensemble.writeMin > parts.length,
       keepsOldVersions: parts.every(({ keepsOldVersions }) => keepsOldVersions),
+      judgesOnlyWholes: true,
     };
     this.#ensemble = ensemble;
     this.#verify = verify;
