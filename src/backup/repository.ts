@@ -1,5 +1,6 @@
 // What the rest of backup/ asks of an open repository. Format: restic repository version 2, doc/design.rst of restic/restic.
 import type { Cutting } from './chunk/cutter.ts';
+import type { BlobToWrite, RunOutcome } from './reading/write-run.ts';
 import type { CallOptions, Location } from '../storage/index.ts';
 
 /** SHA-256 of the plain text, 64 lower-case hexadecimal digits. */
@@ -101,6 +102,12 @@ export interface Repository extends AsyncDisposable {
   blobs(): Iterable<IndexedBlob>;
   /** Decrypted, decompressed, hash verified. @throws BACKUP_BLOB_MISSING, BACKUP_DAMAGED (what, which pack) */
   loadBlob(type: BlobType, id: BlobId, options: CallOptions): Promise<Uint8Array>;
+
+  /**
+   * Reads blobs that lie near each other in one pack, in the order of their offsets, with one call, and writes them to files. What the outcome
+   * calls damaged may still be had by `loadBlob`. @throws STORAGE_NOT_FOUND, STORAGE_DAMAGED, and what the location throws
+   */
+  writeBlobs(packId: FileId, blobs: readonly BlobToWrite[], options: CallOptions): Promise<RunOutcome>;
 
   snapshots(options: CallOptions): AsyncIterable<Snapshot>;
   /** By its whole id, an unambiguous prefix of it, or `latest`. @throws BACKUP_SNAPSHOT_UNKNOWN (which there are) */

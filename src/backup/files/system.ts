@@ -194,7 +194,12 @@ class PerlCalls implements SystemCalls {
     if (requests.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       this.#pending.push({ missing: requests.length, replies: [], resolve, reject });
-      this.#child.stdin.write(Buffer.concat(requests));
+      // What is asked for at once goes in one piece.
+      if (this.#child.stdin.writableCorked === 0) {
+        this.#child.stdin.cork();
+        queueMicrotask(() => this.#child.stdin.uncork());
+      }
+      for (const message of requests) this.#child.stdin.write(message);
     });
   }
 

@@ -4,7 +4,10 @@ import type { CallOptions, Location } from '../../storage/index.ts';
 import { BlobStore } from './blob-store.ts';
 import type { KdfCost } from '../crypto/kdf.ts';
 import type { Configuration } from '../documents/configuration.ts';
+import { owned } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
+import { objectKey } from '../documents/ids.ts';
+import type { BlobToWrite, RunOutcome } from '../reading/write-run.ts';
 import { listFiles, loadDocument, type RepositoryFiles } from '../documents/files.ts';
 import type { MasterIndex } from '../index/master-index.ts';
 import { dropKey, listKeys, type RepositoryKey, storeKey } from '../keys/keys.ts';
@@ -98,6 +101,14 @@ export class OpenedRepository implements Repository {
     const second = others.length === 0 ? first : await this.#loadAny(type, id, others, options);
     if (second instanceof Uint8Array) return second;
     throw second;
+  }
+
+  async writeBlobs(packId: FileId, blobs: readonly BlobToWrite[], { signal }: CallOptions): Promise<RunOutcome> {
+    const { offset } = blobs[0]!.entry;
+    const last = blobs.at(-1)!.entry;
+    const range = { offset, sizeBytes: last.offset + last.sizeBytes - offset };
+    const stored = await this.location.get(objectKey('data', packId), { signal, range });
+    return await this.parts.pool.run('write', { stored: owned(stored), offset, blobs });
   }
 
   /** The blob, or why no place gives it. */

@@ -117,7 +117,7 @@ class SegmentReader {
       this.#filled += got;
       return got;
     } catch (error) {
-      content.failure = { message: messageOf(error), code: String((error as NodeJS.ErrnoException).code ?? '') };
+      content.failure = { message: messageOf(error), code: (error as NodeJS.ErrnoException).code ?? '' };
       return 0;
     }
   }

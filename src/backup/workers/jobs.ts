@@ -9,6 +9,7 @@ import { decodeIndex } from '../index/index-file.ts';
 import type { PackEntry } from '../pack/header.ts';
 import { inspectPack, type PackFault, unsealBlob } from '../pack/inspect.ts';
 import { type OwnRun, sealRun } from '../reading/sealed-run.ts';
+import { type BlobToWrite, type RunOutcome, writeRun } from '../reading/write-run.ts';
 import type { BlobId, BlobType, FileId } from '../repository.ts';
 
 /** A blob as it is stored, and what is needed to open it. */
@@ -32,6 +33,11 @@ export interface Jobs {
   };
   /** Undefined: what is stored is not that blob. */
   readonly open: { readonly input: StoredBlob; readonly output: { readonly data: OwnBytes | undefined } };
+  /** Bytes of a pack from `offset` on, whose blobs go to files. */
+  readonly write: {
+    readonly input: { readonly stored: OwnBytes; readonly offset: number; readonly blobs: readonly BlobToWrite[] };
+    readonly output: RunOutcome;
+  };
   /** What is wrong with a pack beside its index; with `entries` undefined only its own header is believed. */
   readonly inspect: {
     readonly input: { readonly id: FileId; readonly pack: OwnBytes; readonly entries: readonly PackEntry[] };
@@ -50,6 +56,7 @@ export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
   hash: (_key, { data }) => ({ id: sha256(data), data }),
   seal: (key, { type, id, data, compresses }) => sealRun(key, type, [{ id, data }], compresses),
   open: (key, blob) => ({ data: openBlob(key, blob) }),
+  write: (key, { stored, offset, blobs }) => writeRun(key, stored, offset, blobs),
   inspect: (key, { id, pack, entries }) => ({ faults: inspectPack(key, id, pack, entries) }),
   index: (key, { id, stored }) => {
     const what = `index ${id}`;

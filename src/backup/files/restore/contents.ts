@@ -1,17 +1,20 @@
-import { HoldfastError } from '../../../core/errors.ts';
+import { hasCode, HoldfastError } from '../../../core/errors.ts';
 import type { BlobId, BlobPlace, FileId, Repository } from '../../repository.ts';
 import { timeToNs } from '../../tree/time.ts';
-import { close, look, writeAt } from '../fs.ts';
+import { type BlobUse, writeBlob, type WriteFailure } from '../../reading/write-run.ts';
+import { close, look } from '../fs.ts';
 import { mapAtOnce } from '../../gate.ts';
 import type { RestoreIssues } from './issues.ts';
 import type { PlannedFile } from './survey.ts';
-import { holdsBlob, openTargetFile, reopenTargetFile, writeSparsely } from './target-files.ts';
+import { holdsBlob, openTargetFile } from './target-files.ts';
 
 export interface ContentOptions {
   readonly repository: Repository;
   /** Where a path of the snapshot lies in the target. */
   readonly targetOf: (path: string) => string;
   readonly sparse: boolean;
+  /** Nothing is in the target: files are made when their first bytes come. */
+  readonly isNew: boolean;
   /** Files whose size and time of change are as they should are taken to be so without being read. */
   readonly trustTimes: boolean;
   readonly issues: RestoreIssues;
@@ -36,21 +39,29 @@ interface Use {
 
 interface OpenedFile {
   readonly planned: PlannedFile;
+  /** Of its blobs together. */
+  readonly sizeBytes: number;
   readonly isNew: boolean;
   failed: boolean;
 }
 
-interface NeededBlob {
+interface PlacedBlob {
   readonly id: BlobId;
   readonly place: BlobPlace;
+}
+
+interface NeededBlob extends PlacedBlob {
   readonly uses: Use[];
 }
 
 /** Blobs planned at once: bounds memory, at the price that a pack may be read once more for each further lot (some 250 GB of files). */
 const blobsPlannedMax = 250_000;
 const filesComparedAtOnceMax = 4;
-const packsAtOnceMax = 4;
-const blobsOfPackAtOnceMax = 3;
+const runsAtOnceMax = 4;
+/** One call reads at most so many bytes of a pack, unless one blob has more. */
+const runBytesMax = 4 * 1024 * 1024;
+/** Shorter than what another call costs a store that is far away. */
+const gapBytesMax = 64 * 1024;
 
 /**
  * Gives files their contents: only blobs that a file does not hold already are loaded, each once for all its places, pack after pack in the
@@ -79,44 +90,54 @@ async function restoreLot(files: readonly PlannedFile[], options: ContentOptions
       return undefined;
     }
   });
-  await mapAtOnce([...packs.values()], packsAtOnceMax, async (blobs) => {
-    const inOrder = [...blobs.values()].toSorted((a, b) => a.place.offset - b.place.offset);
-    await mapAtOnce(inOrder, blobsOfPackAtOnceMax, (blob) => restoreBlob(blob, options));
-  });
+  const runs = [...packs.values()].flatMap((blobs) => runsOf([...blobs.values()]));
+  await mapAtOnce(runs, runsAtOnceMax, (run) => restoreRun(run, options));
   return opened.filter((file) => file !== undefined && !file.failed).map((file) => (file as OpenedFile).planned.path);
 }
 
-/** Makes the file at its size, and notes what it lacks. */
+/** Makes the file at its size, unless the target is new, and notes what it lacks. */
 async function compare(
   planned: PlannedFile,
   packs: Map<FileId, Map<BlobId, NeededBlob>>,
-  { repository, targetOf, trustTimes, progress, onProgress, signal }: ContentOptions,
+  { repository, targetOf, trustTimes, isNew, progress, onProgress, signal }: ContentOptions,
 ): Promise<OpenedFile> {
   const target = targetOf(planned.path);
   if (trustTimes && (await looksUnchanged(target, planned))) {
     progress.keptBytes += planned.sizeBytes;
-    return { planned, isNew: false, failed: false };
+    return { planned, sizeBytes: planned.sizeBytes, isNew: false, failed: false };
   }
-  const places: { readonly id: BlobId; readonly place: BlobPlace }[] = [];
+  const places: PlacedBlob[] = [];
   for (const id of planned.content) places.push({ id, place: await placeOf(repository, id, signal) });
   const sizeBytes = places.reduce((sum, { place }) => sum + place.plainSizeBytes, 0);
-  const { fd, isNew } = await openTargetFile(target, sizeBytes);
+  const file = (isNewFile: boolean): OpenedFile => ({ planned, sizeBytes, isNew: isNewFile, failed: false });
+  if (isNew && sizeBytes > 0) return await noteMissing(file(true), places, packs, () => Promise.resolve(false));
+  const made = await openTargetFile(target, sizeBytes);
   try {
-    const file: OpenedFile = { planned, isNew, failed: false };
-    const scratch = isNew ? undefined : Buffer.allocUnsafe(places.reduce((max, { place }) => Math.max(max, place.plainSizeBytes), 1));
-    let position = 0;
-    for (const { id, place } of places) {
-      if (scratch !== undefined && (await holdsBlob(fd, id, position, scratch, place.plainSizeBytes))) {
-        progress.keptBytes += place.plainSizeBytes;
-        onProgress();
-        signal.throwIfAborted();
-      } else note(packs, id, place, { file, position });
-      position += place.plainSizeBytes;
-    }
-    return file;
+    const scratch = made.isNew ? undefined : Buffer.allocUnsafe(places.reduce((max, { place }) => Math.max(max, place.plainSizeBytes), 1));
+    return await noteMissing(file(made.isNew), places, packs, async ({ id, place }, position) => {
+      if (scratch === undefined || !(await holdsBlob(made.fd, id, position, scratch, place.plainSizeBytes))) return false;
+      progress.keptBytes += place.plainSizeBytes;
+      onProgress();
+      signal.throwIfAborted();
+      return true;
+    });
   } finally {
-    await close(fd);
+    await close(made.fd);
   }
+}
+
+async function noteMissing(
+  file: OpenedFile,
+  places: readonly PlacedBlob[],
+  packs: Map<FileId, Map<BlobId, NeededBlob>>,
+  isThere: (blob: PlacedBlob, position: number) => Promise<boolean>,
+): Promise<OpenedFile> {
+  let position = 0;
+  for (const blob of places) {
+    if (!(await isThere(blob, position))) note(packs, blob.id, blob.place, { file, position });
+    position += blob.place.plainSizeBytes;
+  }
+  return file;
 }
 
 /** @throws BACKUP_BLOB_MISSING */
@@ -145,8 +166,59 @@ async function looksUnchanged(target: string, planned: PlannedFile): Promise<boo
   );
 }
 
-async function restoreBlob(blob: NeededBlob, options: ContentOptions): Promise<void> {
-  const { repository, issues, progress, signal } = options;
+/** Blobs that one call reads, in the order of their offsets: what lies between them is read along when it is little. */
+function runsOf(blobs: readonly NeededBlob[]): NeededBlob[][] {
+  const runs: NeededBlob[][] = [];
+  let begin = 0;
+  let end = -Infinity;
+  for (const blob of blobs.toSorted((a, b) => a.place.offset - b.place.offset)) {
+    const { offset, sizeBytes } = blob.place;
+    const last = runs.at(-1);
+    if (last !== undefined && offset - end <= gapBytesMax && offset + sizeBytes - begin <= runBytesMax) last.push(blob);
+    else {
+      runs.push([blob]);
+      begin = offset;
+    }
+    end = offset + sizeBytes;
+  }
+  return runs;
+}
+
+async function restoreRun(run: readonly NeededBlob[], options: ContentOptions): Promise<void> {
+  const { repository, progress, onProgress, signal } = options;
+  const { packId } = run[0]!.place;
+  const wanted = run.map(({ id, place, uses }) => ({
+    entry: { type: 'data' as const, id, ...place },
+    uses: uses.map((use) => blobUse(use, options)),
+  }));
+  signal.throwIfAborted();
+  let damaged: ReadonlySet<number>;
+  try {
+    const outcome = await repository.writeBlobs(packId, wanted, { signal });
+    damaged = new Set(outcome.damaged);
+    tellFailures(run, outcome.failures, options);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!hasCode(error, 'STORAGE_NOT_FOUND') && !hasCode(error, 'STORAGE_DAMAGED')) throw error;
+    damaged = new Set(run.keys());
+  }
+  for (const [number, blob] of run.entries()) {
+    // Another pack may have it, or another copy of this one.
+    if (damaged.has(number)) await restoreAlone(blob, options);
+    else {
+      progress.loadedBlobs += 1;
+      progress.writtenBytes += blob.place.plainSizeBytes * blob.uses.length;
+    }
+  }
+  onProgress();
+}
+
+function blobUse({ file, position }: Use, { targetOf, sparse }: ContentOptions): BlobUse {
+  return { path: targetOf(file.planned.path), position, fileBytes: file.sizeBytes, isNew: file.isNew, sparse };
+}
+
+async function restoreAlone(blob: NeededBlob, options: ContentOptions): Promise<void> {
+  const { repository, issues, progress, onProgress, signal } = options;
   let data: Uint8Array;
   try {
     data = await repository.loadBlob('data', blob.id, { signal });
@@ -156,43 +228,19 @@ async function restoreBlob(blob: NeededBlob, options: ContentOptions): Promise<v
     for (const { file } of blob.uses) file.failed = true;
     return;
   }
+  const uses = blob.uses.map((use) => blobUse(use, options));
+  tellFailures([blob], writeBlob(data, uses), options);
   progress.loadedBlobs += 1;
-  for (const [file, uses] of byFile(blob.uses)) {
-    try {
-      await writeUses(file, uses, data, options);
-    } catch (error) {
-      file.failed = true;
-      issues.addError(file.planned.path, error);
-    }
-  }
+  progress.writtenBytes += data.length * uses.length;
+  onProgress();
 }
 
-function byFile(uses: readonly Use[]): Map<OpenedFile, Use[]> {
-  const files = new Map<OpenedFile, Use[]>();
-  for (const use of uses) {
-    const list = files.get(use.file);
-    if (list === undefined) files.set(use.file, [use]);
-    else list.push(use);
-  }
-  return files;
-}
-
-async function writeUses(
-  file: OpenedFile,
-  uses: readonly Use[],
-  data: Uint8Array,
-  { targetOf, sparse, progress, onProgress, signal }: ContentOptions,
-): Promise<void> {
-  const fd = await reopenTargetFile(targetOf(file.planned.path));
-  try {
-    for (const { position } of uses) {
-      signal.throwIfAborted();
-      if (sparse && file.isNew) await writeSparsely(fd, data, position);
-      else await writeAt(fd, data, position);
-      progress.writtenBytes += data.length;
-      onProgress();
-    }
-  } finally {
-    await close(fd);
+function tellFailures(blobs: readonly NeededBlob[], failures: readonly WriteFailure[], { targetOf, issues }: ContentOptions): void {
+  if (failures.length === 0) return;
+  const files = new Map(blobs.flatMap(({ uses }) => uses.map(({ file }) => [targetOf(file.planned.path), file] as const)));
+  for (const { path, code, message } of failures) {
+    const file = files.get(path)!;
+    file.failed = true;
+    issues.addError(file.planned.path, Object.assign(new Error(message), { code }));
   }
 }

@@ -85,6 +85,7 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     signal,
     progress,
     sparse: options.sparse ?? true,
+    isNew: target.isEmpty,
     trustTimes: options.trustTimes ?? false,
     onProgress: () => options.onProgress?.({ ...progress, totalBytes }),
   };
