@@ -31,7 +31,9 @@ function explainUnion(issue: UnionIssue, schema: z.core.$ZodType, input: unknown
   const found = valueAt(input, path);
   const ways = issue.errors.flatMap((branch) => branch.filter(({ path: within }) => within.length === 0).map(requirement));
   const forms = [...new Set(ways.map((way) => way.replace(/^must be /, '')))].join(', or ');
-  if (found === undefined) return [{ path, message: `is missing; it must be ${forms}` }];
+  if (found === undefined) {
+    return [{ path, message: `is missing; it ${issue.message === 'Invalid input' ? `must be ${forms}` : issue.message}` }];
+  }
   return [
     {
       path,
