@@ -14,6 +14,7 @@ import type { LocalRouters } from '../failover/routers.ts';
 import { SessionKeeper } from '../failover/session-keeper.ts';
 import { openRouter } from '../routing/registry.ts';
 import { Control } from './control.ts';
+import type { CopiesKeeper } from './copies/keeper.ts';
 import { EventLog } from './event-log.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { openMember } from './open-member.ts';
@@ -66,7 +67,7 @@ export class Agent {
     await mkdir(config.node.state, { recursive: true, mode: 0o711 });
     // Only where copies are made, and before anybody waits for this process: it takes a while.
     const makesCopies = Object.values(config.services).some(({ backup }) => backup !== undefined);
-    const CopiesKeeper = makesCopies ? (await import('./copies/keeper.ts')).CopiesKeeper : undefined;
+    const Keeper = makesCopies ? (await import('./copies/keeper.ts')).CopiesKeeper : undefined;
     const server: Server = stack.use(await openServer(config, runtime));
     const store: CoordinationStore = stack.use(await openCoordination(config, runtime));
     const sessions = stack.use(new SessionKeeper(store, runtime, { ttlMs: config.coordination.ttl, name: config.node.name }));
@@ -75,6 +76,7 @@ export class Agent {
     const events = new EventLog(runtime, config.node.name);
     const services = new Map<string, LocalService>();
     const kept: Member[] = [];
+    const keepers: CopiesKeeper[] = [];
     let heartbeats: Heartbeats | undefined;
     const announce = (): void => {
       heartbeats?.announce();
@@ -113,7 +115,7 @@ export class Agent {
       (service) => services.get(service)?.member,
       (service) => services.get(service)?.router,
     );
-    const compose = (): Heartbeat => composeHeartbeat(config, runtime, services);
+    const compose = (): Heartbeat => composeHeartbeat(config, runtime, services, keepers);
     heartbeats = stack.use(
       new Heartbeats(peers, runtime, {
         everyMs: heartbeatMs,
@@ -141,10 +143,10 @@ export class Agent {
     });
     await server.serve(control, config, runtime);
     for (const service of services.values()) await service.member?.start();
-    if (CopiesKeeper !== undefined) {
+    if (Keeper !== undefined) {
       for (const member of kept) {
         const record = (what: string, data: Record<string, unknown>): void => events.add(member.service, what, data);
-        stack.use(new CopiesKeeper(member, { node: config.node.name, config, record, runtime }));
+        keepers.push(stack.use(new Keeper(member, { node: config.node.name, config, record, runtime, store })));
       }
     }
     runtime.logger.info('agent.started', {
@@ -196,7 +198,12 @@ export class Agent {
   }
 }
 
-function composeHeartbeat(config: HoldfastConfig, runtime: MachineRuntime, services: ReadonlyMap<string, LocalService>): Heartbeat {
+function composeHeartbeat(
+  config: HoldfastConfig,
+  runtime: MachineRuntime,
+  services: ReadonlyMap<string, LocalService>,
+  keepers: readonly CopiesKeeper[],
+): Heartbeat {
   const all = [...services.values()];
   return {
     wallMs: runtime.clock.wallMs(),
@@ -207,6 +214,7 @@ function composeHeartbeat(config: HoldfastConfig, runtime: MachineRuntime, servi
       const { write, read, ...rest } = service.router.status();
       return [{ service: service.name, ...rest, ...(write === undefined ? {} : { write }), ...(read === undefined ? {} : { read }) }];
     }),
+    copies: keepers.flatMap((keeper) => keeper.state() ?? []),
   };
 }
 

@@ -207,6 +207,7 @@ export class Control implements AgentControl {
       })),
       this.#deps.sessions.reachable,
       this.#deps.peers.reports().filter((report) => report.status === 'connected').length,
+      this.#deps.runtime.clock.wallMs(),
     );
   }
 

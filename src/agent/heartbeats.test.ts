@@ -57,6 +57,7 @@ async function agents() {
       agentAddress: `${name}:7400`,
       members: name === 'c' ? [] : [{ ...member, term: says.term }],
       routers: [],
+      copies: [],
     });
     const beats = new Heartbeats(peers, runtime, { everyMs, compose, stalled: () => {} });
     return { name, peers, says, heard, beats };

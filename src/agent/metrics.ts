@@ -1,4 +1,5 @@
 import type { AgentControl } from '../api/control.ts';
+import type { CopiesState } from '../failover/messages.ts';
 import type { NodeReport } from './status.ts';
 
 type Sample = ReturnType<AgentControl['metrics']>[number];
@@ -9,6 +10,7 @@ export function agentMetrics(
   services: readonly { service: string; term: number; paused: boolean }[],
   storeReachable: boolean,
   peersConnected: number,
+  wallMs: number,
 ): Sample[] {
   const samples: Sample[] = [
     gauge('coordination_reachable', 'Whether the coordination store answers', {}, Number(storeReachable)),
@@ -49,6 +51,7 @@ export function agentMetrics(
       );
     }
   }
+  samples.push(...own.heartbeat.copies.flatMap((copies) => copiesSamples(copies, wallMs)));
   for (const router of own.heartbeat.routers) {
     const labels = { service: router.service };
     const program = { ...labels, router: router.kind };
@@ -67,6 +70,35 @@ export function agentMetrics(
     samples.push(
       counter('router_cut_total', 'Connections cut at a new term', labels, router.cutTotal),
       counter('router_refused_total', 'Connections refused', labels, router.refusedTotal),
+    );
+  }
+  return samples;
+}
+
+/** Of the agent that leads: it cares for the copies. */
+function copiesSamples({ service, location, parts, base, journal, alarms }: CopiesState, wallMs: number): Sample[] {
+  const labels = { service, location };
+  const samples = [gauge('backup_alarms', 'What somebody should look at, of the copies of a service', labels, alarms.length)];
+  if (base !== undefined) {
+    samples.push(
+      gauge('backup_base_timestamp_seconds', 'When the last base backup was consistent, since 1970', labels, base.endMs / 1_000),
+      gauge('backup_base_age_seconds', 'Age of the last base backup', labels, Math.max(0, wallMs - base.endMs) / 1_000),
+    );
+  }
+  if (journal !== undefined) {
+    samples.push(
+      gauge('backup_journal_running', 'Whether WAL is copied as it comes', labels, Number(journal.state === 'running')),
+      gauge('backup_journal_lag_seconds', 'Since when not all WAL is stored', labels, journal.lagMs / 1_000),
+      gauge('backup_journal_lag_bytes', 'WAL that is not stored yet', labels, journal.lagBytes),
+      gauge('backup_journal_gaps', 'Gaps in the WAL that is stored, after the last base backup', labels, journal.gaps),
+    );
+  }
+  for (const { name, state, behindObjects, behindBytes } of parts) {
+    const part = { service, location: name };
+    samples.push(
+      gauge('backup_location_healthy', 'Whether a location, or a part of one, answers and has everything', part, Number(state === 'ok')),
+      gauge('backup_location_behind_objects', 'Changes that a location has not got yet', part, behindObjects),
+      gauge('backup_location_behind_bytes', 'Bytes that a location has not got yet', part, behindBytes),
     );
   }
   return samples;

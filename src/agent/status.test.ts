@@ -33,7 +33,7 @@ function node(name: string, over: Partial<MemberState>, report: Partial<NodeRepo
     alive: true,
     ageMs: 10,
     stampAgeMs: 10,
-    heartbeat: { wallMs: 1_000_000, agentAddress: '10.0.0.1:7400', members: [state], routers: [] },
+    heartbeat: { wallMs: 1_000_000, agentAddress: '10.0.0.1:7400', members: [state], routers: [], copies: [] },
     ...report,
   };
 }

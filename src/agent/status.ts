@@ -52,8 +52,27 @@ export function serviceStatus(facts: ServiceFacts, wallMs: number): ServiceStatu
     roster: roster.map((configuration) => ({ k: configuration.k, voters: [...configuration.voters] })),
     warnings: warningsOf(facts, members, leader?.node.node, wallMs),
     members,
+    ...copiesOf(facts, wallMs),
     routers: routersOf(facts).map(({ node, router: { service: _, ...router } }) => ({ node, ...dropUndefined(router) })),
   };
+}
+
+/** As whoever leads says: of several, the one that was heard of last. */
+function copiesOf({ nodes, service }: ServiceFacts, wallMs: number): { copies?: NonNullable<ServiceStatus['copies']> } {
+  const [found] = nodes
+    .flatMap(({ node, alive, ageMs, heartbeat }) =>
+      alive ? heartbeat.copies.filter((copies) => copies.service === service).map((state) => ({ node, ageMs, state })) : [],
+    )
+    .toSorted((a, b) => a.ageMs - b.ageMs);
+  if (found === undefined) return {};
+  const { location, parts, base, journal, alarms } = found.state;
+  const lastBase = base && {
+    at: new Date(base.endMs).toISOString(),
+    ageMs: Math.max(0, Math.round(wallMs - base.endMs)),
+    timeline: base.timeline,
+    startLsn: formatLsn(BigInt(base.startLsn)),
+  };
+  return { copies: { node: found.node, location, parts, ...(lastBase && { lastBase }), ...(journal && { journal }), alarms } };
 }
 
 function routersOf({ nodes, service }: ServiceFacts): { node: string; router: Heartbeat['routers'][number] }[] {
@@ -108,6 +127,7 @@ function warningsOf(facts: ServiceFacts, members: readonly MemberStatus[], leade
   }
   for (const { node, router } of routersOf(facts))
     if (router.problem !== undefined) warnings.push(`The router on ${node} (${router.kind}): ${router.problem}`);
+  warnings.push(...(copiesOf(facts, wallMs).copies?.alarms ?? []));
   const target = facts.record?.roster.at(-1);
   if (facts.acknowledge > 0 && target !== undefined && members.length > 1) {
     if (target.k === 0) warnings.push('No replica acknowledges commits yet: losing the leader now could lose data.');

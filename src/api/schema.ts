@@ -56,6 +56,39 @@ export const routerStatusSchema = z.object({
   refusedTotal: z.number().int(),
 });
 
+/** The copies of a service, as the agent says that cares for them. */
+export const copiesStatusSchema = z.object({
+  /** Whose agent: the leader's. */
+  node: z.string(),
+  location: z.string(),
+  /** The location, then what a combined one is made of, names as paths. */
+  parts: z.array(
+    z.object({
+      name: z.string(),
+      state: z.enum(['ok', 'degraded', 'away']),
+      /** Why it is not ok. */
+      message: z.string(),
+      /** Changes that it has not got yet. */
+      behindObjects: z.number().nonnegative(),
+      behindBytes: z.number().nonnegative(),
+    }),
+  ),
+  /** The last good one: when it was consistent, and where recovery from it begins. */
+  lastBase: z.object({ at: z.string(), ageMs: z.number().nonnegative(), timeline: z.number().int(), startLsn: lsn }).optional(),
+  journal: z
+    .object({
+      state: z.enum(['starting', 'running', 'failing', 'ended']),
+      /** Since when not everything is stored: what would be lost now. */
+      lagMs: z.number().nonnegative(),
+      lagBytes: z.number().nonnegative(),
+      /** After the last base backup: no recovery passes one. */
+      gaps: z.number().int().nonnegative(),
+    })
+    .optional(),
+  /** Also among the warnings of the service. */
+  alarms: z.array(z.string()),
+});
+
 export const serviceStatusSchema = z.object({
   service: z.string(),
   engine: z.enum(['postgres', 'process']),
@@ -69,6 +102,7 @@ export const serviceStatusSchema = z.object({
   /** What is wrong or degraded, as sentences; empty when all is well. */
   warnings: z.array(z.string()),
   members: z.array(memberStatusSchema),
+  copies: copiesStatusSchema.optional(),
   routers: z.array(routerStatusSchema),
 });
 export type ServiceStatus = z.infer<typeof serviceStatusSchema>;

@@ -4,7 +4,7 @@ import { SimulatedNetwork, SimulatedTime, seededRandom, type SimulatedPeers } fr
 import type { Heartbeat } from './messages.ts';
 import { Peers } from './peers.ts';
 
-const heartbeat: Heartbeat = { wallMs: 1, agentAddress: 'b:7400', members: [], routers: [] };
+const heartbeat: Heartbeat = { wallMs: 1, agentAddress: 'b:7400', members: [], routers: [], copies: [] };
 
 interface Room {
   readonly time: SimulatedTime;

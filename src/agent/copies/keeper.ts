@@ -3,7 +3,9 @@ import { journalSettings, type JournalSettings } from '../../config/copies.ts';
 import { linked } from '../../core/deadline.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Member } from '../../failover/member.ts';
-import { BaseKeeper } from './base-keeper.ts';
+import type { CopiesState } from '../../failover/messages.ts';
+import { AlarmBell } from './alarm-bell.ts';
+import { CopiesCare } from './care.ts';
 import { JournalVoice } from './journal-voice.ts';
 import { openCopies, type Copies } from './open-copies.ts';
 import { Complaint, lookMs, pauseMs, type CopiesTerm, type KeeperParts } from './term.ts';
@@ -13,6 +15,8 @@ export class CopiesKeeper implements AsyncDisposable {
   readonly #member: Member;
   readonly #parts: KeeperParts;
   readonly #stop = new AbortController();
+  readonly #complaint: Complaint;
+  #care: CopiesCare | undefined;
   readonly #running: Promise<unknown>;
   readonly #journalling: JournalSettings | undefined;
   #journalNow: Journal | undefined;
@@ -20,6 +24,7 @@ export class CopiesKeeper implements AsyncDisposable {
   constructor(member: Member, parts: KeeperParts) {
     this.#member = member;
     this.#parts = parts;
+    this.#complaint = new Complaint(parts.record, 'backup.failed');
     this.#journalling = journalSettings(parts.config.services[member.service]!.backup!.journal);
     this.#running = Promise.all([this.#run(this.#stop.signal), this.#voice()?.run(this.#stop.signal)]);
   }
@@ -29,9 +34,9 @@ export class CopiesKeeper implements AsyncDisposable {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { record, runtime } = this.#parts;
+    const { runtime } = this.#parts;
     const { service } = this.#member;
-    const complaint = new Complaint(record, 'backup.failed');
+    const complaint = this.#complaint;
     while (!signal.aborted) {
       if (!this.#leads) {
         await runtime.clock.sleep(lookMs, signal).catch(() => {});
@@ -39,7 +44,6 @@ export class CopiesKeeper implements AsyncDisposable {
       }
       try {
         await this.#keep(signal);
-        complaint.settle();
       } catch (error) {
         if (signal.aborted) return;
         const message = messageOf(error);
@@ -48,6 +52,7 @@ export class CopiesKeeper implements AsyncDisposable {
         await runtime.clock.sleep(this.#journalling?.sync === true ? lookMs : pauseMs, signal).catch(() => {});
       } finally {
         this.#journalNow = undefined;
+        this.#care = undefined;
       }
     }
   }
@@ -61,13 +66,21 @@ export class CopiesKeeper implements AsyncDisposable {
   /** Until this node leads no more. */
   async #keep(signal: AbortSignal): Promise<void> {
     const { config, runtime } = this.#parts;
-    const backup = config.services[this.#member.service]!.backup!;
+    const service = config.services[this.#member.service]!;
+    const backup = service.backup!;
     using until = linked(signal);
     await using copies = await openCopies(config, backup.to, runtime, { create: true, signal });
-    const term: CopiesTerm = { ...this.#parts, ...copies, member: this.#member, backup, journal: this.#journal(copies) };
-    const work = Promise.all([term.journal?.run(until.signal), new BaseKeeper(term).run(until.signal)]);
+    this.#complaint.settle();
+    const lagMsMax = service.objectives?.rpo;
+    const term: CopiesTerm = { ...this.#parts, ...copies, member: this.#member, backup, journal: this.#journal(copies), lagMsMax };
+    const care = (this.#care = new CopiesCare(term));
+    const work = Promise.all([term.journal?.run(until.signal), care.run(until.signal)]);
     work.catch(() => until.abort(new Error('copies can not be made')));
-    while (this.#leads && !until.signal.aborted) await runtime.clock.sleep(lookMs, until.signal).catch(() => {});
+    const bell = new AlarmBell(this.#parts.record);
+    while (this.#leads && !until.signal.aborted) {
+      await runtime.clock.sleep(lookMs, until.signal).catch(() => {});
+      bell.ring(care.alarms(this.#complaint.message));
+    }
     until.abort(new Error('this node leads no more'));
     await work;
   }
@@ -77,6 +90,16 @@ export class CopiesKeeper implements AsyncDisposable {
     if (this.#journalling === undefined || deps.engine.wal === undefined) return undefined;
     const { intervalMs } = this.#journalling;
     return (this.#journalNow = new Journal(deps.engine.wal, repository, this.#parts.runtime, { service, intervalMs }));
+  }
+
+  /** How the copies are that this node cares for; undefined while it does not lead. */
+  state(): CopiesState | undefined {
+    if (!this.#leads) return undefined;
+    const failure = this.#complaint.message;
+    if (this.#care !== undefined) return this.#care.state(failure);
+    const { service } = this.#member;
+    const location = this.#parts.config.services[service]!.backup!.to;
+    return { service, location, parts: [], alarms: failure === '' ? [] : [`Copies can not be made: ${failure}`] };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Journal, OpenedRepository } from '../../backup/index.ts';
 import type { ServiceConfig } from '../../config/service.ts';
 import type { HoldfastConfig } from '../../config/schema.ts';
+import type { CoordinationStore } from '../../coordination/store.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import type { Member } from '../../failover/member.ts';
 import type { Location } from '../../storage/index.ts';
@@ -11,6 +12,8 @@ export interface KeeperParts {
   readonly config: HoldfastConfig;
   readonly record: (what: string, data: Record<string, unknown>) => void;
   readonly runtime: Runtime;
+  /** Where those who might do the same at once settle who does it. */
+  readonly store: CoordinationStore;
 }
 
 /** What those share who care for one service's copies while this node leads it. */
@@ -20,6 +23,8 @@ export interface CopiesTerm extends KeeperParts {
   readonly location: Location;
   readonly repository: OpenedRepository;
   readonly journal: Journal | undefined;
+  /** How far the journal may be behind: the service's objective for lost work. */
+  readonly lagMsMax: number | undefined;
 }
 
 /** How often is looked whether there is anything to do that waits for an event. */

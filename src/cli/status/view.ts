@@ -1,6 +1,6 @@
 import type { ClusterStatus, MemberStatus, ServiceStatus } from '../../api/schema.ts';
 import { formatAddress } from '../../core/config-fields.ts';
-import { formatSizeBytes } from '../../core/units.ts';
+import { formatDurationMs, formatSizeBytes } from '../../core/units.ts';
 import { visible, type Paint, type Style } from '../terminal/style.ts';
 import { tableLines, type Cell, type Column } from '../terminal/table.ts';
 
@@ -65,8 +65,31 @@ function serviceLines(service: ServiceStatus, options: ViewOptions): string[] {
     ...(rows.length === 0 ? [] : indented(tableLines(memberColumns, rows, paint, width - 2))),
     ...service.members.flatMap((member) => detailLines(member, paint)),
     ...(service.routers.length === 0 ? [] : ['', ...indented(routerLines(service, paint, width - 2))]),
+    ...copiesLines(service, paint),
     ...service.warnings.map((warning) => `  ${paint('!', 'warn')} ${paint(visible(warning), 'warn')}`),
   ];
+}
+
+function copiesLines({ copies }: ServiceStatus, paint: Paint): string[] {
+  if (copies === undefined) return [];
+  const { location, parts, lastBase, journal } = copies;
+  const [whole] = parts;
+  const state = whole === undefined ? 'not opened' : whole.state;
+  const facts = [
+    `${visible(location)} ${state === 'ok' ? state : paint(state, 'warn')}`,
+    lastBase === undefined ? paint('no base backup', 'warn') : `base backup ${formatDurationMs(roundedMs(lastBase.ageMs))} old`,
+  ];
+  if (journal !== undefined) {
+    const lag = `journal ${formatDurationMs(roundedMs(journal.lagMs))}, ${formatSizeBytes(journal.lagBytes)} behind`;
+    facts.push(journal.state === 'running' ? lag : paint(`${lag}, ${journal.state}`, 'warn'));
+  }
+  return ['', `  copies  ${facts.join('  ')}`];
+}
+
+/** To two units of time at the most. */
+function roundedMs(ms: number): number {
+  const grain = ms < 10_000 ? 100 : ms < 3_600_000 ? 1_000 : ms < 86_400_000 ? 60_000 : 3_600_000;
+  return Math.round(ms / grain) * grain;
 }
 
 function headline(service: ServiceStatus, paint: Paint): string {
