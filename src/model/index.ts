@@ -12,6 +12,7 @@ export * from './statistics/incidents.ts';
 export * from './statistics/intervals.ts';
 export * from './statistics/nines.ts';
 export * from './statistics/observed.ts';
+export * from './statistics/queue.ts';
 export * from './statistics/readiness.ts';
 export * from './statistics/replacement.ts';
 export * from './recovery-time/calibrate.ts';
@@ -55,3 +56,6 @@ export { simulate, type SimulatedPoint, type SimulationAnswer, type SimulationOp
 export { simulateInWorkers, type WorkerOptions } from './workers/simulation-pool.ts';
 export { expectedFailures, meanUnavailability, type Period } from './structure/over-time.ts';
 export { inspectedSystem, type InspectedSystem } from './system/periodic-inspection.ts';
+export { advise, parseRequirements, type Advice, type AdvisedDesign } from './advice/advise.ts';
+export { requirementsJsonSchema, type Requirements, type RequirementsInput } from './advice/schema.ts';
+export { advicePage } from './advice/page.ts';
