@@ -1,15 +1,15 @@
 import type { BigIntStats } from 'node:fs';
-import type { BlobId, Repository, RepositoryWriter } from '../repository.ts';
+import type { BlobId, Repository, RepositoryWriter, SavedFile } from '../repository.ts';
 import type { ReadInto } from '../chunk/chunks.ts';
-import { createFixedCutter, type Cutter } from '../chunk/cutter.ts';
+import type { Cutter } from '../chunk/cutter.ts';
 import { compareNames } from '../tree/name.ts';
 import type { ExtendedAttribute, TreeNode } from '../tree/node.ts';
 import { timeFromNs } from '../tree/time.ts';
 import { decodeTree, encodeTree } from '../tree/tree.ts';
 import type { ContentSaver, SavedContent } from './content.ts';
-import { close, listDirectory, look, lookAt, openForReading, readAt, readLink } from './fs.ts';
+import { close, listDirectory, look, lookAt, lookThrough, openForReading, readAt, readLink } from './fs.ts';
 import { createGate, mapAtOnce, settle, type Gate } from '../gate.ts';
-import { takeOver, unknownParts, type KnownPieces, type TakenOver } from './known-pieces.ts';
+import { takeOver, unknownParts, type KnownPieces, type TakenOver, type UnknownParts } from './known-pieces.ts';
 import type { IssueList } from './issues.ts';
 import type { Layout } from './layout.ts';
 import { isUntouched, nodeOf } from './node-of.ts';
@@ -27,6 +27,8 @@ export interface TreeSaverOptions {
   readonly issues: IssueList;
   readonly tally: Tally;
   readonly withAccessTimes: boolean;
+  /** Links that are saved as what they lead to. */
+  readonly followed: ReadonlySet<string>;
   readonly cutterFor: (path: string, sizeBytes: number) => Cutter;
   /** What was changed since then (nanoseconds since 1970-01-01 UTC) may have been read half by the parent: it is read again. */
   readonly trustedBeforeNs: bigint;
@@ -139,16 +141,18 @@ export class TreeSaver {
       await Promise.allSettled(entries);
       throw error;
     }
-    const nodes = await settle(entries);
-    return this.#saveTree(nodes.filter((node) => node !== undefined));
+    const nodes = (await settle(entries)).filter((node) => node !== undefined);
+    // Nothing of it is made anew when all is as it was told.
+    const isSame = before !== undefined && known?.size === nodes.length && nodes.every((node) => known.get(node.name) === node);
+    return isSame ? before : this.#saveTree(nodes);
   }
 
   async #lookAtAll(place: Place, names: readonly string[], known: ReadonlyMap<string, TreeNode> | undefined): Promise<Found[]> {
-    const { selection, issues } = this.#options;
+    const { selection, issues, followed } = this.#options;
     const found = await mapAtOnce(names, looksAtOnceMax, async (name): Promise<Found | undefined> => {
       const path = joinPath(place.path, name);
       try {
-        const stats = await look(path);
+        const stats = await (followed.has(path) ? lookThrough(path) : look(path));
         return selection.takes(stats, place.rootDevice, place.device) ? { name, path, stats, before: known?.get(name) } : undefined;
       } catch (error) {
         issues.addError(path, error);
@@ -215,7 +219,8 @@ export class TreeSaver {
   }
 
   async #finishDirectory(found: Found, attributes: readonly ExtendedAttribute[], subtree: BlobId): Promise<TreeNode> {
-    const node = { ...(await this.#nodeOf(found, attributes)), subtree };
+    const isSame = this.#isKnown(found) && found.before?.subtree === subtree && !this.#options.withAccessTimes;
+    const node = isSame ? (found.before as TreeNode) : { ...(await this.#nodeOf(found, attributes)), subtree };
     trackItem(this.#options.tally, 'dir', found.before, found.before?.subtree === subtree, 0);
     this.#options.onItem();
     return node;
@@ -277,14 +282,12 @@ export class TreeSaver {
     }
   }
 
-  async #saveWhole({ fd, path, sizeBytes }: OpenFile): Promise<SavedContent> {
-    const { content, cutterFor, writer, tally, signal } = this.#options;
+  async #saveWhole(file: OpenFile): Promise<SavedContent> {
+    const { fd, path, sizeBytes } = file;
+    const { content, cutterFor, writer, signal } = this.#options;
     const cutter = cutterFor(path, sizeBytes);
-    if (writer.saveFile !== undefined && cutter.cutting !== undefined && sizeBytes > 0) {
-      const saved = await writer.saveFile(fd, sizeBytes, cutter.cutting);
-      countFile(tally, saved);
-      return saved;
-    }
+    if (writer.saveFile !== undefined && cutter.cutting !== undefined && sizeBytes > 0)
+      return this.#count(file, await writer.saveFile(fd, [{ from: 0, to: sizeBytes }], cutter.cutting));
     // What is written behind the end meanwhile belongs to the next backup.
     const limit = sizeBytes === 0 ? emptyBytesMax : sizeBytes;
     let position = 0;
@@ -297,19 +300,35 @@ export class TreeSaver {
   }
 
   /** Reads what is not taken over. Undefined when the file became shorter meanwhile: then its pieces are no longer where they were. */
-  async #savePieces({ fd, sizeBytes }: OpenFile, pieces: TakenOver): Promise<SavedContent | undefined> {
-    const { content, knownPieces, signal } = this.#options;
-    const { pieceBytes } = knownPieces as KnownPieces;
-    const parts = unknownParts(pieces, pieceBytes, sizeBytes);
+  async #savePieces(file: OpenFile, pieces: TakenOver): Promise<SavedContent | undefined> {
+    const { knownPieces, cutterFor } = this.#options;
+    const parts = unknownParts(pieces, (knownPieces as KnownPieces).pieceBytes, file.sizeBytes);
+    const saved = await this.#saveParts(file, parts, cutterFor(file.path, file.sizeBytes));
+    return saved.sizeBytes === parts.sizeBytes ? { content: parts.fill(saved.content), sizeBytes: file.sizeBytes } : undefined;
+  }
+
+  async #saveParts(file: OpenFile, parts: UnknownParts, cutter: Cutter): Promise<SavedContent> {
+    const { content, writer, signal } = this.#options;
+    if (writer.saveFile !== undefined && cutter.cutting !== undefined)
+      return this.#count(file, await writer.saveFile(file.fd, parts.parts, cutter.cutting));
     let position = 0;
     const read: ReadInto = async (into, offset, wanted) => {
       const part = parts.at(position);
-      const got = await this.#read(fd, into, offset, Math.min(wanted, part.sizeBytes), part.offset);
+      const got = await this.#read(file.fd, into, offset, Math.min(wanted, part.sizeBytes), part.offset);
       position += got;
       return got;
     };
-    const saved = await content.save(read, createFixedCutter(pieceBytes), signal);
-    return saved.sizeBytes === parts.sizeBytes ? { content: parts.fill(saved.content), sizeBytes } : undefined;
+    return await content.save(read, cutter, signal);
+  }
+
+  #count({ path }: OpenFile, saved: SavedFile): SavedContent {
+    countFile(this.#options.tally, saved);
+    const [first] = saved.wrongPages;
+    if (first !== undefined) {
+      const message = `${saved.wrongPages.length} of its pages do not match their checksums, the first is page ${first}`;
+      this.#options.issues.add({ path, kind: 'damaged', message });
+    }
+    return saved;
   }
 
   async #read(fd: number, into: Buffer, offset: number, sizeBytes: number, position: number): Promise<number> {

@@ -7,8 +7,8 @@ import type { ReadResult, Segment } from '../reading/read-segments.ts';
 import { runBlobsMax } from '../pack/packer.ts';
 import { answerHeadBytes, answerStates, type Order, type Question, type Report, type WorkerStart } from './protocol.ts';
 
-/** Jobs below this size are done in place: handing them over takes longer. */
-const inPlaceBytesMax = 4 * 1024;
+/** Jobs below this size are done in place, which takes a millisecond: it is not worth a thread's start, nor a wait for one that reads. */
+const inPlaceBytesMax = 128 * 1024;
 /** As long as this much was done in all, no thread is started: small repositories are done with by then. */
 const firstInPlaceBytes = 2 * 1024 * 1024;
 
