@@ -1,6 +1,14 @@
 // How everything in a repository is sealed: nonce, AES-256-CTR cipher text, Poly1305-AES code of the cipher text.
 // Format: doc/design.rst of restic/restic, "Keys, Encryption and MAC"; D. J. Bernstein, "The Poly1305-AES message-authentication code".
-import { createCipheriv, createDecipheriv, randomFillSync, timingSafeEqual } from 'node:crypto';
+import {
+  type Cipheriv,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type KeyObject,
+  randomFillSync,
+  timingSafeEqual,
+} from 'node:crypto';
 import { release } from '../documents/bytes.ts';
 import { macBytes, poly1305 } from './poly1305.ts';
 
@@ -42,7 +50,7 @@ export function seal(key: SealingKey, plain: Uint8Array): Uint8Array<ArrayBuffer
 export function sealInto(key: SealingKey, plain: Uint8Array, sealed: Uint8Array): void {
   const nonce = randomFillSync(sealed.subarray(0, nonceBytes));
   const text = sealed.subarray(nonceBytes, nonceBytes + plain.byteLength);
-  const cipher = createCipheriv('aes-256-ctr', key.encrypt, nonce);
+  const cipher = createCipheriv('aes-256-ctr', preparedOf(key).encrypt, nonce);
   inSlices(plain, (part) => cipher.update(part), text);
   sealed.set(macOf(key, nonce, text), nonceBytes + plain.byteLength);
 }
@@ -54,9 +62,27 @@ export function unseal(key: SealingKey, sealed: Uint8Array): Uint8Array<ArrayBuf
   const text = sealed.subarray(nonceBytes, sealed.byteLength - macBytes);
   if (!timingSafeEqual(macOf(key, nonce, text), sealed.subarray(sealed.byteLength - macBytes))) return undefined;
   const plain = new Uint8Array(text.byteLength);
-  const decipher = createDecipheriv('aes-256-ctr', key.encrypt, nonce);
+  const decipher = createDecipheriv('aes-256-ctr', preparedOf(key).encrypt, nonce);
   inSlices(text, (part) => decipher.update(part), plain);
   return plain;
+}
+
+/** Keys as OpenSSL takes them: to make them so takes longer than to seal a small blob. */
+interface Prepared {
+  readonly encrypt: KeyObject;
+  /** AES-128 of one block after the other; each by itself, so that it never ends. */
+  readonly mac: Cipheriv;
+}
+
+const prepared = new WeakMap<SealingKey, Prepared>();
+
+function preparedOf(key: SealingKey): Prepared {
+  let found = prepared.get(key);
+  if (found === undefined) {
+    found = { encrypt: createSecretKey(key.encrypt), mac: createCipheriv('aes-128-ecb', key.macK, null).setAutoPadding(false) };
+    prepared.set(key, found);
+  }
+  return found;
 }
 
 /** What one call of the cipher takes: its result is a buffer of that size, which lies in the cache still when it is copied from. */
@@ -73,7 +99,6 @@ function inSlices(bytes: Uint8Array, apply: (part: Uint8Array) => Uint8Array, to
 function macOf(key: SealingKey, nonce: Uint8Array, text: Uint8Array): Uint8Array {
   const oneTime = new Uint8Array(32);
   oneTime.set(key.macR);
-  const cipher = createCipheriv('aes-128-ecb', key.macK, null).setAutoPadding(false);
-  oneTime.set(cipher.update(nonce), 16);
+  oneTime.set(preparedOf(key).mac.update(nonce), 16);
   return poly1305(oneTime, text);
 }
