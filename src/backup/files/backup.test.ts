@@ -101,6 +101,36 @@ describe('what is taken', () => {
   });
 });
 
+describe('a clock that went back', () => {
+  const at = (ms: number) => ({ clock: { ...hastyRuntime.clock, wallMs: () => ms } });
+  const hour = 3_600_000;
+
+  test('makes no snapshot before the last one, of files or of a stream', async () => {
+    write('a');
+    const nowMs = Date.parse('2030-01-31T12:00:00Z');
+    const backup = (ms: number) => backupFiles(repository, at(ms), { paths: ['.'], base: root, host: 'test', signal });
+    const stream = (ms: number) =>
+      backupStream(
+        repository,
+        at(ms),
+        (async function* () {
+          yield Buffer.from('dump');
+        })(),
+        { name: '/dump', host: 'test', signal },
+      );
+    for (const make of [backup, stream]) {
+      await make(nowMs);
+      await expect(make(nowMs - hour)).rejects.toMatchObject({
+        code: 'BACKUP_CLOCK_BACKWARDS',
+        message: expect.stringContaining('2030-01-31T11:00:00Z'),
+      });
+      // Machines differ by minutes.
+      expect((await make(nowMs - 60_000)).isComplete).toBe(true);
+    }
+    expect((await Array.fromAsync(repository.snapshots({ signal }))).length).toBe(4);
+  });
+});
+
 describe('what can not be read', () => {
   test('is told, and the rest is taken', async () => {
     write('good');

@@ -6,6 +6,7 @@ import { createBufferPool } from '../chunk/chunks.ts';
 import type { Cutter } from '../chunk/cutter.ts';
 import { createFastCdc, fileChunkSizes, gearTable } from '../chunk/fast-cdc.ts';
 import type { BlobId, Repository, RepositoryWriter, Snapshot } from '../repository.ts';
+import { assertClock } from '../snapshot/clock.ts';
 import { timeToNs } from '../tree/time.ts';
 import { createContentSaver } from './content.ts';
 import { createIssueList, type BackupIssue } from './issues.ts';
@@ -64,7 +65,7 @@ const chunksSavedAtOnceMax = 8;
 
 /**
  * Makes a snapshot of files and directories. What can not be read is told and left out; the snapshot is made all the same.
- * @throws BACKUP_SOURCE_MISSING when none of the paths can be read, BACKUP_PATTERN_INVALID, BACKUP_LOCKED, and what the location throws
+ * @throws BACKUP_CLOCK_BACKWARDS, BACKUP_SOURCE_MISSING when none of the paths can be read, BACKUP_PATTERN_INVALID, BACKUP_LOCKED, and what the location throws
  */
 export async function backupFiles(
   repository: Repository,
@@ -76,6 +77,7 @@ export async function backupFiles(
   const { root, absolutePaths } = layOut(options.paths, options.base);
   const selection = createSelection(options.select ?? {});
   const parent = await parentOf(repository, options, host, absolutePaths);
+  assertClock(parent, startMs);
   const issues = createIssueList(options.onIssue);
   const tally = createTally();
 

@@ -8,6 +8,7 @@ import { partsOf } from '../patterns/pattern.ts';
 import type { BlobId, Repository } from '../repository.ts';
 import { modeFromStat } from '../tree/mode.ts';
 import type { TreeNode } from '../tree/node.ts';
+import { assertClock } from '../snapshot/clock.ts';
 import { timeFromMs } from '../tree/time.ts';
 import { encodeTree } from '../tree/tree.ts';
 import { fileCutter, findParent, type BackupResult } from './backup.ts';
@@ -31,7 +32,7 @@ const chunksAtOnceMax = 10;
 /**
  * Makes a snapshot of one file whose content is a stream, such as the output of a dump; as `restic backup --stdin`. A stream that fails
  * makes no snapshot.
- * @throws BACKUP_STREAM_EMPTY, BACKUP_STREAM_NAME, what the stream throws, and what the location throws
+ * @throws BACKUP_CLOCK_BACKWARDS, BACKUP_STREAM_EMPTY, BACKUP_STREAM_NAME, what the stream throws, and what the location throws
  */
 export async function backupStream(
   repository: Repository,
@@ -49,6 +50,8 @@ export async function backupStream(
   const path = `/${names.join('/')}`;
   const host = options.host ?? hostname();
   const tally = createTally();
+  const parent = await findParent(repository, { host, paths: [path], signal: options.signal });
+  assertClock(parent, startMs);
   await using writer = await repository.write({ signal: options.signal });
   using link = linked(options.signal, writer.signal);
   const content = createContentSaver(writer, createBufferPool(chunksAtOnceMax, fileChunkSizes.maxBytes), (kind, saved, sizeBytes) => {
@@ -78,7 +81,6 @@ export async function backupStream(
     tree = savedTree.id;
     if (depth > 0) node = { ...plainNode(names[depth - 1] as string, 0o040755, startMs), subtree: tree };
   }
-  const parent = await findParent(repository, { host, paths: [path], signal: link.signal });
   const snapshot = await writer.saveSnapshot(
     snapshotDocument({
       timeMs: startMs,
