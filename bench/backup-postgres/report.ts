@@ -39,7 +39,7 @@ export function reportChanges({ databaseBytes, steps }: { readonly databaseBytes
     what,
     mib(changedBytes),
     mib(ran.readBytes),
-    changedBytes === undefined || changedBytes === 0 ? '' : `${((ran.readBytes ?? 0) / changedBytes).toFixed(2)}`,
+    changedBytes === undefined || changedBytes === 0 ? '' : ((ran.readBytes ?? 0) / changedBytes).toFixed(2),
     mib(storedBytes),
     formatMs(ran.wallMs),
     formatMs(ran.workMs),

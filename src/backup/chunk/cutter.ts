@@ -1,5 +1,16 @@
 /** How streams are cut, as what can be handed to a thread: by FastCDC with the table of `gearTable`, or in pieces of one length. */
-export type Cutting = { readonly kind: 'content'; readonly gear: Int32Array } | { readonly kind: 'fixed'; readonly sizeBytes: number };
+export type Cutting =
+  | { readonly kind: 'content'; readonly gear: Int32Array }
+  | { readonly kind: 'fixed'; readonly sizeBytes: number; readonly pages?: CheckedPages };
+
+/** Pages with checksums of PostgreSQL, which are looked at on the way. */
+export interface CheckedPages {
+  readonly pageBytes: number;
+  /** Number of the page that the file begins with: checksums depend on it. */
+  readonly first: number;
+  /** Pages written from here on count for nothing: they are replaced when the copy is recovered. */
+  readonly beforeLsn: bigint;
+}
 
 /**
  * Decides where the chunks of one stream end, from its bytes alone: how the stream is cut into reads makes no difference. One per stream;
@@ -18,12 +29,12 @@ export interface Cutter {
  * Chunks of one length, counted from the beginning of the stream: for what is changed in place and never shifted, such as PostgreSQL's
  * relation files, where `sizeBytes` is a multiple of the page size.
  */
-export function createFixedCutter(sizeBytes: number): Cutter {
+export function createFixedCutter(sizeBytes: number, pages?: CheckedPages): Cutter {
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 1) throw new RangeError('a chunk has at least one byte');
   let length = 0;
   return {
     maxBytes: sizeBytes,
-    cutting: { kind: 'fixed', sizeBytes },
+    cutting: { kind: 'fixed', sizeBytes, ...(pages === undefined ? {} : { pages }) },
     next(_data, from, to) {
       const end = from + sizeBytes - length;
       if (end <= to) {

@@ -259,7 +259,7 @@ describe('with a parent', () => {
           );
           expect(second.summary.readBytes).toBe(after - taken.reduce((sum, piece) => sum + lengthOf(piece, after), 0));
         }),
-        { numRuns: 60 },
+        { numRuns: 12 },
       );
     });
 

@@ -3,11 +3,11 @@ import { codeOf } from './path.ts';
 
 /**
  * What a backup could not take as it should: `unreadable` and `vanished` are not in the snapshot (or lack something), `changed` was written to
- * while it was read: what is stored may be neither its old nor its new state.
+ * while it was read: what is stored may be neither its old nor its new state. `damaged` is stored as it is, which is not as it was written.
  */
 export interface BackupIssue {
   readonly path: string;
-  readonly kind: 'unreadable' | 'vanished' | 'changed';
+  readonly kind: 'unreadable' | 'vanished' | 'changed' | 'damaged';
   readonly message: string;
 }
 
@@ -38,7 +38,7 @@ export function createIssueList(onIssue?: (issue: BackupIssue) => void): IssueLi
     },
     add(issue) {
       count += 1;
-      if (issue.kind !== 'changed') isIncomplete = true;
+      if (issue.kind === 'unreadable' || issue.kind === 'vanished') isIncomplete = true;
       if (told.length < issuesToldMax) told.push(issue);
       onIssue?.(issue);
     },

@@ -1,5 +1,6 @@
 import type { BlobId, Repository } from '../repository.ts';
 import type { TreeNode } from '../tree/node.ts';
+import type { PartsToRead } from './parts-to-read.ts';
 
 /** Pieces of the parent's files that are known to be unchanged though the files were touched. */
 export interface KnownPieces {
@@ -35,29 +36,34 @@ export function takeOver(
   return pieces.some((id) => id !== undefined) ? pieces : undefined;
 }
 
-/** The parts of a file that must be read, one behind the other, as a stream: where each of its bytes lies in the file. */
-export function unknownParts(pieces: TakenOver, pieceBytes: number, sizeBytes: number): UnknownParts {
+/** Pieces that must be read. Only the last one of a file is shorter than the others. */
+interface UnknownPieces extends PartsToRead {
+  readonly sizeBytes: number;
+  /** All pieces in order, with what was read in the places of those that were not known. */
+  fill(read: readonly BlobId[]): readonly BlobId[];
+}
+
+export function unknownPieces(pieces: TakenOver, pieceBytes: number, sizeBytes: number): UnknownPieces {
   const wanted = pieces.flatMap((id, piece) => (id === undefined ? [piece] : []));
   const endOf = (piece: number): number => Math.min((piece + 1) * pieceBytes, sizeBytes);
+  const parts: { from: number; to: number }[] = [];
+  for (const piece of wanted) {
+    const last = parts.at(-1);
+    if (last?.to === piece * pieceBytes) last.to = endOf(piece);
+    else parts.push({ from: piece * pieceBytes, to: endOf(piece) });
+  }
   return {
-    sizeBytes: wanted.reduce((sum, piece) => sum + endOf(piece) - piece * pieceBytes, 0),
+    parts,
+    sizeBytes: parts.reduce((sum, { from, to }) => sum + to - from, 0),
     at(position) {
       const piece = wanted[Math.floor(position / pieceBytes)];
       if (piece === undefined) return { offset: sizeBytes, sizeBytes: 0 };
       const offset = piece * pieceBytes + (position % pieceBytes);
       return { offset, sizeBytes: endOf(piece) - offset };
     },
-    /** All pieces in order, with what was read in the places of those that were not known. */
     fill(read) {
       let next = 0;
       return pieces.map((id) => id ?? (read[next++] as BlobId));
     },
   };
-}
-
-export interface UnknownParts {
-  readonly sizeBytes: number;
-  /** Where the stream's byte at `position` lies in the file, and how many follow it there. Only the last piece is shorter than the others. */
-  at(position: number): { readonly offset: number; readonly sizeBytes: number };
-  fill(read: readonly BlobId[]): readonly BlobId[];
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from 'pg';
-import { isPageIntact } from '../../../src/engine/adapters/postgres/page-checksum.ts';
+import { isPageIntact } from '../../../src/core/page-checksum.ts';
 
 /** Everything that a client can see, as one hash per table of every database: rows, indexes by amcheck, sequences. */
 export async function fingerprint(connect: (options: { database?: string }) => Promise<Client>): Promise<Record<string, string>> {

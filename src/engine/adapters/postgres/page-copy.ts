@@ -3,7 +3,7 @@ import { lstat, mkdir, open, readFile, rm, type FileHandle } from 'node:fs/promi
 import { dirname, join } from 'node:path';
 import type { Account } from '../../../core/processes.ts';
 import { give, walk } from './durable-tree.ts';
-import { isPageIntact } from './page-checksum.ts';
+import { isPageIntact } from '../../../core/page-checksum.ts';
 import { tablespaceLinks } from './tablespaces.ts';
 import { pageLsn, sha256, type FilePart, type SourceFile, type SourceFiles } from './source-files.ts';
 

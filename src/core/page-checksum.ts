@@ -4,7 +4,9 @@
  * @param block number of the block within its relation fork, over all its segment files
  */
 export function isPageIntact(page: Buffer, block: number): boolean {
-  const words = new Int32Array(page.buffer, page.byteOffset, page.length / 4);
+  // Whole words only lie at multiples of four.
+  const { buffer, byteOffset } = page.byteOffset % 4 === 0 ? page : new Uint8Array(page);
+  const words = new Int32Array(buffer, byteOffset, page.length / 4);
   const stated = page.readUInt16LE(checksumOffset);
   if (stated === 0 && words.every((word) => word === 0)) return true;
   return pageChecksum(words, block) === stated;
