@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { silentLogger } from '../core/logger.ts';
 import { createClock } from '../runtime/clock.ts';
 import { createRandom } from '../runtime/random.ts';
+import { isCombined } from './combinators/combined.ts';
 import { type LocationConfigInput, locationSchema } from './config.ts';
 import { openLocation, openMemoryLocation } from './registry.ts';
 
@@ -97,4 +98,25 @@ test('opens a place in memory', async () => {
   await using location = await openMemoryLocation('memory', runtime);
   await location.put('k', [bytes], { signal });
   expect(await location.get('k', { signal })).toEqual(bytes);
+});
+
+test('a part that is away when it is opened keeps nobody waiting, and is caught up when it comes', async () => {
+  const retried: unknown[] = [];
+  const logger = { ...silentLogger, debug: (event: string) => void (event === 'storage.call.retried' && retried.push(event)) };
+  const inputs = {
+    ...places(),
+    late: { path: join(directory, 'later') },
+    all: { parity: { data: 2, parity: 1, over: ['a', 'b', 'late'] } },
+  };
+  const locations = Object.fromEntries(Object.entries(inputs).map(([key, input]) => [key, locationSchema.parse(input)]));
+  await using location = await openLocation('all', locations, { ...runtime, logger }, { signal });
+  expect(location.status().state).toBe('degraded');
+  await location.put('k/late', [bytes], { signal });
+  expect(await location.get('k/late', { signal })).toEqual(bytes);
+  expect(retried).toEqual([]);
+  expect(location.status()).toMatchObject({ state: 'degraded', parts: [{}, {}, { name: 'late', state: 'away', behindObjects: 1 }] });
+  await mkdir(join(directory, 'later'));
+  if (!isCombined(location)) throw new Error('it is made of locations');
+  expect(await location.catchUp({ signal })).toMatchObject({ done: 1, open: [] });
+  expect(location.status()).toMatchObject({ state: 'ok', behindObjects: 0 });
 });

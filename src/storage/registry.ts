@@ -1,10 +1,11 @@
 import { linked } from '../core/deadline.ts';
-import { HoldfastError, messageOf } from '../core/errors.ts';
+import { hasCode, HoldfastError, messageOf } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { ConnectedLocation } from './adapter.ts';
 import type { LocationConfig } from './config.ts';
-import { retry } from './decorators/retry.ts';
+import { retry, retryPolicyDefault } from './decorators/retry.ts';
 import { throttle } from './decorators/throttle.ts';
+import { unreachable } from './failures.ts';
 import type { Location } from './location.ts';
 
 /** How long a location is waited for when it is opened. One that is away then may come later. */
@@ -42,7 +43,12 @@ async function openWithin(
     throw misconfigured(`location '${name}' would contain itself: ${path.join(' → ')}`, 'Take one of them out.');
 
   const over = config.mirror ?? config.parity?.over;
-  if (over === undefined) return throttle(retry(await openPlace(name, config, runtime, options), runtime), config.limits ?? {}, runtime);
+  if (over === undefined) {
+    const { location, awayBecause } = await openPlace(name, config, runtime, options);
+    // Who has other locations is not kept waiting by this one; who has no other rather waits than fails.
+    const standing = outer.length > 0 ? { awayBecause } : {};
+    return throttle(retry(location, runtime, retryPolicyDefault, standing), config.limits ?? {}, runtime);
+  }
   const results = await Promise.allSettled(over.map((part) => openWithin(path, part, locations, runtime, options)));
   await using opened = new AsyncDisposableStack();
   for (const result of results) if (result.status === 'fulfilled') opened.use(result.value);
@@ -61,24 +67,25 @@ async function combine(name: string, parts: readonly Location[], { parity }: Loc
   return (await import('./combinators/mirror/mirror.ts')).createMirror(name, parts, runtime);
 }
 
-/** A store of its own, asked for the first time. */
+/** A store of its own, asked for the first time; and why it is away, when it does not answer. */
 async function openPlace(
   name: string,
   config: LocationConfig,
   runtime: Runtime,
   options: { readonly signal: AbortSignal },
-): Promise<Location> {
+): Promise<{ readonly location: Location; readonly awayBecause?: string }> {
   const location = await createPlace(name, config, runtime);
   using limit = linked(options.signal);
-  using _timer = runtime.clock.after(connectMsMax, () => limit.abort(new Error(`no answer within ${connectMsMax} ms`)));
+  using _timer = runtime.clock.after(connectMsMax, () => limit.abort(unreachable(name, `no answer within ${connectMsMax} ms`)));
   try {
     await location.connect(limit.signal);
+    return { location };
   } catch (error) {
     if (options.signal.aborted) await location[Symbol.asyncDispose]();
     options.signal.throwIfAborted();
     runtime.logger.warn('storage.location.away', { location: name, message: messageOf(error) });
+    return hasCode(error, 'STORAGE_UNREACHABLE') ? { location, awayBecause: messageOf(error) } : { location };
   }
-  return location;
 }
 
 async function createPlace(name: string, config: LocationConfig, runtime: Runtime): Promise<ConnectedLocation> {

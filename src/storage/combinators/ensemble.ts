@@ -102,7 +102,7 @@ export class Ensemble {
     signal.throwIfAborted();
     // Whoever comes first does it for all; an abort of one is no failure of the others.
     while (this.#ready === undefined || !(await settled(this.#ready))) {
-      const opening = this.meet(this.parts, signal).then(() => {});
+      const opening = this.meet(this.#answering(), signal).then(() => {});
       this.#ready = opening;
       opening.catch(() => {
         if (this.#ready === opening) this.#ready = undefined;
@@ -110,6 +110,15 @@ export class Ensemble {
       await opening;
     }
     signal.throwIfAborted();
+  }
+
+  /** Who did not answer when it was opened is met later, and nobody waits for it; unless nobody else is there. */
+  #answering(): readonly Part[] {
+    for (const part of this.parts) {
+      const { state, message } = part.location.status();
+      if (state === 'away') part.leave(new Error(message));
+    }
+    return this.present.length > 0 ? this.present : this.parts;
   }
 
   /** Reads what these parts noted; those that answer are back. @throws the signal's reason */

@@ -24,6 +24,14 @@ export interface Observation {
   readonly doubtful: ReadonlySet<number>;
 }
 
+/** The parts whose copy is of this version. */
+export function holdersOf<P extends { readonly number: number }>(parts: readonly P[], copies: readonly Copy[], version: string): P[] {
+  return parts.filter(({ number }) => {
+    const copy = copies[number]!;
+    return copy.state === 'present' && copy.version === version;
+  });
+}
+
 export interface Target {
   readonly part: number;
   /** The shard it is to have. */

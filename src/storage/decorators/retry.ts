@@ -29,8 +29,13 @@ export const retryPolicyDefault: RetryPolicy = { attemptsMax: 6, timeMaxMs: 60_0
  * A put with `ifAbsent` whose answer was lost may have created the object. Where a later try then finds one, it is compared with the data:
  * equal bytes are taken for our own. So what claims something must hold something unique to its writer.
  */
-export function retry(location: Location, runtime: Runtime, policy: RetryPolicy = retryPolicyDefault): Location {
-  return new RetriedLocation(location, runtime, policy);
+export function retry(
+  location: Location,
+  runtime: Runtime,
+  policy: RetryPolicy = retryPolicyDefault,
+  { awayBecause }: { readonly awayBecause?: string | undefined } = {},
+): Location {
+  return new RetriedLocation(location, runtime, policy, { givenUp: awayBecause !== undefined, awayBecause });
 }
 
 class RetriedLocation implements Location {
@@ -38,13 +43,14 @@ class RetriedLocation implements Location {
   readonly #inner: Location;
   readonly #runtime: Runtime;
   readonly #policy: RetryPolicy;
-  readonly #standing: Standing = { givenUp: false };
+  readonly #standing: Standing;
 
-  constructor(inner: Location, runtime: Runtime, policy: RetryPolicy) {
+  constructor(inner: Location, runtime: Runtime, policy: RetryPolicy, standing: Standing) {
     this.name = inner.name;
     this.#inner = inner;
     this.#runtime = runtime;
     this.#policy = policy;
+    this.#standing = standing;
   }
 
   get capabilities(): LocationCapabilities {
@@ -96,7 +102,9 @@ class RetriedLocation implements Location {
   }
 
   status(): LocationStatus {
-    return this.#inner.status();
+    const status = this.#inner.status();
+    const { awayBecause } = this.#standing;
+    return awayBecause === undefined || status.state !== 'ok' ? status : { ...status, state: 'away', message: awayBecause };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -130,6 +138,14 @@ class RetriedLocation implements Location {
 /** What the calls on one location know in common. */
 interface Standing {
   givenUp: boolean;
+  /** Why it was taken for away when it was opened; no more since it has answered. */
+  awayBecause?: string | undefined;
+}
+
+/** It answers. */
+function answered(standing: Standing): void {
+  standing.givenUp = false;
+  standing.awayBecause = undefined;
 }
 
 interface RetriedCall {
@@ -160,7 +176,7 @@ class Attempts {
 
   /** What is long may fail often, if only it comes nearer to its end each time. */
   progressed(): void {
-    this.#call.standing.givenUp = false;
+    answered(this.#call.standing);
     this.#failed = 0;
     this.#startMs = this.#runtime.clock.monotonicMs();
   }
@@ -170,7 +186,7 @@ class Attempts {
     const { what, location, signal, standing } = this.#call;
     signal.throwIfAborted();
     // Any other answer is one.
-    if (!hasCode(error, 'STORAGE_UNREACHABLE')) standing.givenUp = false;
+    if (!hasCode(error, 'STORAGE_UNREACHABLE')) answered(standing);
     if (!isRetryable(error)) throw error;
     const { attemptsMax, timeMaxMs, pauseMs, pauseMsMax } = this.#policy;
     this.#failed += 1;

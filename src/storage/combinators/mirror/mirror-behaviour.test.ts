@@ -81,6 +81,19 @@ test('is refused where too few have it, and not known to be absent where those t
   await expect(mirror.get(key, { signal })).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' });
 });
 
+test('is known to be absent where enough of those that had to have it answer, or who is away is known to have missed its removal', async () => {
+  const [three, two] = [toys(3), toys(2)];
+  await using mostly = createMirror('three', three.parts, three.runtime);
+  await using both = createMirror('two', two.parts, two.runtime);
+  for (const mirror of [mostly, both]) await mirror.put(key, [bytes], { signal });
+  for (const { parts } of [three, two]) parts.at(-1)!.away = true;
+  expect(await mostly.stat('other', { signal })).toBeUndefined();
+  await both.remove(key, { signal });
+  expect(await both.stat(key, { signal })).toBeUndefined();
+  // The other one of two may have been given it meanwhile, by somebody who saw only that one: its note of it would be there, too.
+  await expect(both.stat('other', { signal })).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' });
+});
+
 test('a list that is known to lack something fails', async () => {
   const { parts, runtime } = toys(2);
   await using mirror = createMirror('both', parts, runtime);

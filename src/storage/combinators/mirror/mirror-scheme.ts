@@ -3,7 +3,7 @@ import { hasCode, messageOf } from '../../../core/errors.ts';
 import { damaged } from '../../failures.ts';
 import type { Ensemble } from '../ensemble.ts';
 import type { Part } from '../part.ts';
-import type { Copy, RepairPlan } from '../plan.ts';
+import { type Copy, holdersOf, type RepairPlan } from '../plan.ts';
 import type { Meter, Scheme } from '../repair.ts';
 import type { Verify } from './restic-keys.ts';
 
@@ -63,10 +63,7 @@ export class MirrorScheme implements Scheme {
     copies: readonly Copy[],
     signal: AbortSignal,
   ): Promise<void> {
-    const sources = this.#ensemble.parts.filter(({ number }) => {
-      const copy = copies[number]!;
-      return copy.state === 'present' && copy.version === version;
-    });
+    const sources = holdersOf(this.#ensemble.parts, copies, version);
     const bytes = await this.#readGood(key, sources, version, signal);
     await Promise.all(
       targets.map(({ part }) => this.#ensemble.parts[part]!.run((location) => location.put(key, [bytes], { signal }), signal)),

@@ -2,7 +2,7 @@ import { hasCode, messageOf } from '../../../core/errors.ts';
 import { damaged } from '../../failures.ts';
 import type { Ensemble } from '../ensemble.ts';
 import type { Part } from '../part.ts';
-import type { Copy, RepairPlan } from '../plan.ts';
+import { type Copy, holdersOf, type RepairPlan } from '../plan.ts';
 import type { Meter, Scheme } from '../repair.ts';
 import { isDamage, type Shard, type Shards } from './shards.ts';
 
@@ -55,10 +55,7 @@ export class ParityScheme implements Scheme {
     copies: readonly Copy[],
     signal: AbortSignal,
   ): Promise<void> {
-    const sources = this.#ensemble.parts.filter(({ number }) => {
-      const copy = copies[number]!;
-      return copy.state === 'present' && copy.version === version;
-    });
+    const sources = holdersOf(this.#ensemble.parts, copies, version);
     const shards = await this.#gather(key, version, sources, signal);
     const object = await this.#shards.join(key, shards);
     const payloads = await this.#shards.codec.split(object);
