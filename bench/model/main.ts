@@ -4,13 +4,14 @@ import { seededRandom } from '../../src/sim/random.ts';
 import { describeMachine } from '../kit/machine.ts';
 import { summarize } from '../kit/statistics.ts';
 import { formatMs, formatTable } from '../kit/table.ts';
+import { adviceLines } from './advice.ts';
 import { chainLines } from './chains.ts';
 import type { Line } from './line.ts';
 import { help, parseOptions, type Options } from './options.ts';
 import { structureLines } from './structures.ts';
 
 /** Each part of the mathematics adds its own. */
-const lines: readonly Line[] = [...structureLines, ...chainLines];
+const lines: readonly Line[] = [...structureLines, ...chainLines, ...adviceLines];
 
 interface Run {
   readonly title: string;

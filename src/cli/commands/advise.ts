@@ -1,8 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { formatConfig } from '../../config/format.ts';
-import { HoldfastError, messageOf } from '../../core/errors.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { Advice, AdvisedDesign } from '../../model/advice/advise.ts';
 import { advise } from '../../model/advice/advise.ts';
 import { adviceReport } from '../../model/advice/report.ts';
@@ -10,6 +9,7 @@ import { requirementsJsonSchema } from '../../model/advice/schema.ts';
 import type { CommonOptions } from '../command.ts';
 import { reportLines } from '../model/print.ts';
 import { readNeedsFile } from '../model/read.ts';
+import { requireOther, writeOutput } from '../model/write-output.ts';
 import { printJson, printLine } from '../print.ts';
 import { paintFor } from '../terminal/style.ts';
 
@@ -36,11 +36,14 @@ async function run(file: string | undefined, options: AdviseOptions): Promise<vo
     throw new HoldfastError('CLI_USAGE', 'the file of needs is missing', {
       hint: 'holdfast advise FILE; docs/model.md shows what it looks like.',
     });
+  if (options.only !== undefined && options.write === undefined)
+    throw new HoldfastError('CLI_USAGE', '--only says what --write is to write', { hint: 'Add --write DIR, or leave out --only.' });
+  if (options.html !== undefined) requireOther(options.html, file);
   const advice = advise(readNeedsFile(file));
   if (options.write !== undefined) writeDesigns(options.write, chosen(advice, options.only));
   if (options.html !== undefined) {
     const { advicePage } = await import('../../model/advice/page.ts');
-    writeOut(options.html, advicePage(advice, formatConfig));
+    writeOutput(options.html, advicePage(advice, formatConfig));
   }
   // "The answer is no" where nothing meets what is needed.
   if (advice.meeting === 0) process.exitCode = 1;
@@ -59,26 +62,10 @@ function chosen({ front }: Advice, only: string | undefined): readonly AdvisedDe
 /** `DIR/DESIGN/db1.yaml` …, and `model.yaml` beside them. */
 function writeDesigns(directory: string, designs: readonly AdvisedDesign[]): void {
   for (const { id, words, configurations, model } of designs) {
-    const place = join(directory, id);
+    const write = (name: string, about: string, value: unknown) =>
+      writeOutput(join(directory, id, name), `# ${about}\n${formatConfig(value)}`, { inNewDirectory: true });
     for (const { node, configuration } of configurations)
-      writeOut(
-        join(place, `${node}.yaml`),
-        `# ${words}.\n# Addresses, names of machines and of buckets are examples.\n${formatConfig(configuration)}`,
-        place,
-      );
-    writeOut(join(place, 'model.yaml'), `# holdfast model model.yaml\n${formatConfig(model)}`, place);
-  }
-}
-
-/** @throws CLI_OUTPUT_UNWRITABLE */
-function writeOut(path: string, content: string, directory?: string): void {
-  try {
-    if (directory !== undefined) mkdirSync(directory, { recursive: true });
-    writeFileSync(path, content);
-  } catch (error) {
-    throw new HoldfastError('CLI_OUTPUT_UNWRITABLE', `${path} can not be written: ${messageOf(error)}`, {
-      hint: 'Name a file in a directory that exists and may be written to.',
-      cause: error,
-    });
+      write(`${node}.yaml`, `${words}.\n# Addresses, names of machines and of buckets are examples.`, configuration);
+    write('model.yaml', 'holdfast model computes this.', model);
   }
 }

@@ -72,7 +72,7 @@ describe('holdfast model', () => {
     expect(readFileSync(out, 'utf8')).toMatch(
       /^<!doctype html>[\s\S]*<title id="structure-title">Block diagram<\/title>[\s\S]*<\/html>\n$/,
     );
-    expect([onto.code, onto.error]).toEqual([2, expect.stringContaining('would overwrite the model')]);
+    expect([onto.code, onto.error]).toEqual([2, expect.stringContaining('would overwrite')]);
     expect(readFileSync(file, 'utf8')).toBe(pair);
     expect([nowhere.code, nowhere.error]).toEqual([2, expect.stringContaining('CLI_OUTPUT_UNWRITABLE')]);
   });

@@ -1,12 +1,11 @@
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { HoldfastError, messageOf } from '../../core/errors.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { CommonOptions } from '../command.ts';
 import { printJson, printLine } from '../print.ts';
 import { modelLines } from '../model/print.ts';
 import { readModelFile } from '../model/read.ts';
+import { requireOther, writeOutput } from '../model/write-output.ts';
 import { paintFor } from '../terminal/style.ts';
 import type { ModelAnswer } from '../../model/file/answer.ts';
 import type { Model } from '../../model/file/schema.ts';
@@ -45,6 +44,7 @@ async function run(file: string | undefined, options: ModelOptions): Promise<voi
     throw new HoldfastError('CLI_USAGE', 'the model file is missing', {
       hint: 'holdfast model FILE; docs/model.md shows what it looks like.',
     });
+  if (options.html !== undefined) requireOther(options.html, file);
   const asked = {
     ...(options.method === undefined ? {} : { method: methodNamed(options.method) }),
     at: (options.at ?? []).map(timeOf),
@@ -55,25 +55,15 @@ async function run(file: string | undefined, options: ModelOptions): Promise<voi
   const played =
     task && (await simulateInWorkers(task.system, task.options, task.random, { workers: Math.min(workersMax, availableParallelism()) }));
   const answer = evaluateModel(model, { ...asked, ...(played ? { played } : {}) });
-  if (options.html !== undefined) await writePage(options.html, file, model, answer);
+  if (options.html !== undefined) await writePage(options.html, model, answer);
   if (options.json) return printJson(answer);
   for (const line of modelLines(answer, paintFor(process.stdout), process.stdout.columns ?? Infinity)) printLine(line);
 }
 
 /** Loaded only where it is asked for: most calls draw nothing. */
-async function writePage(path: string, file: string, model: Model, answer: ModelAnswer): Promise<void> {
-  if (resolve(path) === resolve(file))
-    throw new HoldfastError('CLI_USAGE', `--html would overwrite the model ${file}`, { hint: 'Name another file for the page.' });
+async function writePage(path: string, model: Model, answer: ModelAnswer): Promise<void> {
   const [{ modelPage }, { curvesOf }] = await Promise.all([import('../../model/html/model-page.ts'), import('../../model/file/curves.ts')]);
-  const text = modelPage(model, answer, curvesOf(model, answer));
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new HoldfastError('CLI_OUTPUT_UNWRITABLE', `the page can not be written to ${path}: ${messageOf(error)}`, {
-      hint: 'Name a file in a directory that exists and may be written to.',
-      cause: error,
-    });
-  }
+  writeOutput(path, modelPage(model, answer, curvesOf(model, answer)));
 }
 
 function methodNamed(name: string): Method {

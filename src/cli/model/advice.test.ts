@@ -55,7 +55,7 @@ describe('configurations', () => {
       const { postgres, backup } = config.services['shop']!;
       expect([idOf(design), config.node.name, config.peers.length]).toEqual([idOf(design), node, design.members - 1]);
       if (design.members > 1) expect(postgres!.replication.acknowledge).toBe(design.acknowledge);
-      expect(backup!.journal).toBe(design.journal === undefined ? undefined : Math.round(design.journal * 3_600_000));
+      expect(backup!.journal).toBe(Math.round(design.journal * 3_600_000));
       expect(config.drills).toHaveLength(design.drills === undefined ? 0 : 1);
     }
   }
@@ -135,7 +135,7 @@ catalogue:
       [
         "4 search.copies[0]: there is no way to keep copies 'clowd'; did you mean 'cloud'?",
         "4 search.backup[0]: must be an interval that a schedule can say: a divisor of an hour or a day, or 1d, 7d, 30d, 90d, 180d, 365d",
-        "4 search.journal[0]: must be an interval from 100ms to 1h, or none",
+        "4 search.journal[0]: must be an interval from 100ms to 1h",
         "4 search.drills[0]: must be an interval that a schedule can say: a divisor of an hour or a day, or 1d, 7d, 30d, 90d, 180d, 365d",
         "7 catalogue.copies.both: there is no location 'cloude'; did you mean 'cloud'?",
         "8 catalogue.copies.triple: parity must be over data + parity = 4 locations, not 3",

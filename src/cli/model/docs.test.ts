@@ -3,11 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { evaluateModel } from '../../model/file/evaluate.ts';
 import { noPaint } from '../terminal/style.ts';
 import { hours, number, percent, time } from '../../model/format.ts';
-import { modelLines } from './print.ts';
-import { readModelText } from './read.ts';
+import { advise } from '../../model/advice/advise.ts';
+import { adviceReport } from '../../model/advice/report.ts';
+import { modelLines, reportLines } from './print.ts';
+import { readModelText, readNeedsText } from './read.ts';
 
 const page = readFileSync(new URL('../../../docs/model.md', import.meta.url), 'utf8');
-const examples = [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
+const blocks = [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
+/** Needs say what things are worth; models do not. */
+const isNeeds = (text: string) => /^worth:/m.test(text);
+const examples = blocks.filter((text) => !isNeeds(text));
 
 describe('docs/model.md', () => {
   test('has examples', () => expect(examples.length).toBeGreaterThanOrEqual(4));
@@ -20,6 +25,14 @@ describe('docs/model.md', () => {
     // What --json prints is what was computed: plain data.
     expect(JSON.parse(JSON.stringify(answer))).toEqual(answer);
   });
+});
+
+test.each(blocks.filter(isNeeds).map((text, index) => [index + 1, text] as const))('needs %d are met and advised on', (_, text) => {
+  const advice = advise(readNeedsText(text, 'docs/model.md'));
+  expect(advice.meeting).toBeGreaterThan(0);
+  const lines = reportLines(adviceReport(advice), noPaint, 160);
+  expect(lines.length).toBeGreaterThan(20);
+  expect(lines.join('\n')).not.toMatch(/NaN|undefined|\[object|Infinity/);
 });
 
 test('numbers for people', () => {

@@ -12,6 +12,7 @@ import { dominates, paretoFront } from './front.ts';
 import { scaledInput } from './inputs.ts';
 import { needsOf } from './needs.ts';
 import type { RequirementsInput } from './schema.ts';
+import { topologyModel } from './topology.ts';
 
 const basic: RequirementsInput = {
   data: { size: '200GiB', change: '20GiB/day' },
@@ -26,7 +27,7 @@ const small = {
     stores: ['etcd'],
     copies: ['disk', 'cloud', 'disk-cloud'],
     backup: ['1d'],
-    journal: ['none', '10s'],
+    journal: ['1s', '1min'],
     drills: ['none', '30d'],
   },
 } satisfies RequirementsInput;
@@ -38,7 +39,7 @@ describe('by hand', () => {
     machine: { mtbf: '1000h', mttr: '10h', crash: '1e-30/h', upkeep: '1e-30/h', mistakes: '1e-30/h', disk: { afr: 0 } },
     site: { mtbf: '1e30h', destroyed: '1e-30/h', mistakes: '1e-30/h' },
     stores: { etcd: { mistakes: '1e-30/h' } },
-    failover: { quorum: '1e-30s', switchover: '1e-30s' },
+    failover: { quorum: '1e-30s', switchover: '1e-30s', voterLoss: '1e-30s' },
     disasters: { error: '1e-30/h', intruder: '1e-30/h' },
   };
   const q = 10 / 1010;
@@ -68,6 +69,15 @@ describe('by hand', () => {
     expect(relative(unavailabilityOf(2), q ** 2 + 2 * q * (1 - q) * q)).toBeLessThan(1e-12);
   });
 
+  test('commits stall where all replicas are waited for, and one is lost', () => {
+    const stallOf = (members: number, acknowledge: number) =>
+      topologyModel(parseRequirements(basic), { members, sites: 1, acknowledge, store: 'etcd' }).components!['stall']?.rate;
+    const failing = 1 / (129 * 24) + 1 / 8760;
+    expect(stallOf(3, 2)).toBeCloseTo(2 * failing, 15);
+    expect(stallOf(2, 1)).toBeCloseTo(failing, 15);
+    expect([stallOf(3, 1), stallOf(3, 0), stallOf(1, 0)]).toEqual([undefined, undefined, undefined]);
+  });
+
   test('two locations that mirror each other are lost as a mirror is, when members are gone at once', () => {
     // An error takes the member at once and for long; what is left are two copies that nothing fills anew: p = ∫ of both being lost.
     const search = { members: [1], sites: [1], acknowledge: [0], copies: ['pair'], backup: ['1d'], journal: ['10s'], drills: ['30d'] };
@@ -95,14 +105,14 @@ describe('by hand', () => {
       stores: ['etcd'],
       copies: ['disk'],
       backup: ['1d'],
-      journal: ['none'],
+      journal: ['1h'],
       drills: ['none'],
     };
     const input = parseRequirements({ ...basic, data: { size: '100GB', change: '1GB/day' }, search });
     const { costs, cost } = new Evaluator(input).evaluate(designsOf(input)[0]!);
     expect(costs.machines).toBeCloseTo((2 * 0.192 + 0.0208) * 8760, 6);
     expect(costs.disks).toBeCloseTo(2 * 100 * 0.08 * 12, 6);
-    expect(costs.copies).toBeCloseTo(0.5 * 130 * 0.045 * 12, 6);
+    expect(costs.copies).toBeCloseTo(0.5 * 160 * 0.045 * 12, 6);
     expect(costs.work).toBeCloseTo(90 * (2 * 12 + 12 + 4), 6);
     expect([costs.traffic, costs.requests, costs.drills]).toEqual([0, 0, 0]);
     expect(cost).toBeCloseTo(costs.machines + costs.disks + costs.copies + costs.work, 6);

@@ -15,7 +15,7 @@ import type { Flip } from './flips.ts';
 import { Sensitivity } from './flips.ts';
 import { paretoFront } from './front.ts';
 import type { Need } from './needs.ts';
-import { needsOf, worstRecoveryHours } from './needs.ts';
+import { needsOf, RecoveryPromises } from './needs.ts';
 import type { Requirements } from './schema.ts';
 import { requirementsSchema, withCatalogue } from './schema.ts';
 
@@ -94,20 +94,20 @@ export function advise(input: Requirements): Advice {
   const solved: SolvedParts = new Map();
   const evaluator = new Evaluator(input, solved);
   const all = designsOf(input).map((design) => evaluator.evaluate(design));
-  const needs = needsOf(input);
+  const promises = new RecoveryPromises(input);
+  const needs = needsOf(input, promises);
   const missing = new Map(all.map((each) => [each, needs.filter(({ holds }) => !holds(each))] as const));
   const meeting = all.filter((each) => missing.get(each)!.length === 0);
   const front = paretoFront(meeting.length > 0 ? meeting : all).toSorted(byTotal);
   const sensitivity = new Sensitivity(input, front[0]!.design, solved);
   const flips = front.map(({ design, total }, rank) => (rank === 0 ? undefined : sensitivity.flipOf(design, total - front[0]!.total)));
-  const known = new Map<string, number>();
   return {
     ...(input.name === undefined ? {} : { name: input.name }),
     currency: input.currency,
     evaluated: all.length,
     meeting: meeting.length,
     front: front.map((each, rank) => ({
-      ...advised(input, evaluator, each, worstRecoveryHours(input, each, known)),
+      ...advised(input, evaluator, each, promises.worstHours(each)),
       ...flipAt(front, flips, rank),
       misses: missing.get(each)!.map(({ path }) => path),
     })),

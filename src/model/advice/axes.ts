@@ -9,7 +9,7 @@ export interface PlotAxis {
   readonly marks: readonly { readonly share: number; readonly text: string }[];
 }
 
-/** Marks at 1, 2 and 5 of each power of ten; only powers where there would be more than these. */
+/** So many marks at most. */
 const marksMax = 8;
 
 /** All that designs may be laid out by: cost, availability, expected RTA, expected loss, both kinds of money, durability. */
@@ -28,32 +28,38 @@ export function axesOf({ front, currency }: Pick<Advice, 'front' | 'currency'>):
 
 /** In powers, as all of these differ by factors; what is 0 stands at the least of the others. */
 export function logAxis(title: string, values: readonly number[], tell: (value: number) => string): PlotAxis {
-  const least = Math.min(...values.filter((value) => value > 0), 1e300);
-  const logs = values.map((value) => Math.log10(value > 0 ? value : least === 1e300 ? 1 : least));
-  const margin = 0.03 * Math.max(Math.max(...logs) - Math.min(...logs), 0.1);
-  const [low, high] = [Math.min(...logs) - margin, Math.max(...logs) + margin];
-  const share = (logarithm: number) => (logarithm - low) / (high - low);
-  const marks = marksBetween(low, high).map((value) => ({ share: share(Math.log10(value)), text: tell(value) }));
-  return { title, shares: logs.map(share), marks };
+  const positive = values.filter((value) => value > 0);
+  const least = positive.length === 0 ? 1 : Math.min(...positive);
+  const logs = values.map((value) => Math.log10(value > 0 ? value : least));
+  const [first, last] = [Math.min(...logs), Math.max(...logs)];
+  const margin = 0.03 * Math.max(last - first, 0.1);
+  const share = (logarithm: number) => (logarithm - first + margin) / (last - first + 2 * margin);
+  const round = roundBetween(first - margin, last + margin);
+  // Where nothing round lies between them, the ends tell where they are.
+  const marked = round.length > 1 ? round : [...new Set([least, Math.max(...values, least)])];
+  return { title, shares: logs.map(share), marks: marked.map((value) => ({ share: share(Math.log10(value)), text: tell(value) })) };
 }
 
-function marksBetween(low: number, high: number): number[] {
-  const inside = (steps: readonly number[]) =>
-    Array.from({ length: Math.floor(high) - Math.floor(low) + 1 }, (_, index) => Math.floor(low) + index).flatMap((power) =>
-      steps.map((step) => Number(`${step}e${power}`)).filter((value) => Math.log10(value) >= low && Math.log10(value) <= high),
-    );
-  const choices = [
-    [1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2, 2.2, 2.4, 2.6, 2.8, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5],
-    [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9],
-    [1, 2, 5],
-    [1],
-  ];
-  const marks = choices.map(inside);
-  return marks.find(({ length }) => length <= marksMax && length > 0) ?? every(marks.at(-1)!);
-}
+/** Finer and finer steps within a power of ten. */
+const steps: readonly (readonly number[])[] = [
+  Array.from({ length: 90 }, (_, index) => (10 + index) / 10),
+  Array.from({ length: 18 }, (_, index) => (2 + index) / 2),
+  [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9],
+  [1, 2, 5],
+  [1],
+];
 
-/** Of too many, evenly fewer. */
-function every(marks: readonly number[]): number[] {
-  const step = Math.ceil(marks.length / marksMax);
-  return marks.filter((_, index) => index % step === 0);
+/** The finest round numbers that are not too many; of too many powers of ten, evenly fewer. */
+function roundBetween(low: number, high: number): number[] {
+  const powers = Array.from({ length: Math.floor(high) - Math.floor(low) + 1 }, (_, index) => Math.floor(low) + index);
+  const inside = (within: readonly number[]) =>
+    powers
+      .flatMap((power) => within.map((step) => Number(`${step}e${power}`)))
+      .filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
+  for (const each of steps) {
+    const marks = inside(each);
+    if (marks.length <= marksMax) return marks;
+  }
+  const each = Math.ceil(inside([1]).length / marksMax);
+  return inside([1]).filter((_, index) => index % each === 0);
 }

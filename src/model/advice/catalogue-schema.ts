@@ -76,6 +76,7 @@ export const catalogueSchema = z.strictObject({
     asynchronous: duration().describe('the same, where the lease has to run out'),
     switchover: duration().describe('planned'),
     lag: delay().describe('how far asynchronous replicas are behind'),
+    voterLoss: duration().describe('how long commits stall when a replica is lost that each of them waits for'),
   }),
   stores: z.strictObject({
     etcd: z.strictObject({ care: care(), mistakes: mistakes() }),

@@ -57,9 +57,9 @@ function checkTimes({ search, catalogue }: Requirements): ModelProblem[] {
           ],
     );
   const journals = search.journal.flatMap((hours, index) =>
-    hours === 'none' || (hours >= 0.1 / 3600 - 1e-12 && hours <= 1)
+    hours >= 0.1 / 3600 - 1e-12 && hours <= 1
       ? []
-      : [{ path: ['search', 'journal', index], message: 'must be an interval from 100ms to 1h, or none' }],
+      : [{ path: ['search', 'journal', index], message: 'must be an interval from 100ms to 1h' }],
   );
   const { switchover, quorum, asynchronous } = catalogue.failover;
   const order =

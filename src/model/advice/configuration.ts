@@ -91,7 +91,7 @@ function serviceOf(input: Requirements, design: Design, host: string): Readonly<
     backup: {
       to: repositoryOf(input, copies),
       schedule: cronOf(backup)!,
-      ...(journal === undefined ? {} : { journal: shortTime(journal) }),
+      journal: shortTime(journal),
       keep: { last: 3, daily: 7, weekly: 4 },
     },
   };

@@ -22,13 +22,13 @@ export function yearlyCost(input: Requirements, design: Design): YearlyCost {
   const { machine, witness, site } = catalogue;
   const { members, drills } = design;
   const witnesses = members === 1 ? 0 : Math.max(0, storeMembers - members);
-  const kept = keptBytes(input, design);
+  const kept = keptBytes(input);
   const rehearsals = drills === undefined ? 0 : yearHours / drills;
   // All changes go to every place once; at each place one member passes nothing on.
   const remote = membersPerSite(design).length - 1;
   const locations = locationsOf(catalogue.copies[design.copies]!).map((name) => catalogue.locations[name]!);
   const share = 1 / neededOf(catalogue.copies[design.copies]!);
-  const writes = yearHours / design.backup + (design.journal === undefined ? 0 : yearHours / design.journal);
+  const writes = yearHours / design.backup + yearHours / design.journal;
   return {
     machines: members * machine.price + witnesses * witness.price,
     disks: members * data.size * machine.disk.price,
@@ -49,9 +49,9 @@ function readBack(locations: readonly { readonly download: number }[], share: nu
   return prices.slice(0, Math.round(1 / share)).reduce((sum, price) => sum + price * bytes * share, 0);
 }
 
-/** Stored once: the data, and what changed of it for as long as it is kept; with a journal the changes twice. */
-function keptBytes({ data, catalogue: { retention } }: Requirements, { journal }: Design): number {
-  return retention.compression * (data.size + data.change * retention.kept * (journal === undefined ? 1 : 2));
+/** Stored once: the data, and what changed of it for as long as it is kept, in base backups and in the journal. */
+function keptBytes({ data, catalogue: { retention } }: Requirements): number {
+  return retention.compression * (data.size + 2 * data.change * retention.kept);
 }
 
 /** Hours of work a year. */

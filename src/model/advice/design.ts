@@ -11,8 +11,7 @@ export interface Design {
   /** Of the catalogue. */
   readonly copies: string;
   readonly backup: number;
-  /** Undefined: no journal. */
-  readonly journal: number | undefined;
+  readonly journal: number;
   /** Undefined: never. */
   readonly drills: number | undefined;
 }
@@ -43,7 +42,6 @@ export function designsOf({ search, catalogue, data }: Pick<Requirements, 'searc
   // Base backups read everything: what takes longer than half of the time to the next would hardly do anything else.
   const backups = unique(search.backup).filter((interval) => data.size / catalogue.restore.write / 3600 <= interval / 2);
   const copies = search.copies ?? Object.keys(catalogue.copies);
-  const optional = (value: number | 'none') => (value === 'none' ? undefined : value);
   return unique(search.members).flatMap((members) =>
     unique(search.sites).flatMap((sites) =>
       unique(search.acknowledge)
@@ -60,8 +58,8 @@ export function designsOf({ search, catalogue, data }: Pick<Requirements, 'searc
                     store,
                     copies: copy,
                     backup,
-                    journal: optional(journal),
-                    drills: optional(drills),
+                    journal,
+                    drills: drills === 'none' ? undefined : drills,
                   })),
                 ),
               ),
@@ -97,7 +95,7 @@ export function idOf({ members, sites, acknowledge, store, copies, backup, journ
     store,
     copies,
     `b${shortTime(backup)}`,
-    journal === undefined ? 'j0' : `j${shortTime(journal)}`,
+    `j${shortTime(journal)}`,
     drills === undefined ? 'd0' : `d${shortTime(drills)}`,
   ].join('-');
 }
@@ -109,9 +107,8 @@ export function describe({ members, sites, acknowledge, store, copies, backup, j
     members === 1
       ? 'one member'
       : `${members} members ${where}, ${acknowledge === 0 ? 'asynchronous' : `each commit on ${acknowledge === 1 ? 'a replica' : `${acknowledge} replicas`}`}, ${store}`;
-  const journaled = journal === undefined ? 'no journal' : `a journal every ${shortTime(journal)}`;
   const rehearsed = drills === undefined ? 'no drills' : `a drill every ${shortTime(drills)}`;
-  return `${cluster}; copies: ${copies}, every ${shortTime(backup)}, ${journaled}, ${rehearsed}`;
+  return `${cluster}; copies: ${copies}, every ${shortTime(backup)}, journal every ${shortTime(journal)}, ${rehearsed}`;
 }
 
 const steps = [

@@ -166,8 +166,8 @@ export class Evaluator {
   }
 
   #recoveryHours(design: Design, disaster: Disaster): number | undefined {
-    const { copies, backup, journal } = design;
-    return this.#remember(`recovery ${disaster} ${copies} ${backup} ${journal !== undefined}`, () => {
+    const { copies, backup } = design;
+    return this.#remember(`recovery ${disaster} ${copies} ${backup}`, () => {
       const recovery = recoveryAfter(this.input, design, disaster);
       return recovery && meanHours(recovery);
     });

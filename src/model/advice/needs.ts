@@ -1,6 +1,12 @@
+import { recoverySteps } from '../file/evaluate-recovery.ts';
+import { complementOf } from '../file/to-structure.ts';
+import type { TotalTime } from '../recovery-time/total-time.ts';
+import { totalTime } from '../recovery-time/total-time.ts';
+import type { Design } from './design.ts';
 import type { Evaluated } from './evaluate.ts';
+import type { Disaster } from './keeping.ts';
 import { disasterRates, disasters } from './keeping.ts';
-import { quantileHours, recoveryAfter } from './restoring.ts';
+import { quantileWithRetry, recoveryAfter } from './restoring.ts';
 import type { Requirements } from './schema.ts';
 
 /** A need that a file may state, and how much of it a design has, in the unit of the need; `holds` compares. */
@@ -15,38 +21,52 @@ export interface Need {
 const promised = 0.95;
 
 /** What the file asks for. */
-export function needsOf(input: Requirements): Need[] {
+export function needsOf(input: Requirements, promises: RecoveryPromises = new RecoveryPromises(input)): Need[] {
   const { availability, rto, rpo, restore, durability, budget } = input.needs;
-  const known = new Map<string, number>();
   const need = (path: string, wanted: number | undefined, holds: (design: Evaluated, wanted: number) => boolean): Need[] =>
     wanted === undefined ? [] : [{ path: `needs.${path}`, wanted, holds: (design) => holds(design, wanted) }];
   return [
     ...need('budget', budget, ({ cost }, most) => cost <= most),
-    ...need('availability', availability, ({ unavailability }, least) => unavailability <= complement(least)),
+    ...need('availability', availability, ({ unavailability }, least) => unavailability <= complementOf(least)),
     ...need('rto', rto, ({ failoverHours }, most) => failoverHours <= most),
     ...need('rpo', rpo, ({ failoverLossHours }, most) => failoverLossHours <= most),
-    ...need('durability', durability, ({ lossProbability }, least) => lossProbability <= complement(least)),
+    ...need('durability', durability, ({ lossProbability }, least) => lossProbability <= complementOf(least)),
     ...need('restore.rpo', restore?.rpo, ({ recoveryLossHours }, most) => recoveryLossHours <= most),
-    ...need('restore.rto', restore?.rto, (design, most) => worstRecoveryHours(input, design, known) <= most),
+    ...need('restore.rto', restore?.rto, (design, most) => promises.worstHours(design) <= most),
   ];
 }
 
-/** 1 − p, of the decimal figure: 0.9995 leaves exactly 0.0005. */
-function complement(probability: number): number {
-  return Number((1 - probability).toPrecision(12));
+/** What 19 of 20 recoveries keep to, by design, after the disaster that takes longest. The laws of recoveries are made once for all that share them. */
+export class RecoveryPromises {
+  private readonly input: Requirements;
+  private readonly totals = new Map<string, TotalTime | undefined>();
+  private readonly rates = new Map<string, Readonly<Record<Disaster, number>>>();
+
+  constructor(input: Requirements) {
+    this.input = input;
+  }
+
+  worstHours({ design, readiness }: Evaluated): number {
+    const { members, sites } = design;
+    const rates = remembered(this.rates, `${members} ${sites}`, () => disasterRates(this.input, design));
+    const { retry } = this.input.catalogue.restore;
+    const each = disasters.flatMap((disaster) => {
+      const total = rates[disaster] === 0 ? undefined : this.#total(design, disaster);
+      return total ? [quantileWithRetry(total, readiness, retry, promised)] : [];
+    });
+    return Math.max(0, ...each);
+  }
+
+  #total(design: Design, disaster: Disaster): TotalTime | undefined {
+    const { copies, backup } = design;
+    return remembered(this.totals, `${disaster} ${copies} ${backup}`, () => {
+      const recovery = recoveryAfter(this.input, design, disaster);
+      return recovery && totalTime(recoverySteps(recovery).map(({ law }) => law));
+    });
+  }
 }
 
-/** What 19 of 20 recoveries keep to, after the disaster that takes longest. */
-export function worstRecoveryHours(input: Requirements, { design, readiness }: Evaluated, known: Map<string, number> = new Map()): number {
-  const { copies, backup, journal, drills, members, sites } = design;
-  const key = [copies, backup, journal !== undefined, drills, members, sites].join(' ');
-  let worst = known.get(key);
-  if (worst !== undefined) return worst;
-  const rates = disasterRates(input, design);
-  const each = disasters.flatMap((disaster) => {
-    const recovery = rates[disaster] === 0 ? undefined : recoveryAfter(input, design, disaster);
-    return recovery ? [quantileHours(recovery, readiness, input.catalogue.restore.retry, promised)] : [];
-  });
-  known.set(key, (worst = Math.max(0, ...each)));
-  return worst;
+function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
+  if (!known.has(key)) known.set(key, make());
+  return known.get(key) as T;
 }

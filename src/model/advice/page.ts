@@ -7,7 +7,7 @@ import type { Advice, AdvisedDesign } from './advise.ts';
 import type { PlotAxis } from './axes.ts';
 import { axesOf } from './axes.ts';
 import { plotScript } from './plot-script.ts';
-import { designFacts, frontTable, money, summary } from './report.ts';
+import { designFacts, frontRows, money, summary } from './report.ts';
 
 /** Of the plot, in SVG units. */
 const frame = { left: 96, top: 24, width: 760, height: 380 } as const;
@@ -60,8 +60,8 @@ function plotMarkup(front: readonly AdvisedDesign[], axes: readonly PlotAxis[], 
       markup`<g transform="translate(${frame.left + 8 + index * 130} ${bottom + 64})">${shapeOf(index)}<text x="12" y="4.5">${members === 1 ? 'one member' : `${members} members`}</text></g>\n`,
   );
   const option = (at: number) => (axis: PlotAxis, index: number) =>
-    markup`<option value="${index}"${index === at && markup` selected`}>${axis.title}</option>`;
-  return markup`<div id="controls" hidden><p><label>Horizontal <select id="axis-x">${axes.map(option(first.x))}</select></label>
+    markup`<option value="${index}"${index === at && markup` selected=""`}>${axis.title}</option>`;
+  return markup`<div id="controls" hidden=""><p><label>Horizontal <select id="axis-x">${axes.map(option(first.x))}</select></label>
 <label>Vertical <select id="axis-y">${axes.map(option(first.y))}</select></label></p>
 <p class="soft">Arrow keys go from design to design, Enter shows one.</p></div>
 <figure><svg id="plot" role="group" aria-labelledby="plot-title" aria-describedby="plot-desc" viewBox="0 0 ${frame.left + frame.width + 40} ${bottom + 84}" width="${frame.left + frame.width + 40}" height="${bottom + 84}">
@@ -112,12 +112,10 @@ function pointText(
   return `${rank + 1}. ${id}: ${money(cost)} ${currency} a year, ${percent(unavailability)} available, expected RTA ${time(expectedRtaMs)}, expected loss ${money(expectedLoss)} ${currency} a year, durability ${percent(lossProbability)}`;
 }
 
-function frontMarkup(advice: Advice): Content {
-  const block = frontTable(advice);
-  if (block.kind !== 'table') return undefined;
-  const { caption, columns, rows } = block.table;
-  const misses = advice.meeting === 0;
-  const kept = misses ? columns.length : columns.length - 1;
+function frontMarkup(advice: Advice): Markup {
+  const { caption, columns, rows } = frontRows(advice);
+  // What they miss is told where none meets all.
+  const kept = advice.meeting === 0 ? columns.length : columns.length - 1;
   return table(
     caption,
     columns.slice(0, kept),

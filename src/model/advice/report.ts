@@ -1,9 +1,9 @@
 import { hours, number, percent, time } from '../format.ts';
-import type { Block, Fact, ReportSection } from '../report/report.ts';
+import type { Fact, ReportSection, ReportTable } from '../report/report.ts';
 import { column, facts, figures, table, text } from '../report/report.ts';
 import type { Advice, AdvisedDesign } from './advise.ts';
 
-/** Designs that are told one by one: of those that differ in more than intervals. */
+/** Kinds of designs that are told one by one. */
 const toldMax = 5;
 
 type Section = Pick<ReportSection, 'title' | 'blocks'>;
@@ -14,23 +14,47 @@ export function adviceReport(advice: Advice): { readonly name: string; readonly 
 }
 
 export function summary({ evaluated, meeting, front }: Advice): string {
+  const best = `for ${front.length} of these there is no other that is as good in everything and better in something`;
   return meeting > 0
-    ? `${evaluated} designs looked at, ${meeting} meet all needs, and of these none does better in everything than the ${front.length} below.`
-    : `${evaluated} designs looked at: none meets all needs. The ${front.length} below are the best of them, with what they miss.`;
+    ? `${evaluated} designs were looked at, ${meeting} meet all needs: ${best}.`
+    : `${evaluated} designs were looked at, and none meets all needs: ${best}. What each misses is told.`;
+}
+
+/** Designs that differ in more than intervals: the best of each kind, and how many of it are on the front. */
+interface Kind {
+  readonly each: AdvisedDesign;
+  readonly rank: number;
+  readonly variants: number;
+}
+
+function kindsOf({ front }: Advice): Kind[] {
+  const kinds = Map.groupBy(
+    front.map((each, rank) => ({ each, rank })),
+    ({ each: { design } }) => [design.members, design.sites, design.acknowledge, design.store, design.copies].join(' '),
+  );
+  return [...kinds.values()].map((variants) => ({ ...variants[0]!, variants: variants.length }));
 }
 
 function frontSection(advice: Advice): Section {
+  const kinds = kindsOf(advice);
+  const { caption, columns, rows } = frontRows(advice);
+  const counted = kinds.map(({ rank, variants }) => [...rows[rank]!.slice(0, -1), String(variants), rows[rank]!.at(-1)!]);
   return {
     title: 'Pareto front',
-    blocks: [text(summary(advice)), frontTable(advice), { kind: 'assumptions', assumptions: advice.assumptions }],
+    blocks: [
+      text(summary(advice)),
+      text('Of those that differ in intervals only, the best is shown; --json and --html have all.'),
+      table(caption, [...columns.slice(0, -1), figures('Variants', 5), columns.at(-1)!], counted),
+      { kind: 'assumptions', assumptions: advice.assumptions },
+    ],
   };
 }
 
 /** One row a design, in the order of cost and expected loss together. */
-export function frontTable({ front, currency }: Advice): Block {
-  return table(
-    'Designs by cost and expected loss of a year',
-    [
+export function frontRows({ front, currency }: Advice): ReportTable {
+  return {
+    caption: 'Designs by cost and expected loss of a year',
+    columns: [
       column('Design'),
       figures(`${currency} a year`),
       figures('Availability'),
@@ -41,7 +65,7 @@ export function frontTable({ front, currency }: Advice): Block {
       figures('Durability', 2),
       { heading: 'Misses', dispensable: 3 },
     ],
-    front.map((each) => [
+    rows: front.map((each) => [
       each.id,
       money(each.cost),
       percent(each.unavailability),
@@ -52,20 +76,16 @@ export function frontTable({ front, currency }: Advice): Block {
       percent(each.lossProbability),
       each.misses.map((path) => path.replace('needs.', '')).join(', '),
     ]),
-  );
+  };
 }
 
-function designSections({ front, currency }: Advice): Section[] {
-  const kinds = new Set<string>();
-  const isNew = ({ design: { members, sites, acknowledge, store, copies } }: AdvisedDesign) => {
-    const before = kinds.size;
-    return kinds.add([members, sites, acknowledge, store, copies].join(' ')).size > before;
-  };
-  const ranked = front.map((each, rank) => ({ each, rank })).filter(({ each }) => isNew(each));
-  return ranked.slice(0, toldMax).map(({ each, rank }) => ({
-    title: `${rank + 1}. ${each.id}`,
-    blocks: [text(`${each.words[0]!.toUpperCase()}${each.words.slice(1)}.`), ...facts(...designFacts(each, rank, currency))],
-  }));
+function designSections(advice: Advice): Section[] {
+  return kindsOf(advice)
+    .slice(0, toldMax)
+    .map(({ each, rank }) => ({
+      title: `${rank + 1}. ${each.id}`,
+      blocks: [text(`${each.words[0]!.toUpperCase()}${each.words.slice(1)}.`), ...facts(...designFacts(each, rank, advice.currency))],
+    }));
 }
 
 /** What is told of a design beside the table. */

@@ -1,6 +1,6 @@
 import type { Model } from '../file/schema.ts';
 import { recoverySteps } from '../file/evaluate-recovery.ts';
-import { totalTime } from '../recovery-time/total-time.ts';
+import type { TotalTime } from '../recovery-time/total-time.ts';
 import { readiness } from '../statistics/readiness.ts';
 import type { Design } from './design.ts';
 import type { Disaster } from './keeping.ts';
@@ -13,6 +13,8 @@ type Recovery = NonNullable<Model['recovery']>[string];
 /** Proofs older than so many half-lives count for nothing. */
 const proofHalfLives = 20;
 const proofsMax = 10_000;
+/** Of a bracket of times: to the precision of numbers. */
+const halvings = 60;
 
 /** The probability that a restore works at first, where drills have passed at this interval for as long as they count; ½ without any. */
 export function readinessOf({ catalogue: { drill } }: Requirements, { drills }: Pick<Design, 'drills'>): number {
@@ -43,21 +45,23 @@ export function recoveryAfter(
     // Of a mirror the fastest copy is read, of parity as many as are needed at the same time.
     rate: Math.min(restore.write, needed * rates[needed - 1]!),
     start: restore.start,
-    ...(journal === undefined ? {} : { rampup: input.data.rampup, history: { uniform: [0, backup] } }),
+    rampup: input.data.rampup,
+    // The disaster falls anywhere between two base backups.
+    history: { uniform: [0, backup] },
     verify: restore.verify,
     cutover: restore.cutover,
-    loss: lossAfter(input, { backup, journal }, disaster).mean,
+    loss: lossAfter(input, { journal }, disaster).mean,
   };
 }
 
-/** History that is lost, in hours. After an error, a journal goes up to the moment before it: what came since then is lost in any case. */
+/** History that is lost, in hours. After an error, the journal leads up to the moment before it: what came since then is lost in any case. */
 export function lossAfter(
   { catalogue: { disasters } }: Requirements,
-  { backup, journal }: Pick<Design, 'backup' | 'journal'>,
+  { journal }: Pick<Design, 'journal'>,
   disaster: Disaster,
 ): { readonly mean: number; readonly worst: number } {
   const since = disaster === 'error' ? disasters.noticed : 0;
-  const between = journal === undefined ? backup : disaster === 'error' ? 0 : journal;
+  const between = disaster === 'error' ? 0 : journal;
   return { mean: since + between / 2, worst: since + between };
 }
 
@@ -66,14 +70,13 @@ export function meanHours(recovery: Recovery): number {
   return recoverySteps(recovery).reduce((sum, { law }) => sum + law.mean, 0);
 }
 
-/** The time that so many of all recoveries keep to, where one in a while has to be done anew: F(t) = r·F₀(t) + (1 − r)·F₀(t − retry). */
-export function quantileHours(recovery: Recovery, works: number, retry: number, probability: number): number {
-  const total = totalTime(recoverySteps(recovery).map(({ law }) => law));
+/** The time that so many of all recoveries keep to, where one in a while has to be done anew: F(t) = r·F₀(t) + (1 − r)·F₀(t − retry). In hours. */
+export function quantileWithRetry(total: TotalTime, works: number, retry: number, probability: number): number {
   const within = (hours: number) => works * total.within(hours) + (1 - works) * total.within(hours - retry);
   let low = 0;
   let high = total.quantile(1 - (1 - probability) / 2) + retry;
   while (within(high) < probability) high *= 2;
-  for (let halving = 0; halving < 60; halving++) {
+  for (let halving = 0; halving < halvings; halving++) {
     const middle = (low + high) / 2;
     if (within(middle) < probability) low = middle;
     else high = middle;

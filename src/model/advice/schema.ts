@@ -51,11 +51,7 @@ const searchSchema = z
       .default(['etcd', 'zookeeper']),
     copies: z.array(z.string()).min(1).max(50).optional().describe('of the catalogue; default: all'),
     backup: z.array(duration()).min(1).max(10).prefault(['1h', '6h', '1d', '7d']),
-    journal: z
-      .array(z.union([z.literal('none'), duration()]))
-      .min(1)
-      .max(10)
-      .prefault(['none', '1s', '10s', '1min', '5min']),
+    journal: z.array(duration()).min(1).max(10).prefault(['1s', '10s', '1min', '5min']),
     drills: z
       .array(z.union([z.literal('none'), duration()]))
       .min(1)

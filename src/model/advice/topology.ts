@@ -12,7 +12,7 @@ export const siteName = (site: number): string => `site-${'abc'[site]}`;
 
 /**
  * When the service is away, as a model of components and sites: too few members, no majority of the store when it is needed, the gap of each
- * failover and planned restart, mistakes of people, and (`restore`) recoveries from copies.
+ * failover, lost voter and planned restart, mistakes of people, and (`restore`) recoveries from copies.
  */
 export function topologyModel(input: Requirements, design: Topology, restore?: { readonly rate: number; readonly hours: number }): Model {
   const { machine, failover, disasters, site } = input.catalogue;
@@ -20,21 +20,23 @@ export function topologyModel(input: Requirements, design: Topology, restore?: {
   const alone = members === 1;
   const witnesses = alone ? 0 : Math.max(0, storeMembers - members);
   const gap = design.acknowledge > 0 ? failover.quorum : failover.asynchronous;
-  const series: ExpressionInput[] = ['service', 'crash', 'upkeep', 'mistake'];
+  const failing = machine.crash + 1 / machine.mtbf + (sites > 1 ? 1 / site.mtbf : 0);
+  // Where commits wait for all replicas, the loss of any stalls them until the roster is changed.
+  const stalls = !alone && design.acknowledge === members - 1;
+  const restores = restore !== undefined && restore.rate > 0;
   const held = heldSites(design, witnesses);
   return {
     components: {
       machine: { mtbf: machine.mtbf, mttr: machine.mttr, count: members },
       ...(witnesses > 0 ? { witness: { mtbf: machine.mtbf, mttr: machine.mttr, count: witnesses } } : {}),
-      crash: alone
-        ? { rate: machine.crash, mttr: machine.restart }
-        : { rate: machine.crash + 1 / machine.mtbf + (sites > 1 ? 1 / site.mtbf : 0), mttr: gap },
+      crash: alone ? { rate: machine.crash, mttr: machine.restart } : { rate: failing, mttr: gap },
+      ...(stalls ? { stall: { rate: (members - 1) * failing, mttr: failover.voterLoss } } : {}),
       upkeep: { rate: machine.upkeep, mttr: alone ? machine.reboot : failover.switchover },
       mistake: { rate: mistakesOf(input, design), mttr: disasters.mistake * skillOf(input, 'machine').time },
-      ...(restore === undefined || restore.rate === 0 ? {} : { restore: { rate: restore.rate, mttr: restore.hours } }),
+      ...(restores ? { restore: { rate: restore.rate, mttr: restore.hours } } : {}),
     },
     parts: { service: serviceFails(design, witnesses) },
-    structure: { series: restore === undefined || restore.rate === 0 ? series : [...series, 'restore'] },
+    structure: { series: ['service', 'crash', ...(stalls ? ['stall'] : []), 'upkeep', 'mistake', ...(restores ? ['restore'] : [])] },
     sites: Object.fromEntries(held.map((parts, index) => [siteName(index), { members: parts, mtbf: site.mtbf, mttr: site.mttr }] as const)),
   };
 }
@@ -50,7 +52,8 @@ function heldSites(design: Topology, witnesses: number): string[][] {
 /**
  * Too few members: of a quorum a leader and the voters that are kept, else any. And without the store nobody can become leader or leave the
  * roster: a quorum serves on while its leader and k replicas are there, an asynchronous leader only while every member confirms it. Which member
- * leads makes no difference, as they are alike; that one which fails before the store does is replaced is not counted, so the answer is on the safe side.
+ * leads makes no difference, as they are alike. A leader that fails while the store is there is replaced, and no longer needed when the store goes: states do
+ * not tell which came first, and both count as a failure, so the answer is on the safe side.
  */
 function serviceFails(design: Topology, witnesses: number): ExpressionInput {
   const { members, acknowledge } = design;

@@ -86,7 +86,8 @@ export function eventOf(component: Component): BasicEvent {
   return mttr === undefined ? { kind: 'rate', rate } : { kind: 'repairable', rate, repairTime: meanOf(mttr) };
 }
 
-function complementOf(availability: number): number {
+/** 1 − a of the decimal figure: of 0.9999 exactly 0.0001. */
+export function complementOf(availability: number): number {
   const text = String(availability);
   return text.includes('e') ? 1 - availability : unavailabilityOf(text);
 }
