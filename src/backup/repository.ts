@@ -1,5 +1,6 @@
 // What the rest of backup/ asks of an open repository. Format: restic repository version 2, doc/design.rst of restic/restic.
 import type { Cutting } from './chunk/cutter.ts';
+import type { FileStats } from './files/node-of.ts';
 import type { BlobToWrite, RunOutcome } from './reading/write-run.ts';
 import type { CallOptions, Location } from '../storage/index.ts';
 
@@ -63,15 +64,30 @@ export interface SavedBlob {
   readonly storedBytes: number;
 }
 
+/** Bytes of a file, from one up to and without another. */
+export interface FilePart {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** What became of a file's bytes. */
 export interface SavedFile {
   readonly content: readonly BlobId[];
+  /** Pages that are not what was once written, by their numbers; the first of them. Looked for where the cutting says so. */
+  readonly wrongPages: readonly number[];
   /** Bytes that were read. */
   readonly sizeBytes: number;
   readonly newBlobs: number;
   /** Of new blobs, plain and as they are stored. */
   readonly addedBytes: number;
   readonly storedBytes: number;
+}
+
+/** A file that was opened, read and closed by a thread. */
+export interface WholeSavedFile extends SavedFile {
+  /** When it was opened. */
+  readonly stats: FileStats;
+  readonly isChanged: boolean;
 }
 
 /** A lock that is held, and refreshed until it is disposed of. */
@@ -145,10 +161,12 @@ export interface RepositoryWriter extends AsyncDisposable {
    */
   saveBlob(type: BlobType, data: Uint8Array): Promise<SavedBlob>;
   /**
-   * Has the first `sizeBytes` of an open file read, cut and saved by threads; the descriptor must stay open until it has settled. Undefined
-   * where there are no threads. @throws what reading throws
+   * Has parts of an open file read, cut and saved by threads; the descriptor must stay open until it has settled. A chunk ends with each part.
+   * Undefined where there are no threads. @throws what reading throws
    */
-  readonly saveFile: ((fd: number, sizeBytes: number, cutting: Cutting) => Promise<SavedFile>) | undefined;
+  readonly saveFile: ((fd: number, parts: readonly FilePart[], cutting: Cutting) => Promise<SavedFile>) | undefined;
+  /** The same for a whole file that is small: opened by the thread that reads it. `sizeBytes`: what it is thought to have. */
+  readonly saveWholeFile: ((path: string, sizeBytes: number, cutting: Cutting) => Promise<WholeSavedFile>) | undefined;
   /** Every blob saved so far is in a durable pack and in a durable index when it resolves. */
   flush(): Promise<void>;
   /** Flushes, then writes the snapshot: the last object of a backup. */

@@ -1,13 +1,14 @@
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import { nameFromBytes } from '../tree/name.ts';
-import { fsPath } from './path.ts';
+import { codeOf, fsPath } from './path.ts';
 
 // Plain descriptors: an object for each handle costs as much as reading a small file does.
 
 const openFile = promisify(fs.open);
 const lstat = promisify(fs.lstat) as (path: string | Buffer, options: { bigint: true }) => Promise<fs.BigIntStats>;
 const fstat = promisify(fs.fstat) as (fd: number, options: { bigint: true }) => Promise<fs.BigIntStats>;
+const stat = promisify(fs.stat) as (path: string | Buffer, options: { bigint: true }) => Promise<fs.BigIntStats>;
 const readdir = promisify(fs.readdir) as (path: string | Buffer, options: { encoding: 'buffer' }) => Promise<Buffer[]>;
 const readlink = promisify(fs.readlink) as (path: string | Buffer, options: { encoding: 'buffer' }) => Promise<Buffer>;
 
@@ -15,6 +16,11 @@ export const close: (fd: number) => Promise<void> = promisify(fs.close);
 
 export function look(path: string): Promise<fs.BigIntStats> {
   return lstat(fsPath(path), { bigint: true });
+}
+
+/** At what a link leads to. */
+export function lookThrough(path: string): Promise<fs.BigIntStats> {
+  return stat(fsPath(path), { bigint: true });
 }
 
 export function lookAt(fd: number): Promise<fs.BigIntStats> {
@@ -31,18 +37,28 @@ export async function readLink(path: string): Promise<string> {
 }
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOATIME } = fs.constants;
+const readingFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 
 /**
  * For reading, without leaving a trace in the time of access where the file is ours. Never through a symbolic link, and without waiting for
  * a writer should it be a FIFO by now: look at what was opened.
  */
 export async function openForReading(path: string): Promise<number> {
-  const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
   try {
-    return await openFile(fsPath(path), flags | (O_NOATIME ?? 0));
+    return await openFile(fsPath(path), readingFlags | (O_NOATIME ?? 0));
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error;
-    return openFile(fsPath(path), flags);
+    if (codeOf(error) !== 'EPERM') throw error;
+    return openFile(fsPath(path), readingFlags);
+  }
+}
+
+/** The same for a thread that has nothing else to do. */
+export function openForReadingNow(path: string): number {
+  try {
+    return fs.openSync(fsPath(path), readingFlags | (O_NOATIME ?? 0));
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') throw error;
+    return fs.openSync(fsPath(path), readingFlags);
   }
 }
 

@@ -3,9 +3,18 @@ import { modeFromStat } from '../tree/mode.ts';
 import type { ExtendedAttribute, TreeNode } from '../tree/node.ts';
 import { timeFromNs, timeToNs } from '../tree/time.ts';
 
+const statFields = ['dev', 'ino', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'size', 'atimeNs', 'mtimeNs', 'ctimeNs'] as const;
+
+/** What is told of a file; unlike all of it, threads can hand it over. */
+export type FileStats = Pick<BigIntStats, (typeof statFields)[number]>;
+
+export function statsOf(stats: BigIntStats): FileStats {
+  return Object.fromEntries(statFields.map((field) => [field, stats[field]])) as unknown as FileStats;
+}
+
 export interface NodeFacts {
   readonly name: string;
-  readonly stats: BigIntStats;
+  readonly stats: FileStats;
   readonly user: string | undefined;
   readonly group: string | undefined;
   readonly linkTarget?: string;

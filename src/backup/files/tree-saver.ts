@@ -9,10 +9,11 @@ import { decodeTree, encodeTree } from '../tree/tree.ts';
 import type { ContentSaver, SavedContent } from './content.ts';
 import { close, listDirectory, look, lookAt, lookThrough, openForReading, readAt, readLink } from './fs.ts';
 import { createGate, mapAtOnce, settle, type Gate } from '../gate.ts';
-import { takeOver, unknownParts, type KnownPieces, type TakenOver, type UnknownParts } from './known-pieces.ts';
+import { takeOver, unknownPieces, type KnownPieces, type TakenOver } from './known-pieces.ts';
+import { unknownFile, wholeFile, type PartsToRead } from './parts-to-read.ts';
 import type { IssueList } from './issues.ts';
 import type { Layout } from './layout.ts';
-import { isUntouched, nodeOf } from './node-of.ts';
+import { type FileStats, isUntouched, type NodeFacts, nodeOf } from './node-of.ts';
 import { joinPath } from './path.ts';
 import type { Selection } from './selection.ts';
 import type { SystemCalls } from './system.ts';
@@ -41,6 +42,9 @@ export interface TreeSaverOptions {
 /** As many directories are gone through at once; more are done one after another. */
 const directoriesAtOnceMax = 4;
 const looksAtOnceMax = 32;
+/** Threads open smaller files by themselves; longer ones are read by several at once. */
+const smallBytesMax = 8 * 1024 * 1024;
+const changedMessage = 'it changed while it was read';
 /** Files that say they are empty are read all the same, as those of /proc are not, up to this. */
 const emptyBytesMax = 64 * 1024 * 1024;
 
@@ -53,7 +57,7 @@ interface Place {
 
 interface ReadFile extends SavedContent {
   /** When it was opened, before the first byte was read. */
-  readonly stats: BigIntStats;
+  readonly stats: FileStats;
 }
 
 interface OpenFile {
@@ -262,8 +266,10 @@ export class TreeSaver {
     return node;
   }
 
-  async #readFile({ path, before }: Found): Promise<ReadFile> {
+  async #readFile({ path, before, stats: found }: Found): Promise<ReadFile> {
     const { issues, knownPieces, repository } = this.#options;
+    const small = knownPieces === undefined && found.size <= smallBytesMax ? await this.#readSmall(path, Number(found.size)) : undefined;
+    if (small !== undefined) return small;
     const fd = await openForReading(path);
     try {
       const stats = await lookAt(fd);
@@ -274,7 +280,7 @@ export class TreeSaver {
       const saved = (pieces === undefined ? undefined : await this.#savePieces(file, pieces)) ?? (await this.#saveWhole(file));
       const after = await lookAt(fd);
       if (after.mtimeNs !== stats.mtimeNs || after.size !== stats.size || saved.sizeBytes !== sizeBytes) {
-        issues.add({ path, kind: 'changed', message: 'it changed while it was read' });
+        issues.add({ path, kind: 'changed', message: changedMessage });
       }
       return { ...saved, stats };
     } finally {
@@ -282,38 +288,37 @@ export class TreeSaver {
     }
   }
 
+  /** Undefined where no thread can open and read it. */
+  async #readSmall(path: string, sizeBytes: number): Promise<ReadFile | undefined> {
+    const { writer, cutterFor, issues } = this.#options;
+    const { cutting } = cutterFor(path, sizeBytes);
+    if (writer.saveWholeFile === undefined || cutting === undefined || sizeBytes === 0) return undefined;
+    const saved = await writer.saveWholeFile(path, sizeBytes, cutting);
+    if (saved.isChanged) issues.add({ path, kind: 'changed', message: changedMessage });
+    return { ...this.#count(path, saved), stats: saved.stats };
+  }
+
   async #saveWhole(file: OpenFile): Promise<SavedContent> {
-    const { fd, path, sizeBytes } = file;
-    const { content, cutterFor, writer, signal } = this.#options;
-    const cutter = cutterFor(path, sizeBytes);
-    if (writer.saveFile !== undefined && cutter.cutting !== undefined && sizeBytes > 0)
-      return this.#count(file, await writer.saveFile(fd, [{ from: 0, to: sizeBytes }], cutter.cutting));
+    const { sizeBytes } = file;
     // What is written behind the end meanwhile belongs to the next backup.
-    const limit = sizeBytes === 0 ? emptyBytesMax : sizeBytes;
-    let position = 0;
-    const read: ReadInto = async (into, offset, wanted) => {
-      const got = await this.#read(fd, into, offset, Math.min(wanted, limit - position), position);
-      position += got;
-      return got;
-    };
-    return await content.save(read, cutter, signal);
+    return await this.#saveParts(file, sizeBytes === 0 ? unknownFile(emptyBytesMax) : wholeFile(sizeBytes));
   }
 
   /** Reads what is not taken over. Undefined when the file became shorter meanwhile: then its pieces are no longer where they were. */
   async #savePieces(file: OpenFile, pieces: TakenOver): Promise<SavedContent | undefined> {
-    const { knownPieces, cutterFor } = this.#options;
-    const parts = unknownParts(pieces, (knownPieces as KnownPieces).pieceBytes, file.sizeBytes);
-    const saved = await this.#saveParts(file, parts, cutterFor(file.path, file.sizeBytes));
-    return saved.sizeBytes === parts.sizeBytes ? { content: parts.fill(saved.content), sizeBytes: file.sizeBytes } : undefined;
+    const unknown = unknownPieces(pieces, (this.#options.knownPieces as KnownPieces).pieceBytes, file.sizeBytes);
+    const saved = await this.#saveParts(file, unknown);
+    return saved.sizeBytes === unknown.sizeBytes ? { content: unknown.fill(saved.content), sizeBytes: file.sizeBytes } : undefined;
   }
 
-  async #saveParts(file: OpenFile, parts: UnknownParts, cutter: Cutter): Promise<SavedContent> {
-    const { content, writer, signal } = this.#options;
-    if (writer.saveFile !== undefined && cutter.cutting !== undefined)
-      return this.#count(file, await writer.saveFile(file.fd, parts.parts, cutter.cutting));
+  async #saveParts(file: OpenFile, { parts, at }: PartsToRead): Promise<SavedContent> {
+    const { content, cutterFor, writer, signal } = this.#options;
+    const cutter = cutterFor(file.path, file.sizeBytes);
+    if (parts !== undefined && writer.saveFile !== undefined && cutter.cutting !== undefined)
+      return this.#count(file.path, await writer.saveFile(file.fd, parts, cutter.cutting));
     let position = 0;
     const read: ReadInto = async (into, offset, wanted) => {
-      const part = parts.at(position);
+      const part = at(position);
       const got = await this.#read(file.fd, into, offset, Math.min(wanted, part.sizeBytes), part.offset);
       position += got;
       return got;
@@ -321,7 +326,7 @@ export class TreeSaver {
     return await content.save(read, cutter, signal);
   }
 
-  #count({ path }: OpenFile, saved: SavedFile): SavedContent {
+  #count(path: string, saved: SavedFile): SavedContent {
     countFile(this.#options.tally, saved);
     const [first] = saved.wrongPages;
     if (first !== undefined) {
@@ -337,7 +342,11 @@ export class TreeSaver {
     return got;
   }
 
-  async #nodeOf({ name, stats }: Found, attributes: readonly ExtendedAttribute[], linkTarget?: string): Promise<TreeNode> {
+  async #nodeOf(
+    { name, stats }: Pick<NodeFacts, 'name' | 'stats'>,
+    attributes: readonly ExtendedAttribute[],
+    linkTarget?: string,
+  ): Promise<TreeNode> {
     const { system, withAccessTimes } = this.#options;
     const [user, group] = await Promise.all([system?.userName(Number(stats.uid)), system?.groupName(Number(stats.gid))]);
     return nodeOf({ name, stats, user, group, attributes, withAccessTimes, ...(linkTarget === undefined ? {} : { linkTarget }) });

@@ -4,7 +4,7 @@ import { indexBlobsMax, type IndexedPack } from '../index/index-file.ts';
 import { owned } from '../documents/bytes.ts';
 import type { MasterIndex } from '../index/master-index.ts';
 import { Packer, type SealedRun } from '../pack/packer.ts';
-import type { BlobId, BlobPlace, BlobType, IndexedBlob, SavedBlob, SavedFile } from '../repository.ts';
+import type { BlobId, BlobPlace, BlobType, IndexedBlob, FilePart, SavedBlob, SavedFile, WholeSavedFile } from '../repository.ts';
 import type { Cutting } from '../chunk/cutter.ts';
 import { FileSaver } from './file-saver.ts';
 import type { RepositoryFiles } from '../documents/files.ts';
@@ -102,10 +102,18 @@ export class BlobStore implements AsyncDisposable {
     return this.#parts.pool.size > 0;
   }
 
-  async saveFile(fd: number, sizeBytes: number, cutting: Cutting): Promise<SavedFile> {
+  async saveFile(fd: number, parts: readonly FilePart[], cutting: Cutting): Promise<SavedFile> {
+    return await this.#reading(() => this.#files.save(fd, parts, cutting));
+  }
+
+  async saveWholeFile(path: string, sizeBytes: number, cutting: Cutting): Promise<WholeSavedFile> {
+    return await this.#reading(() => this.#files.saveWhole(path, sizeBytes, cutting));
+  }
+
+  /** A file that can not be read is nobody's failure but the file's. */
+  async #reading<Result>(work: () => Promise<Result>): Promise<Result> {
     this.signal.throwIfAborted();
-    const saving = this.#files.save(fd, sizeBytes, cutting);
-    // A file that can not be read is nobody's failure but the file's.
+    const saving = work();
     const ended = saving.catch(() => undefined);
     this.#saving.add(ended);
     try {

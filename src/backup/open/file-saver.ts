@@ -1,7 +1,7 @@
 import type { Cutting } from '../chunk/cutter.ts';
 import type { SealedRun } from '../pack/packer.ts';
-import type { BlobId, SavedFile } from '../repository.ts';
-import type { Segment, SegmentContent } from '../reading/read-segments.ts';
+import type { BlobId, FilePart, SavedFile, WholeSavedFile } from '../repository.ts';
+import type { Segment, SegmentContent, WholeFile } from '../reading/read-segments.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 
 /** Longer files are read in parts of so many bytes, by several threads. A chunk ends with each, wherever else it would. */
@@ -23,7 +23,8 @@ export interface FileSaverParts {
 }
 
 interface Waiting {
-  readonly segment: Segment;
+  readonly segment: Segment | WholeFile;
+  readonly sizeBytes: number;
   readonly settle: PromiseWithResolvers<SegmentContent>;
 }
 
@@ -37,27 +38,40 @@ export class FileSaver {
     this.#parts = parts;
   }
 
-  async save(fd: number, sizeBytes: number, cutting: Cutting): Promise<SavedFile> {
+  async save(fd: number, parts: readonly FilePart[], cutting: Cutting): Promise<SavedFile> {
     const step = cutting.kind === 'fixed' ? segmentBytes - (segmentBytes % cutting.sizeBytes) : segmentBytes;
     const segments: Promise<SegmentContent>[] = [];
-    for (let from = 0; from < sizeBytes; from += step) {
-      const settle = Promise.withResolvers<SegmentContent>();
-      this.#waiting.push({ segment: { fd, from, to: Math.min(from + step, sizeBytes), cutting }, settle });
-      segments.push(settle.promise);
+    for (const part of parts) {
+      for (let { from } = part; from < part.to; from += step) {
+        const to = Math.min(from + step, part.to);
+        segments.push(this.#queue({ fd, from, to, cutting }, to - from));
+      }
     }
-    // Whoever asks at the same time goes along.
-    queueMicrotask(() => this.#begin());
     // The descriptor must stay open until nobody reads from it.
     const outcomes = await Promise.allSettled(segments);
-    const saved = { content: [] as BlobId[], sizeBytes: 0, newBlobs: 0, addedBytes: 0, storedBytes: 0 };
+    const saved = { content: [] as BlobId[], wrongPages: [] as number[], sizeBytes: 0, newBlobs: 0, addedBytes: 0, storedBytes: 0 };
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') throw outcome.reason;
-      const { ids, failure, ...counted } = outcome.value;
-      if (failure !== undefined) throw Object.assign(new Error(failure.message), { code: failure.code });
-      for (const id of ids) saved.content.push(id);
+      const { content, wrongPages, ...counted } = savedOf(outcome.value);
+      for (const id of content) saved.content.push(id);
+      for (const page of wrongPages) saved.wrongPages.push(page);
       for (const name of ['sizeBytes', 'newBlobs', 'addedBytes', 'storedBytes'] as const) saved[name] += counted[name];
     }
     return saved;
+  }
+
+  /** @param sizeBytes what it is thought to have */
+  async saveWhole(path: string, sizeBytes: number, cutting: Cutting): Promise<WholeSavedFile> {
+    const content = await this.#queue({ path, cutting }, sizeBytes);
+    return { ...savedOf(content), ...content.opened! };
+  }
+
+  #queue(segment: Segment | WholeFile, sizeBytes: number): Promise<SegmentContent> {
+    const settle = Promise.withResolvers<SegmentContent>();
+    this.#waiting.push({ segment, sizeBytes, settle });
+    // Whoever asks at the same time goes along.
+    if (this.#waiting.length === 1) queueMicrotask(() => this.#begin());
+    return settle.promise;
   }
 
   #begin(): void {
@@ -80,9 +94,9 @@ export class FileSaver {
     let bytes = 0;
     let count = 0;
     for (; count < this.#waiting.length && count < batchSegmentsMax; count += 1) {
-      const { from, to } = this.#waiting[count]!.segment;
-      if (count > 0 && bytes + to - from > batchBytesMax) break;
-      bytes += to - from;
+      const { sizeBytes } = this.#waiting[count]!;
+      if (count > 0 && bytes + sizeBytes > batchBytesMax) break;
+      bytes += sizeBytes;
     }
     return this.#waiting.splice(0, count);
   }
@@ -99,4 +113,10 @@ export class FileSaver {
     if (run !== undefined) await take(run);
     for (const [at, { settle }] of batch.entries()) settle.resolve(contents[at]!);
   }
+}
+
+/** @throws why it could not be read */
+function savedOf({ ids, wrongPages, sizeBytes, newBlobs, addedBytes, storedBytes, failure }: SegmentContent): SavedFile {
+  if (failure !== undefined) throw Object.assign(new Error(failure.message), { code: failure.code });
+  return { content: ids, wrongPages, sizeBytes, newBlobs, addedBytes, storedBytes };
 }

@@ -30,7 +30,11 @@ export class Writer implements RepositoryWriter {
   }
 
   get saveFile(): RepositoryWriter['saveFile'] {
-    return this.#store.readsFiles ? (fd, sizeBytes, cutting) => this.#store.saveFile(fd, sizeBytes, cutting) : undefined;
+    return this.#store.readsFiles ? (fd, parts, cutting) => this.#store.saveFile(fd, parts, cutting) : undefined;
+  }
+
+  get saveWholeFile(): RepositoryWriter['saveWholeFile'] {
+    return this.#store.readsFiles ? (path, sizeBytes, cutting) => this.#store.saveWholeFile(path, sizeBytes, cutting) : undefined;
   }
 
   async flush(): Promise<void> {

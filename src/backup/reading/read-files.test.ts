@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkRepository } from '../check/check.ts';
 import { createFixedCutter } from '../chunk/cutter.ts';
+import { sha256 } from '../documents/ids.ts';
 import { backupFiles, type BackupResult } from '../files/backup.ts';
 import { restoreFiles } from '../files/restore/restore.ts';
 import type { OpenedRepository } from '../open/opened-repository.ts';
@@ -31,12 +32,12 @@ function fill(): string[] {
     names.push(name);
   };
   for (const [index, size] of [0, 1, 511, 524_288, 600_000, 9_000_000, 21_000_000].entries()) write(`size-${index}`, randomBytes(size));
-  for (let index = 0; index < 700; index += 1) write(`small-${index}`, randomBytes((index * 37) % 5_000));
+  for (let index = 0; index < 400; index += 1) write(`small-${index}`, randomBytes((index * 37) % 5_000));
   write('text', Buffer.from('a line of text that says little\n'.repeat(200_000)));
   // Of more than one segment, most of it a hole.
   const fd = openSync(join(source, 'long'), 'w');
-  ftruncateSync(fd, 150 * mebibyte);
-  for (const at of [0, 63, 64, 100, 128, 149]) writeSync(fd, randomBytes(mebibyte), 0, mebibyte, at * mebibyte - (at === 0 ? 0 : 1234));
+  ftruncateSync(fd, 70 * mebibyte);
+  for (const at of [0, 30, 64, 69]) writeSync(fd, randomBytes(mebibyte), 0, mebibyte, at * mebibyte - (at === 0 ? 0 : 1234));
   closeSync(fd);
   names.push('long');
   return names;
@@ -81,11 +82,34 @@ describe('files that threads read', () => {
     await using writer = await repository.write({ signal });
     const fd = openSync(join(source, 'file'), 'r');
     try {
-      const { content, sizeBytes } = await writer.saveFile!(fd, 2_500, { kind: 'fixed', sizeBytes: 1_000 });
+      const { content, sizeBytes } = await writer.saveFile!(fd, [{ from: 0, to: 2_500 }], { kind: 'fixed', sizeBytes: 1_000 });
       expect([content.length, sizeBytes]).toEqual([3, 2_500]);
       expect(createFixedCutter(1_000).cutting).toEqual({ kind: 'fixed', sizeBytes: 1_000 });
       // It has become shorter.
-      expect(await writer.saveFile!(fd, 9_000, { kind: 'fixed', sizeBytes: 1_000 })).toMatchObject({ sizeBytes: 2_500, newBlobs: 0 });
+      expect(await writer.saveFile!(fd, [{ from: 0, to: 9_000 }], { kind: 'fixed', sizeBytes: 1_000 })).toMatchObject({
+        sizeBytes: 2_500,
+        newBlobs: 0,
+      });
+    } finally {
+      closeSync(fd);
+    }
+  });
+
+  test('are read in parts where the others are known', async () => {
+    const bytes = randomBytes(5_000);
+    writeFileSync(join(source, 'file'), bytes);
+    await using repository = await openMemoryRepository({ threads: 1 });
+    await using writer = await repository.write({ signal });
+    const fd = openSync(join(source, 'file'), 'r');
+    try {
+      const parts = [
+        { from: 1_000, to: 3_000 },
+        { from: 4_000, to: 5_000 },
+      ];
+      const { content, sizeBytes } = await writer.saveFile!(fd, parts, { kind: 'fixed', sizeBytes: 1_000 });
+      const expected = [1_000, 2_000, 4_000].map((at) => sha256(new Uint8Array(bytes.subarray(at, at + 1_000))));
+      expect([content, sizeBytes]).toEqual([expected, 3_000]);
+      expect(await writer.saveFile!(fd, [], { kind: 'fixed', sizeBytes: 1_000 })).toMatchObject({ content: [], sizeBytes: 0 });
     } finally {
       closeSync(fd);
     }
@@ -97,7 +121,7 @@ describe('files that threads read', () => {
     await using writer = await repository.write({ signal });
     const [file, directory] = [openSync(join(source, 'file'), 'r'), openSync(source, 'r')];
     const cutting = { kind: 'fixed', sizeBytes: 1_000 } as const;
-    const outcomes = await Promise.allSettled([writer.saveFile!(directory, 7, cutting), writer.saveFile!(file, 7, cutting)]);
+    const outcomes = await Promise.allSettled([directory, file].map((fd) => writer.saveFile!(fd, [{ from: 0, to: 7 }], cutting)));
     for (const fd of [file, directory]) closeSync(fd);
     expect(outcomes[0]).toMatchObject({ status: 'rejected', reason: { code: 'EISDIR' } });
     expect(outcomes[1]).toMatchObject({ status: 'fulfilled', value: { newBlobs: 1, addedBytes: 7 } });

@@ -1,13 +1,23 @@
 // Reads parts of open files and makes sealed blobs of them, on a thread: between disk and repository no byte goes through another one.
-import { readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import type { Cutting } from '../chunk/cutter.ts';
 import { cutterOf } from '../chunk/cutting.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { SealingKey } from '../crypto/seal.ts';
 import { sha256 } from '../documents/ids.ts';
+import { openForReadingNow } from '../files/fs.ts';
+import { type FileStats, statsOf } from '../files/node-of.ts';
+import { codeOf } from '../files/path.ts';
 import { runBlobsMax } from '../pack/packer.ts';
 import type { BlobId } from '../repository.ts';
+import { wrongPages, wrongPagesMax } from './page-check.ts';
 import { type OwnRun, sealRun } from './sealed-run.ts';
+
+/** A file that is opened and closed by whoever reads it, up to the size that it has then. */
+export interface WholeFile {
+  readonly path: string;
+  readonly cutting: Cutting;
+}
 
 /** Bytes `from` to `to` of an open file. */
 export interface Segment {
@@ -26,8 +36,12 @@ export interface SegmentContent {
   /** Of new blobs, plain and as they are stored. */
   addedBytes: number;
   storedBytes: number;
+  /** Numbers of the first pages that are wrong, where the cutting has pages. */
+  readonly wrongPages: number[];
   /** Why it could not be read to its end. */
   failure: { readonly message: string; readonly code: string } | undefined;
+  /** Of a whole file, when it was opened; and whether it is another one at its end. */
+  opened?: { readonly stats: FileStats; readonly isChanged: boolean };
 }
 
 /** Hands over what was sealed last, and asks which blobs are to be sealed: for each of them 1, or 0 when it is known. */
@@ -54,10 +68,18 @@ interface Chunk {
 let buffer: Buffer | undefined;
 
 /** Reads segments, one after the other. What can not be read of one is told in its content. */
-export function readSegments(key: SealingKey, segments: readonly Segment[], compresses: boolean, ask: Ask): ReadResult {
+export function readSegments(key: SealingKey, segments: readonly (Segment | WholeFile)[], compresses: boolean, ask: Ask): ReadResult {
   const reader = new SegmentReader(key, compresses, ask);
-  const contents = segments.map((segment) => reader.read(segment));
+  const contents = segments.map((segment) => ('path' in segment ? reader.readWhole(segment) : reader.read(segment)));
   return { contents, run: reader.end() };
+}
+
+function emptyContent(): SegmentContent {
+  return { ids: [], sizeBytes: 0, newBlobs: 0, addedBytes: 0, storedBytes: 0, wrongPages: [], failure: undefined };
+}
+
+function failureOf(error: unknown): SegmentContent['failure'] {
+  return { message: messageOf(error), code: codeOf(error) };
 }
 
 class SegmentReader {
@@ -78,13 +100,31 @@ class SegmentReader {
     this.#ask = ask;
   }
 
-  read({ fd, from, to, cutting }: Segment): SegmentContent {
-    const content: SegmentContent = { ids: [], sizeBytes: 0, newBlobs: 0, addedBytes: 0, storedBytes: 0, failure: undefined };
+  readWhole({ path, cutting }: WholeFile): SegmentContent {
+    let fd: number | undefined;
+    try {
+      fd = openForReadingNow(path);
+      const before = fstatSync(fd, { bigint: true });
+      if (!before.isFile()) throw Object.assign(new Error('it is no longer a file'), { code: 'ESTALE' });
+      const content = this.read({ fd, from: 0, to: Number(before.size), cutting });
+      const after = fstatSync(fd, { bigint: true });
+      const isChanged = after.mtimeNs !== before.mtimeNs || after.size !== before.size || BigInt(content.sizeBytes) !== before.size;
+      return Object.assign(content, { opened: { stats: statsOf(before), isChanged } });
+    } catch (error) {
+      return { ...emptyContent(), failure: failureOf(error) };
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
+  }
+
+  read(segment: Segment): SegmentContent {
+    const { fd, from, to, cutting } = segment;
+    const content = emptyContent();
     const cutter = cutterOf(cutting);
     for (let looked = this.#begin; ;) {
       const end = looked < this.#filled ? cutter.next(this.#bytes, looked, this.#filled) : -1;
       if (end !== -1) {
-        this.#cut(content, end);
+        this.#cut(segment, content, end);
         looked = this.#begin;
         continue;
       }
@@ -98,7 +138,7 @@ class SegmentReader {
       if (got === 0) break;
       content.sizeBytes += got;
     }
-    if (this.#filled > this.#begin) this.#cut(content, this.#filled);
+    if (this.#filled > this.#begin) this.#cut(segment, content, this.#filled);
     return content;
   }
 
@@ -117,13 +157,18 @@ class SegmentReader {
       this.#filled += got;
       return got;
     } catch (error) {
-      content.failure = { message: messageOf(error), code: (error as NodeJS.ErrnoException).code ?? '' };
+      content.failure = failureOf(error);
       return 0;
     }
   }
 
-  #cut(content: SegmentContent, end: number): void {
-    this.#chunks.push({ content, data: this.#bytes.subarray(this.#begin, end) });
+  #cut({ fd, from, cutting }: Segment, content: SegmentContent, end: number): void {
+    const data = this.#bytes.subarray(this.#begin, end);
+    if (cutting.kind === 'fixed' && cutting.pages !== undefined && content.wrongPages.length < wrongPagesMax) {
+      const position = from + content.sizeBytes - (this.#filled - this.#begin);
+      content.wrongPages.push(...wrongPages(data, position, fd, cutting.pages));
+    }
+    this.#chunks.push({ content, data });
     this.#begin = end;
     if (end < windowBytes && this.#chunks.length < runBlobsMax) return;
     this.#sealAll();

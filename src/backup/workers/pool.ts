@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { HoldfastError } from '../../core/errors.ts';
 import type { SealingKey } from '../crypto/seal.ts';
 import { buffersOf, type JobKind, jobs, type Jobs } from './jobs.ts';
-import type { ReadResult, Segment } from '../reading/read-segments.ts';
+import type { ReadResult, Segment, WholeFile } from '../reading/read-segments.ts';
 import { runBlobsMax } from '../pack/packer.ts';
 import { answerHeadBytes, answerStates, type Order, type Question, type Report, type WorkerStart } from './protocol.ts';
 
@@ -61,7 +61,7 @@ export class WorkerPool implements AsyncDisposable {
    * Reads segments of files on a thread, which asks on its way. Who asks stands still: an answer must not wait for another job.
    * @throws what `answer` throws
    */
-  async read(segments: readonly Segment[], compresses: boolean, answer: Answer): Promise<ReadResult> {
+  async read(segments: readonly (Segment | WholeFile)[], compresses: boolean, answer: Answer): Promise<ReadResult> {
     if (this.#broken) throw this.#broken;
     const settle = Promise.withResolvers<unknown>();
     const room = new SharedArrayBuffer(answerHeadBytes + runBlobsMax);

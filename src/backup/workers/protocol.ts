@@ -1,7 +1,7 @@
 import type { SealingKey } from '../crypto/seal.ts';
 import type { BlobId } from '../repository.ts';
 import type { OwnRun } from '../reading/sealed-run.ts';
-import type { ReadResult, Segment } from '../reading/read-segments.ts';
+import type { ReadResult, Segment, WholeFile } from '../reading/read-segments.ts';
 import type { JobKind, Jobs } from './jobs.ts';
 
 /** What a worker is started with. */
@@ -12,7 +12,12 @@ export interface WorkerStart {
 /** A job for a worker; it does them one by one. */
 export type Order =
   | { readonly kind: JobKind; readonly input: Jobs[JobKind]['input'] }
-  | { readonly kind: 'read'; readonly segments: readonly Segment[]; readonly compresses: boolean; readonly answer: SharedArrayBuffer };
+  | {
+      readonly kind: 'read';
+      readonly segments: readonly (Segment | WholeFile)[];
+      readonly compresses: boolean;
+      readonly answer: SharedArrayBuffer;
+    };
 
 /** What a worker that reads asks: it stands still until it has the answer. */
 export interface Question {
