@@ -14,7 +14,7 @@ import type { LocalRouters } from '../failover/routers.ts';
 import { SessionKeeper } from '../failover/session-keeper.ts';
 import { openRouter } from '../routing/registry.ts';
 import { Control } from './control.ts';
-import type { CopiesKeeper } from './copies/keeper.ts';
+import type { KeepsCopies } from './copies/keepers.ts';
 import { EventLog } from './event-log.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { openMember } from './open-member.ts';
@@ -67,7 +67,7 @@ export class Agent {
     await mkdir(config.node.state, { recursive: true, mode: 0o711 });
     // Only where copies are made, and before anybody waits for this process: it takes a while.
     const makesCopies = Object.values(config.services).some(({ backup }) => backup !== undefined);
-    const Keeper = makesCopies ? (await import('./copies/keeper.ts')).CopiesKeeper : undefined;
+    const copies = makesCopies ? await import('./copies/keepers.ts') : undefined;
     const server: Server = stack.use(await openServer(config, runtime));
     const store: CoordinationStore = stack.use(await openCoordination(config, runtime));
     const sessions = stack.use(new SessionKeeper(store, runtime, { ttlMs: config.coordination.ttl, name: config.node.name }));
@@ -75,8 +75,7 @@ export class Agent {
     const peers = stack.use(new Peers(server.network, runtime, { heartbeatMs }));
     const events = new EventLog(runtime, config.node.name);
     const services = new Map<string, LocalService>();
-    const kept: Member[] = [];
-    const keepers: CopiesKeeper[] = [];
+    const keepers: KeepsCopies[] = [];
     let heartbeats: Heartbeats | undefined;
     const announce = (): void => {
       heartbeats?.announce();
@@ -108,7 +107,6 @@ export class Agent {
       // What it stands on goes after it: as long as there are connections to its database, this process would not end.
       if (member !== undefined) for (const part of [member.deps.fence, member.deps.engine, member]) stack.use(part);
       services.set(name, { name, store: leaderships, member, router, engine: kind });
-      if (member !== undefined && service.backup !== undefined) kept.push(member);
     }
     answerRequests(
       peers,
@@ -143,11 +141,11 @@ export class Agent {
     });
     await server.serve(control, config, runtime);
     for (const service of services.values()) await service.member?.start();
-    if (Keeper !== undefined) {
-      for (const member of kept) {
-        const record = (what: string, data: Record<string, unknown>): void => events.add(member.service, what, data);
-        keepers.push(stack.use(new Keeper(member, { node: config.node.name, config, record, runtime, store })));
-      }
+    if (copies !== undefined) {
+      const record = (service: string, what: string, data: Record<string, unknown>): void => events.add(service, what, data);
+      const memberOf = (service: string): Member | undefined => services.get(service)?.member;
+      for (const keeper of copies.keepCopies({ node: config.node.name, config, record, runtime, store, memberOf }))
+        keepers.push(stack.use(keeper));
     }
     runtime.logger.info('agent.started', {
       cluster: config.cluster,
@@ -202,7 +200,7 @@ function composeHeartbeat(
   config: HoldfastConfig,
   runtime: MachineRuntime,
   services: ReadonlyMap<string, LocalService>,
-  keepers: readonly CopiesKeeper[],
+  keepers: readonly KeepsCopies[],
 ): Heartbeat {
   const all = [...services.values()];
   return {

@@ -76,13 +76,13 @@ export function agentMetrics(
 }
 
 /** Of the agent that leads: it cares for the copies. */
-function copiesSamples({ service, location, parts, base, journal, alarms }: CopiesState, wallMs: number): Sample[] {
+function copiesSamples({ service, location, parts, last, journal, alarms }: CopiesState, wallMs: number): Sample[] {
   const labels = { service, location };
   const samples = [gauge('backup_alarms', 'What somebody should look at, of the copies of a service', labels, alarms.length)];
-  if (base !== undefined) {
+  if (last !== undefined) {
     samples.push(
-      gauge('backup_base_timestamp_seconds', 'When the last base backup was consistent, since 1970', labels, base.endMs / 1_000),
-      gauge('backup_base_age_seconds', 'Age of the last base backup', labels, Math.max(0, wallMs - base.endMs) / 1_000),
+      gauge('backup_last_timestamp_seconds', 'When the last good copy was consistent, since 1970', labels, last.atMs / 1_000),
+      gauge('backup_last_age_seconds', 'Age of the last good copy', labels, Math.max(0, wallMs - last.atMs) / 1_000),
     );
   }
   if (journal !== undefined) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { serviceStatusSchema } from '../api/schema.ts';
-import type { MemberState } from '../failover/messages.ts';
+import type { CopiesState, MemberState } from '../failover/messages.ts';
+import { agentMetrics } from './metrics.ts';
 import { serviceStatus, type NodeReport, type ServiceFacts } from './status.ts';
 
 function node(name: string, over: Partial<MemberState>, report: Partial<NodeReport> = {}): NodeReport {
@@ -65,6 +66,49 @@ const leader = node('a', {
   state: 'running',
   position: { timeline: 1, lsn: String(0x3000100) },
   sync: { b: 'quorum', c: 'quorum' },
+});
+
+/** As the leader's agent tells. */
+const copies: CopiesState = {
+  service: 'orders',
+  location: 'offsite',
+  parts: [
+    { name: 'offsite', state: 'degraded', message: 'one of two', behindObjects: 0, behindBytes: 0 },
+    { name: 'offsite/far', state: 'away', message: 'no route', behindObjects: 7, behindBytes: 4_096 },
+  ],
+  last: { atMs: 400_000, start: { timeline: 1, lsn: String(0x2000028) } },
+  journal: { state: 'running', lagMs: 1_500, lagBytes: 300, gaps: 0 },
+  alarms: ['Location offsite/far is away'],
+};
+const caring: NodeReport = { ...leader, heartbeat: { ...leader.heartbeat, copies: [copies] } };
+
+test('copies are told as whoever cares for them says, with what is wrong among the warnings', () => {
+  const status = serviceStatusSchema.parse(serviceStatus(facts([node('b', {}), caring]), 1_000_000));
+  expect(status.copies).toEqual({
+    node: 'a',
+    location: 'offsite',
+    parts: copies.parts,
+    last: { at: '1970-01-01T00:06:40.000Z', ageMs: 600_000, timeline: 1, startLsn: '0/2000028' },
+    journal: copies.journal,
+    alarms: copies.alarms,
+  });
+  expect(status.warnings).toContain('Location offsite/far is away');
+  expect(serviceStatus(facts([node('b', {}), { ...caring, alive: false }]), 1_000_000).copies).toBeUndefined();
+});
+
+test('copies in Prometheus', () => {
+  const samples = agentMetrics(caring, [], true, 2, 1_000_000).filter(({ name }) => name.startsWith('backup_'));
+  const value = (name: string, location: string): number | undefined =>
+    samples.find((sample) => sample.name === name && sample.labels['location'] === location)?.value;
+  expect(value('backup_last_age_seconds', 'offsite')).toBe(600);
+  expect(value('backup_last_timestamp_seconds', 'offsite')).toBe(400);
+  expect(value('backup_journal_lag_seconds', 'offsite')).toBe(1.5);
+  expect(value('backup_journal_lag_bytes', 'offsite')).toBe(300);
+  expect(value('backup_journal_running', 'offsite')).toBe(1);
+  expect(value('backup_location_healthy', 'offsite/far')).toBe(0);
+  expect(value('backup_location_behind_objects', 'offsite/far')).toBe(7);
+  expect(value('backup_alarms', 'offsite')).toBe(1);
+  expect(samples.every(({ labels }) => labels['service'] === 'orders')).toBe(true);
 });
 
 describe('serviceStatus', () => {

@@ -65,14 +65,13 @@ function copiesOf({ nodes, service }: ServiceFacts, wallMs: number): { copies?: 
     )
     .toSorted((a, b) => a.ageMs - b.ageMs);
   if (found === undefined) return {};
-  const { location, parts, base, journal, alarms } = found.state;
-  const lastBase = base && {
-    at: new Date(base.endMs).toISOString(),
-    ageMs: Math.max(0, Math.round(wallMs - base.endMs)),
-    timeline: base.timeline,
-    startLsn: formatLsn(BigInt(base.startLsn)),
+  const { location, parts, last, journal, alarms } = found.state;
+  const good = last && {
+    at: new Date(last.atMs).toISOString(),
+    ageMs: Math.max(0, Math.round(wallMs - last.atMs)),
+    ...(last.start && { timeline: last.start.timeline, startLsn: formatLsn(BigInt(last.start.lsn)) }),
   };
-  return { copies: { node: found.node, location, parts, ...(lastBase && { lastBase }), ...(journal && { journal }), alarms } };
+  return { copies: { node: found.node, location, parts, ...(good && { last: good }), ...(journal && { journal }), alarms } };
 }
 
 function routersOf({ nodes, service }: ServiceFacts): { node: string; router: Heartbeat['routers'][number] }[] {

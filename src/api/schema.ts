@@ -73,8 +73,10 @@ export const copiesStatusSchema = z.object({
       behindBytes: z.number().nonnegative(),
     }),
   ),
-  /** The last good one: when it was consistent, and where recovery from it begins. */
-  lastBase: z.object({ at: z.string(), ageMs: z.number().nonnegative(), timeline: z.number().int(), startLsn: lsn }).optional(),
+  /** The last good one: when its data were as they are in it; of a base backup, where recovery begins. */
+  last: z
+    .object({ at: z.string(), ageMs: z.number().nonnegative(), timeline: z.number().int().optional(), startLsn: lsn.optional() })
+    .optional(),
   journal: z
     .object({
       state: z.enum(['starting', 'running', 'failing', 'ended']),

@@ -55,7 +55,7 @@ export { restoreBase, type RestoreBaseOptions } from './postgres/restore-base.ts
 export { findBases, planRecovery, type RecoveryOrder } from './postgres/plan.ts';
 export type { RecoveryTarget } from '../core/recovery-target.ts';
 export type { BaseChoice, RecoveryPlan } from './postgres/target.ts';
-export { Schedule } from './policy/schedule.ts';
+export { jitterOf, Schedule } from './policy/schedule.ts';
 export { RestService, type RestLimits, type RestMode, type RestRequest } from './rest/rest-service.ts';
 export type { RestAnswer } from './rest/answer.ts';
 export { parseRestTarget, type RestTarget } from './rest/rest-target.ts';

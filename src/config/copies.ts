@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, name } from '../core/config-fields.ts';
+import { commandLine, duration, name, path } from '../core/config-fields.ts';
 import { readTarget } from '../core/read-target.ts';
 
 // What is kept, and how it is rehearsed.
@@ -47,14 +47,38 @@ export function journalSettings(journal: z.infer<typeof journalSchema> | undefin
   return { intervalMs: 0, sync: true, ...(journal === 'sync' ? {} : { patienceMs: journal.sync }) };
 }
 
+const commandSchema = z.strictObject({
+  run: commandLine().describe("The program (an absolute path, or found in PATH) and its arguments, run as the agent's user."),
+  within: duration({ min: '1s', max: '7d' }).prefault('1h').describe('It is killed when it takes longer.'),
+});
+
+const outputSchema = commandSchema.extend({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,200}$/, 'a file name of letters, digits, dots, dashes and underscores')
+    .describe('The name of the file that the output becomes.'),
+});
+
 export const backupSchema = z.strictObject({
   to: name().describe('The location that holds the copies.'),
   schedule: schedule.describe('When a snapshot is made.'),
+  jitter: duration({ max: '1d' })
+    .prefault('0ms')
+    .describe('By up to so much each run is put off, always the same for a service: so that many do not begin at once.'),
   journal: journalSchema
     .optional()
     .describe(
       'How often the WAL that came since is copied: what a lost site costs at most. `sync`: all the time, and each commit waits until it is stored there; while it can not be, commits wait. `{ sync: 30s }`: after that long they go on without it, until it has caught up.',
     ),
+  paths: z.array(path()).min(1).max(100).optional().describe('Files and directories of a process that are copied.'),
+  exclude: z
+    .array(z.string().min(1).max(4096))
+    .max(1_000)
+    .default([])
+    .describe('What is left out of them: patterns as of `holdfast backup --exclude`.'),
+  command: outputSchema.optional().describe('Instead: a program whose output is copied, such as a dump.'),
+  before: commandSchema.optional().describe('What is run before files or output are read. When it fails, nothing is copied.'),
+  after: commandSchema.optional().describe('What is run afterwards, also when that failed.'),
   keep: keepSchema.optional().describe('How many snapshots stay; one stays if any rule keeps it. Absent: all.'),
 });
 

@@ -15,6 +15,7 @@ export function crossCheck(config: HoldfastConfig): readonly Finding[] {
     ...reachability(config),
     ...directoryConflicts(config),
     ...quorums(config),
+    ...sources(config),
     ...synchronousJournals(config),
     ...duplicates(config),
   ];
@@ -59,6 +60,28 @@ function* restoreOf(
   if (from !== undefined) yield* unknown([...path, 'from'], from, 'location', locations);
   else if (!backup) yield { path, message: 'names no location (`from`), and the service has no backup' };
   if (!postgres) yield { path, message: 'is for PostgreSQL services with a member on this node' };
+}
+
+/** What is copied of a service must be what it has. */
+function* sources(config: HoldfastConfig): Iterable<Finding> {
+  for (const [service, { backup, process, postgres, files }] of Object.entries(config.services)) {
+    if (backup === undefined) continue;
+    const at = (key: string): Path => ['services', service, 'backup', key];
+    const given = (['paths', 'command'] as const).filter((key) => backup[key] !== undefined);
+    if (process !== undefined && given.length !== 1) {
+      yield { path: at('paths'), message: 'of a process either paths or the output of a command are copied: name one of the two' };
+    }
+    if (process === undefined) for (const key of given) yield { path: at(key), message: 'is for a process only' };
+    if (postgres !== undefined) {
+      if (backup.journal === undefined)
+        yield { path: at('journal'), message: 'must be there, such as 1s: without WAL nothing can be recovered from a base backup' };
+      for (const key of ['before', 'after'] as const)
+        if (backup[key] !== undefined) yield { path: at(key), message: 'is not for PostgreSQL, which is copied while it runs' };
+      if (backup.exclude.length > 0) yield { path: at('exclude'), message: 'is not for PostgreSQL: all of its files are needed' };
+    }
+    if ((process !== undefined || files !== undefined) && typeof backup.journal === 'number')
+      yield { path: at('journal'), message: 'is for PostgreSQL only: nothing else has WAL' };
+  }
 }
 
 function* unknown(path: Path, name: string, what: string, known: readonly string[]): Iterable<Finding> {

@@ -91,6 +91,25 @@ test('a complete configuration is read into values that code wants', () => {
   expect(config.node.state).toBe('/var/lib/holdfast/.state');
 });
 
+test('what is copied of a service is what it has', () => {
+  const queue = (backup: string): string =>
+    problemsOf(
+      changed('files: { path: uploads }', 'process: { command: [queued] }').replace('"*/15 * * * *" }', `"*/15 * * * *"${backup} }`),
+    ).join();
+  expect(queue(', paths: [/srv/queue], exclude: ["*.tmp"]')).toBe('');
+  expect(queue(', command: { run: [queuectl, export], name: queue.json, within: 10m }, before: { run: [a] }, after: { run: [b] }')).toBe(
+    '',
+  );
+  const oneOfTwo = 'services.uploads.backup.paths: of a process either paths or the output of a command are copied';
+  expect(queue('')).toContain(oneOfTwo);
+  expect(queue(', paths: [/a], command: { run: [x], name: y }')).toContain(oneOfTwo);
+  expect(queue(', paths: [/a], journal: 1s')).toContain('services.uploads.backup.journal: is for PostgreSQL only');
+  expect(queue(', command: { run: [x], name: ../y }')).toContain('a file name of letters');
+  expect(problemsOf(changed('"*/15 * * * *" }', '"*/15 * * * *", paths: [/a] }')).join()).toContain('is for a process only');
+  expect(problemsOf(changed(' journal: 1s,', '')).join()).toContain('services.orders.backup.journal: must be there');
+  expect(problemsOf(changed('journal: 1s', 'journal: 1s, before: { run: [a] }')).join()).toContain('is not for PostgreSQL');
+});
+
 describe('a mistake is told with its place, what was found and what is allowed', () => {
   // What is changed into what; the text at which the problem must point; the problem.
   test.each<[string, string | RegExp, string, string, string]>([

@@ -66,6 +66,19 @@ export function path() {
     .meta({ kind: 'path' });
 }
 
+/** A program and its arguments. */
+export function commandLine() {
+  return z
+    .array(
+      z
+        .string()
+        .max(4096)
+        .refine((text) => !text.includes('\0'), 'text without NUL'),
+    )
+    .min(1)
+    .max(256);
+}
+
 /** `${NAME}` or `file:PATH`, never the secret itself. */
 export function secret() {
   const allowed = 'must be an environment variable, ${NAME}, or a file, file:PATH; a secret does not stand in the configuration itself';

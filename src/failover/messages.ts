@@ -83,8 +83,13 @@ export const copiesStateSchema = z.object({
       }),
     )
     .max(100),
-  /** The last base backup that is whole. */
-  base: z.object({ endMs: z.number(), timeline: term, startLsn: z.string().regex(/^\d{1,20}$/) }).optional(),
+  /** The last copy that is whole: when its data were as they are in it; of a base backup, where recovery begins. */
+  last: z
+    .object({
+      atMs: z.number(),
+      start: z.object({ timeline: term, lsn: z.string().regex(/^\d{1,20}$/) }).optional(),
+    })
+    .optional(),
   journal: z
     .object({
       state: z.enum(['starting', 'running', 'failing', 'ended']),

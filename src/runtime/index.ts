@@ -10,6 +10,7 @@ export { openListener, type Listener, type ListenerLimits, type ListenerOptions 
 export { openLogger, type LoggerOptions, type LogLevel, type OpenLogger } from './logger.ts';
 export { openPeerNetwork, type PeerNetworkOptions, type PeerTiming } from './peer-network.ts';
 export { createProcesses } from './processes.ts';
+export { streamOutput } from './output.ts';
 export { createRandom } from './random.ts';
 export { readTlsCredentials, type TlsCredentials, type TlsCredentialsReport } from './tls-credentials.ts';
 export { openWebServer, type WebCredentials, type WebServer, type WebServerLimits, type WebServerOptions } from './web-server.ts';

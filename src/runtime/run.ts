@@ -76,7 +76,7 @@ async function withLimits(child: ChildProcess, ended: Promise<number>, binary: s
 }
 
 /** Only while it is unreaped, when its pid, and so its group's number, can not be anyone else's. */
-function killGroup(child: ChildProcess): void {
+export function killGroup(child: ChildProcess): void {
   if (child.exitCode !== null || child.signalCode !== null) return;
   try {
     process.kill(-child.pid!, 'SIGKILL');
@@ -85,7 +85,7 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-function collect(stream: Readable, bytesMax: number): { text(): string; truncated(): boolean } {
+export function collect(stream: Readable, bytesMax: number): { text(): string; truncated(): boolean } {
   const chunks: Buffer[] = [];
   let kept = 0;
   let truncated = false;

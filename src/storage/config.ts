@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { name, rate, secret } from '../core/config-fields.ts';
+import { name, rate, secret, size } from '../core/config-fields.ts';
 import { configSchema as path } from './adapters/local/config.ts';
 import { configSchema as s3 } from './adapters/s3/config.ts';
 import { configSchema as sftp } from './adapters/sftp/config.ts';
@@ -22,6 +22,9 @@ const kinds = {
 const limitsSchema = z.strictObject({
   upload: rate({ min: '1KiB/s' }).optional(),
   download: rate({ min: '1KiB/s' }).optional(),
+  size: size()
+    .optional()
+    .describe('Once so much lies in it, no further backup is begun there. The journal goes on, and so does what frees room.'),
 });
 
 /** One place where copies live, or several taken as one. */
@@ -31,7 +34,9 @@ export const locationSchema = z
     password: secret()
       .optional()
       .describe('Of the restic repository in it: everything is encrypted with it, and nothing can be restored without it.'),
-    limits: limitsSchema.optional().describe('Bandwidth that it may use, on average over some seconds. Absent: all there is.'),
+    limits: limitsSchema
+      .optional()
+      .describe('Bandwidth that it may use, on average over some seconds, and how much may lie in it. Absent: all there is.'),
   })
   .refine(
     (location) => Object.keys(kinds).filter((kind) => location[kind as keyof typeof kinds] !== undefined).length === 1,

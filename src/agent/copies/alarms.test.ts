@@ -3,9 +3,10 @@ import { AlarmBell } from './alarm-bell.ts';
 import { decideAlarms, type CopiesObservation } from './alarms.ts';
 
 const well: CopiesObservation = {
+  what: 'base backup',
   caredMs: 60_000,
-  baseMs: Date.UTC(2026, 10, 22, 3),
-  isBaseOverdue: false,
+  lastMs: Date.UTC(2026, 10, 22, 3),
+  isOverdue: false,
   journalLagMs: 900,
   journalLagMsMax: 30_000,
   gap: undefined,
@@ -20,11 +21,11 @@ test.each<[string, Partial<CopiesObservation>, string]>([
   ['no copies at all', { failures: { ...well.failures, copies: 'wrong password' } }, 'Copies can not be made: wrong password'],
   [
     'an old base',
-    { isBaseOverdue: true, failures: { ...well.failures, base: 'disk full' } },
+    { isOverdue: true, failures: { ...well.failures, base: 'disk full' } },
     'The last base backup is of 2026-11-22T03:00:00.000Z, and two were due since: disk full',
   ],
-  ['no base for long', { baseMs: undefined, caredMs: 700_000 }, 'There is no base backup yet'],
-  ['a base that fails', { failures: { ...well.failures, base: 'disk full' } }, 'A base backup failed: disk full'],
+  ['no base for long', { lastMs: undefined, caredMs: 700_000 }, 'There is no base backup yet'],
+  ['a base that fails', { failures: { ...well.failures, base: 'disk full' } }, 'The last attempt at a base backup failed: disk full'],
   ['a journal behind', { journalLagMs: 75_400 }, 'The journal is 1m15s behind.'],
   ['a gap', { gap: { timeline: 2, start: 0x10n, end: 0x20n } }, 'WAL from 0/10 to 0/20, timeline 2, is stored nowhere'],
   ['folding', { failures: { ...well.failures, folding: 'no' } }, 'The journal can not be folded: no'],
@@ -39,7 +40,7 @@ test.each<[string, Partial<CopiesObservation>, string]>([
   expect(texts(more)[0]).toContain(text);
 });
 
-test('a first base backup may take its time', () => expect(texts({ baseMs: undefined })).toEqual([]));
+test('a first base backup may take its time', () => expect(texts({ lastMs: undefined })).toEqual([]));
 
 test('an alarm is told when it begins and when it is over, however its words change', () => {
   const told: unknown[] = [];

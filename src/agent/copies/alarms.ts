@@ -4,12 +4,14 @@ import { formatDurationMs } from '../../core/units.ts';
 
 /** What is known of a service's copies by who cares for them. */
 export interface CopiesObservation {
+  /** As people call it: `base backup`. */
+  readonly what: string;
   /** For how long it has cared for them. */
   readonly caredMs: number;
-  /** When the last base backup was consistent; undefined when there is none, or it is not known yet. */
-  readonly baseMs: number | undefined;
+  /** When the last good one was made; undefined when there is none, or it is not known yet. */
+  readonly lastMs: number | undefined;
   /** Whether two times of the schedule have passed since then. */
-  readonly isBaseOverdue: boolean;
+  readonly isOverdue: boolean;
   readonly journalLagMs: number;
   /** More is an alarm. */
   readonly journalLagMsMax: number;
@@ -37,11 +39,11 @@ export function decideAlarms(seen: CopiesObservation): Alarm[] {
   const add = (name: string, text: string): void => void alarms.push({ name, text });
   if (failures.copies !== '') add('copies', `Copies can not be made: ${failures.copies}`);
   const why = failures.base === '' ? '' : `: ${failures.base}`;
-  if (seen.isBaseOverdue && seen.baseMs !== undefined) {
-    add('base', `The last base backup is of ${new Date(seen.baseMs).toISOString()}, and two were due since${why}`);
-  } else if (seen.baseMs === undefined && (failures.base !== '' || seen.caredMs > firstBaseMs))
-    add('base', `There is no base backup yet${why}`);
-  else if (failures.base !== '') add('base', `A base backup failed${why}`);
+  if (seen.isOverdue && seen.lastMs !== undefined) {
+    add('base', `The last ${seen.what} is of ${new Date(seen.lastMs).toISOString()}, and two were due since${why}`);
+  } else if (seen.lastMs === undefined && (failures.base !== '' || seen.caredMs > firstBaseMs))
+    add('base', `There is no ${seen.what} yet${why}`);
+  else if (failures.base !== '') add('base', `The last attempt at a ${seen.what} failed${why}`);
   if (seen.journalLagMs > seen.journalLagMsMax)
     add('journal', `The journal is ${formatDurationMs(Math.round(seen.journalLagMs / 1000) * 1000)} behind.`);
   if (gap !== undefined) {

@@ -1,7 +1,7 @@
-import { backupBase, findBases, Schedule, type BaseFacts, type WalPosition } from '../../backup/index.ts';
+import { backupBase, findBases, type BaseFacts, type Schedule, type WalPosition, type WalRange } from '../../backup/index.ts';
 import { hasCode, messageOf } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
-import { Complaint, lookMs, pauseMs, type CopiesTerm } from './term.ts';
+import { Complaint, lookMs, pauseMs, scheduleOf, type CopiesTerm } from './term.ts';
 
 /** Makes base backups when they are due. What fails is tried again, and stops nothing else. */
 export class BaseKeeper {
@@ -9,10 +9,12 @@ export class BaseKeeper {
   readonly #due: Schedule;
   readonly #complaint: Complaint;
   #last: BaseFacts | 'unknown' | undefined = 'unknown';
+  /** WAL that is stored nowhere, found by whoever looked through all of it. */
+  missing: WalRange | undefined;
 
   constructor(term: CopiesTerm) {
     this.#term = term;
-    this.#due = new Schedule(term.backup.schedule);
+    this.#due = scheduleOf(term.config, term.member.service);
     this.#complaint = new Complaint(term.record, 'backup.base.failed');
   }
 
@@ -48,7 +50,8 @@ export class BaseKeeper {
     if (stored === undefined || this.#last === 'unknown') return false;
     // After a gap only a new one helps.
     const start = this.#last?.start.lsn;
-    const useful = start !== undefined && gaps.every(({ end }) => end <= start) ? this.#last?.endMs : undefined;
+    const useful =
+      start !== undefined && [...gaps, this.missing].every((gap) => gap === undefined || gap.end <= start) ? this.#last?.endMs : undefined;
     return this.#due.isDue(useful, this.#term.runtime.clock.wallMs());
   }
 
@@ -66,7 +69,8 @@ export class BaseKeeper {
   }
 
   async #make(stored: WalPosition, signal: AbortSignal): Promise<BaseFacts> {
-    const { node, member, record, repository, runtime } = this.#term;
+    const { backup, node, member, quota, record, repository, runtime } = this.#term;
+    await quota.admit(backup.to, { signal });
     const beganMs = runtime.clock.monotonicMs();
     const { snapshot, facts, summary } = await backupBase(repository, member.deps.engine.base!, runtime, {
       service: member.service,

@@ -1,4 +1,4 @@
-import { Schedule } from '../../backup/index.ts';
+import type { Schedule } from '../../backup/index.ts';
 import { acquireLock } from '../../coordination/lock.ts';
 import { linked } from '../../core/deadline.ts';
 import { messageOf } from '../../core/errors.ts';
@@ -6,11 +6,9 @@ import type { CopiesState } from '../../failover/messages.ts';
 import type { LocationStatus } from '../../storage/index.ts';
 import { decideAlarms, type Alarm } from './alarms.ts';
 import { BaseKeeper } from './base-keeper.ts';
-import { pauseMs, type CopiesTerm } from './term.ts';
+import { pauseMs, scheduleOf, type CopiesTerm } from './term.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
-/** Without an objective for lost work, a journal is to be no further behind. */
-const lagMsMaxDefault = 30_000;
 /** Messages travel with every heartbeat. */
 const messageLengthMax = 500;
 const partsMax = 64;
@@ -30,7 +28,7 @@ export class CopiesCare {
     this.#term = term;
     this.#bases = new BaseKeeper(term);
     this.#wal = new WalKeeper(term, this.#bases);
-    this.#schedule = new Schedule(term.backup.schedule);
+    this.#schedule = scheduleOf(term.config, term.member.service);
     this.#beganMs = term.runtime.clock.monotonicMs();
   }
 
@@ -60,7 +58,7 @@ export class CopiesCare {
       service: member.service,
       location: backup.to,
       parts: partsOf(location.status()),
-      ...(base && { base: { endMs: base.endMs, timeline: base.start.timeline, startLsn: base.start.lsn.toString() } }),
+      ...(base && { last: { atMs: base.endMs, start: { timeline: base.start.timeline, lsn: base.start.lsn.toString() } } }),
       ...(kept && { journal: { state: kept.state, gaps: this.#gaps, ...this.#lag } }),
       alarms: this.alarms(failure).map(({ text }) => text),
     };
@@ -73,10 +71,11 @@ export class CopiesCare {
     const { folding, retaining } = this.#wal.failures;
     return decideAlarms({
       caredMs: runtime.clock.monotonicMs() - this.#beganMs,
-      baseMs,
-      isBaseOverdue: baseMs !== undefined && this.#isOverdue(baseMs),
+      what: 'base backup',
+      lastMs: baseMs,
+      isOverdue: baseMs !== undefined && this.#schedule.isOverdue(baseMs, runtime.clock.wallMs()),
       journalLagMs: this.#lag.lagMs,
-      journalLagMsMax: Math.max(this.#term.lagMsMax ?? lagMsMaxDefault, 0),
+      journalLagMsMax: this.#term.lagMsMax,
       gap: this.#wal.gap,
       parts: partsOf(location.status()),
       failures: { copies: failure, base: this.#bases.failure, folding, retaining },
@@ -89,13 +88,6 @@ export class CopiesCare {
 
   get #gaps(): number {
     return Math.max(this.#term.journal?.status().gaps.length ?? 0, this.#wal.gap === undefined ? 0 : 1);
-  }
-
-  /** One is due once a time has passed; the next one is too when that was not made up for until then. */
-  #isOverdue(baseMs: number): boolean {
-    const first = this.#schedule.next(baseMs);
-    const second = first === undefined ? undefined : this.#schedule.next(first);
-    return second !== undefined && second <= this.#term.runtime.clock.wallMs();
   }
 
   /** Of a journal that has not said anything yet, since when it is waited for. */

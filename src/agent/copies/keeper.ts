@@ -10,6 +10,9 @@ import { JournalVoice } from './journal-voice.ts';
 import { openCopies, type Copies } from './open-copies.ts';
 import { Complaint, lookMs, pauseMs, type CopiesTerm, type KeeperParts } from './term.ts';
 
+const lagMsMaxDefault = 30_000;
+const lagMsMin = 5_000;
+
 /** Makes a service's copies for as long as this node leads it: the journal always, base backups by the schedule. Begins by itself. */
 export class CopiesKeeper implements AsyncDisposable {
   readonly #member: Member;
@@ -71,7 +74,7 @@ export class CopiesKeeper implements AsyncDisposable {
     using until = linked(signal);
     await using copies = await openCopies(config, backup.to, runtime, { create: true, signal });
     this.#complaint.settle();
-    const lagMsMax = service.objectives?.rpo;
+    const lagMsMax = lagMsMaxOf(service.objectives?.rpo, this.#journalling?.intervalMs);
     const term: CopiesTerm = { ...this.#parts, ...copies, member: this.#member, backup, journal: this.#journal(copies), lagMsMax };
     const care = (this.#care = new CopiesCare(term));
     const work = Promise.all([term.journal?.run(until.signal), care.run(until.signal)]);
@@ -106,4 +109,9 @@ export class CopiesKeeper implements AsyncDisposable {
     this.#stop.abort(new Error('the agent ends'));
     await this.#running;
   }
+}
+
+/** How far a journal may be behind before somebody is told: by the objective for lost work, but not by what it takes when all is well. */
+function lagMsMaxOf(rpoMs = lagMsMaxDefault, intervalMs = 0): number {
+  return Math.max(rpoMs, lagMsMin + 3 * intervalMs);
 }

@@ -1,8 +1,9 @@
-import { foldJournal, prune, retainCopies, type FoldFigures } from '../../backup/index.ts';
-import { hasCode, messageOf } from '../../core/errors.ts';
+import { foldJournal, retainCopies, type FoldFigures, type WalPosition, type WalRange } from '../../backup/index.ts';
+import { messageOf } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
 import type { BaseKeeper } from './base-keeper.ts';
-import { Complaint, pauseMs, type CopiesTerm } from './term.ts';
+import { PruneTurn } from './prune-turn.ts';
+import { Complaint, definedRules, isTaken, pauseMs, type CopiesTerm } from './term.ts';
 
 /** So often is folded: as long as nothing else is due, the journal has no more objects than come in this time. */
 const foldEveryMs = 5 * 60_000;
@@ -10,11 +11,6 @@ const foldEveryMs = 5 * 60_000;
 const foldBytes = 1024n * 1024n * 1024n;
 /** As many snapshots of WAL may be replaced by longer ones before they are removed. */
 const replacedMax = 32;
-/** A prune reads all directories of all snapshots, and nobody can write meanwhile. */
-const pruneEveryMs = 24 * 3_600_000;
-/** One prune copies no more than this into new packs; the next one goes on. */
-const repackBytesMax = 4 * 1024 * 1024 * 1024;
-
 /** Folds the journal, and lets go what `keep` does not keep and no kept base backup needs. What fails is tried again, and stops nothing else. */
 export class WalKeeper {
   readonly #term: CopiesTerm;
@@ -26,20 +22,22 @@ export class WalKeeper {
   #foldedLsn = 0n;
   /** The end of the base backup after which retention was done last. */
   #retainedMs: number | undefined;
-  #prunedMs = -Infinity;
-  /** Whether something may have been forgotten since: by whom and when is not known at first. */
-  #mayFree = true;
+  readonly #pruning: PruneTurn;
 
   constructor(term: CopiesTerm, bases: BaseKeeper) {
     this.#term = term;
     this.#bases = bases;
     this.#folding = new Complaint(term.record, 'backup.fold.failed');
     this.#retaining = new Complaint(term.record, 'backup.retention.failed');
+    this.#pruning = new PruneTurn(term);
   }
 
   /** WAL that is missing after the newest base backup. */
   get gap(): FoldFigures['gap'] {
-    return this.#folded?.gap;
+    const gap = this.#folded?.gap;
+    const stored = this.#term.journal?.status().stored;
+    // After a change of leaders what is missing may just be on its way.
+    return gap === undefined || stored === undefined || !isPast(stored, gap) ? undefined : gap;
   }
 
   /** Why it can not do its work now; empty when it can. */
@@ -54,7 +52,8 @@ export class WalKeeper {
     while (!signal.aborted) {
       if (this.#isFoldDue()) await this.#attempt(this.#folding, signal, () => this.#fold(signal));
       if (this.#isRetentionDue()) await this.#attempt(this.#retaining, signal, () => this.#retain(signal));
-      if (this.#isPruneDue()) await this.#attempt(this.#retaining, signal, () => this.#prune(signal));
+      if (this.#retainedMs !== undefined && this.#pruning.isDue)
+        await this.#attempt(this.#retaining, signal, () => this.#pruning.take(this.#term.repository, signal));
       await runtime.clock.sleep(pauseMs, signal).catch(() => {});
     }
   }
@@ -85,13 +84,16 @@ export class WalKeeper {
     const beganMs = runtime.clock.monotonicMs();
     const figures = await foldJournal(repository, runtime, { service: member.service, systemId, segmentBytes, host: node, signal });
     this.#foldedMs = runtime.clock.monotonicMs();
-    const { segments, storedBytes, gap } = figures;
+    const before = this.gap;
+    this.#folded = figures;
+    const { gap } = this;
+    const { segments, storedBytes } = figures;
     const tookMs = Math.round(this.#foldedMs - beganMs);
     if (segments > 0) record('backup.wal.folded', { segments, storedBytes, partsLeft: figures.left, tookMs });
-    if (gap !== undefined && gap.end !== this.#folded?.gap?.end) {
+    if (gap !== undefined && gap.end !== before?.end) {
       record('backup.journal.gap', { timeline: gap.timeline, start: formatLsn(gap.start), end: formatLsn(gap.end) });
     }
-    this.#folded = figures;
+    this.#bases.missing = gap;
   }
 
   #isRetentionDue(): boolean {
@@ -110,29 +112,11 @@ export class WalKeeper {
     if (this.#folded !== undefined) this.#folded = { ...this.#folded, replaced: 0 };
     const { forgottenBases, forgottenWal, removedParts } = figures;
     if (forgottenBases + forgottenWal + removedParts === 0) return;
-    this.#mayFree = true;
+    this.#pruning.note();
     record('backup.retained', { ...figures });
   }
-
-  #isPruneDue(): boolean {
-    const isRetained = this.#retainedMs !== undefined;
-    return isRetained && this.#mayFree && this.#term.runtime.clock.monotonicMs() - this.#prunedMs >= pruneEveryMs;
-  }
-
-  async #prune(signal: AbortSignal): Promise<void> {
-    const { record, repository, runtime } = this.#term;
-    const beganMs = runtime.clock.monotonicMs();
-    const { freedBytes, usedBytes, remainingUnusedBytes } = await prune(repository, { limits: { maxRepackBytes: repackBytesMax }, signal });
-    this.#prunedMs = runtime.clock.monotonicMs();
-    this.#mayFree = false;
-    record('backup.pruned', { freedBytes, usedBytes, unusedBytes: remainingUnusedBytes, tookMs: Math.round(this.#prunedMs - beganMs) });
-  }
 }
 
-function isTaken(error: unknown): boolean {
-  return hasCode(error, 'BACKUP_LOCKED') || hasCode(error, 'BACKUP_WRITER_ACTIVE');
-}
-
-function definedRules(keep: CopiesTerm['backup']['keep']): Record<string, number> {
-  return Object.fromEntries(Object.entries(keep ?? {}).filter((rule): rule is [string, number] => rule[1] !== undefined));
+function isPast(stored: WalPosition, gap: WalRange): boolean {
+  return stored.timeline > gap.timeline || (stored.timeline === gap.timeline && stored.lsn >= gap.end);
 }

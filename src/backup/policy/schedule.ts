@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Cron } from 'croner';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
 
@@ -5,10 +6,12 @@ import { HoldfastError, messageOf } from '../../core/errors.ts';
 export class Schedule {
   readonly text: string;
   readonly #cron: Cron;
+  readonly #delayMs: number;
 
-  /** @throws BACKUP_SCHEDULE_INVALID */
-  constructor(text: string) {
+  /** @param delayMs by so much everything is put off @throws BACKUP_SCHEDULE_INVALID */
+  constructor(text: string, delayMs = 0) {
     this.text = text;
+    this.#delayMs = delayMs;
     try {
       // Paused: it only answers, and runs nothing.
       this.#cron = new Cron(text, { paused: true, mode: '5-part' });
@@ -21,7 +24,15 @@ export class Schedule {
 
   /** The next time after `ms`, both in ms since 1970; undefined when there is none any more. */
   next(ms: number): number | undefined {
-    return this.#cron.nextRun(new Date(ms))?.getTime();
+    const next = this.#cron.nextRun(new Date(ms - this.#delayMs))?.getTime();
+    return next === undefined ? undefined : next + this.#delayMs;
+  }
+
+  /** Whether two times of the schedule have passed since `lastMs`: nobody has made up for the first one either. */
+  isOverdue(lastMs: number, nowMs: number): boolean {
+    const first = this.next(lastMs);
+    const second = first === undefined ? undefined : this.next(first);
+    return second !== undefined && second <= nowMs;
   }
 
   /** Whether a time of the schedule has passed since `lastMs`, and by when: a run that was missed is due at once. Always, when there was none. */
@@ -31,4 +42,10 @@ export class Schedule {
     const next = this.next(lastMs);
     return next !== undefined && next <= nowMs;
   }
+}
+
+/** A part of `jitterMs` that is always the same for one name: so those who share a schedule do not all begin at once. In whole ms. */
+export function jitterOf(name: string, jitterMs: number): number {
+  const share = createHash('sha256').update(name).digest().readUInt32BE() / 2 ** 32;
+  return Math.floor(share * jitterMs);
 }

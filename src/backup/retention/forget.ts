@@ -2,6 +2,7 @@ import { HoldfastError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { isFolded } from '../journal/folded.ts';
 import type { FileId, Repository, Snapshot } from '../repository.ts';
+import { findNeededWal } from './unneeded-wal.ts';
 import { areEmptyRules, decideForget, type ForgetGroup, type KeepRules } from './decide.ts';
 import { groupSnapshots, matchesFilter, type GroupBy, type SnapshotFilter } from './group.ts';
 
@@ -57,14 +58,24 @@ export async function forgetByRules(
   return groups;
 }
 
-/** Forgets snapshots by their ids. @throws BACKUP_LOCKED */
+/** Forgets snapshots by their ids. @throws BACKUP_WAL_NEEDED (nothing was removed), BACKUP_LOCKED */
 export async function forgetSnapshots(
   repository: Repository,
   ids: Iterable<FileId>,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
   await using maintenance = await repository.maintain({ signal });
-  await maintenance.removeSnapshots(ids);
+  const going = new Set(ids);
+  const snapshots = await Array.fromAsync(repository.snapshots({ signal }));
+  const needed = findNeededWal(snapshots, going);
+  if (needed !== undefined) throw walNeeded(needed.wal, needed.base);
+  await maintenance.removeSnapshots(going);
+}
+
+function walNeeded(wal: Snapshot, base: Snapshot): HoldfastError {
+  return new HoldfastError('BACKUP_WAL_NEEDED', `snapshot ${wal.id} holds WAL that the base backup ${base.id} needs; nothing was removed`, {
+    hint: 'Forget base backups; the agent removes WAL that none needs any more.',
+  });
 }
 
 function forgetsAll({ key, remove }: ForgetGroup): HoldfastError {

@@ -97,6 +97,24 @@ test('rules by hand leave WAL alone', async () => {
   await expectStored(w, starts[9]!);
 });
 
+test('WAL that a base backup needs is not forgotten by its name either, unless that goes too', async () => {
+  const { w, starts } = await tenDays();
+  const all = await Array.fromAsync(w.repository.snapshots({ signal }));
+  const folded = (await w.files()).stored.folded;
+  const wal = folded.find(
+    ({ facts: { range } }) =>
+      range.end > starts[5]!.lsn && !folded.some((o) => o.facts.range.start < range.start && o.facts.range.end >= range.end),
+  )!;
+  await expect(forgetSnapshots(w.repository, [wal.snapshot.id], { signal })).rejects.toMatchObject({ code: 'BACKUP_WAL_NEEDED' });
+  await expectStored(w, starts[0]!);
+  await forgetSnapshots(
+    w.repository,
+    all.map(({ id }) => id),
+    { signal },
+  );
+  expect(await Array.fromAsync(w.repository.snapshots({ signal }))).toEqual([]);
+});
+
 const numbers = fc.record({ timeline: fc.integer({ min: 1, max: 3 }), start: fc.nat(50), size: fc.integer({ min: 1, max: 10 }) });
 
 test('safety: what is removed ends before every kept base of its database begins', () =>

@@ -1,7 +1,7 @@
-import { replaces, type FoldedWal } from '../journal/folded.ts';
+import { foldedFactsOf, replaces, type FoldedWal } from '../journal/folded.ts';
 import type { JournalObject } from '../journal/journal-key.ts';
-import type { BaseFacts } from '../postgres/base.ts';
-import type { Snapshot } from '../repository.ts';
+import { baseFactsOf, type BaseFacts } from '../postgres/base.ts';
+import type { FileId, Snapshot } from '../repository.ts';
 
 export interface StoredCopies {
   /** Of the database that the service has now. */
@@ -22,7 +22,7 @@ export function decideUnneededWal({ systemId, bases, folded, objects }: StoredCo
 } {
   const floors = new Map<string, bigint>();
   for (const { systemId: database, start, segmentBytes } of bases) {
-    const lsn = start.lsn - (start.lsn % BigInt(segmentBytes));
+    const lsn = beginOfSegment(start.lsn, segmentBytes);
     const floor = floors.get(database);
     if (floor === undefined || lsn < floor) floors.set(database, lsn);
   }
@@ -38,4 +38,32 @@ export function decideUnneededWal({ systemId, bases, folded, objects }: StoredCo
       object.kind === 'part' ? isUnneeded(object.systemId, object.range.end) : !floors.has(object.systemId) && object.systemId !== systemId,
     ),
   };
+}
+
+/** Of the snapshots that are to go, one with WAL that a base backup needs which stays; undefined when there is none. */
+export function findNeededWal(
+  snapshots: readonly Snapshot[],
+  going: ReadonlySet<FileId>,
+): { readonly wal: Snapshot; readonly base: Snapshot } | undefined {
+  const folded = snapshots.flatMap((snapshot): FoldedWal[] => {
+    const facts = foldedFactsOf(snapshot);
+    return facts === undefined ? [] : [{ snapshot, facts }];
+  });
+  const left = folded.filter(({ snapshot }) => !going.has(snapshot.id));
+  for (const one of folded) {
+    if (!going.has(one.snapshot.id) || left.some((other) => replaces(other, one))) continue;
+    const { service, systemId, range } = one.facts;
+    const base = snapshots.find((snapshot) => {
+      const facts = going.has(snapshot.id) ? undefined : baseFactsOf(snapshot);
+      if (facts?.service !== service || facts.systemId !== systemId) return false;
+      return range.end > beginOfSegment(facts.start.lsn, facts.segmentBytes);
+    });
+    if (base !== undefined) return { wal: one.snapshot, base };
+  }
+  return undefined;
+}
+
+/** Recovery asks for whole segments. */
+function beginOfSegment(lsn: bigint, segmentBytes: number): bigint {
+  return lsn - (lsn % BigInt(segmentBytes));
 }

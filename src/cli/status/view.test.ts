@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SimulatedTime } from '../../sim/clock.ts';
+import type { ServiceStatus } from '../../api/schema.ts';
 import { noPaint } from '../terminal/style.ts';
 import { healthyCluster, healthyService } from '../testing/status.ts';
 import { describeChanges } from './changes.ts';
@@ -40,6 +41,17 @@ describe('statusLines', () => {
       '  ROUTER  KIND   WRITE         READ          TERM  WRITERS  READERS  HELD  CUT  REFUSED',
       '  db1     proxy  0.0.0.0:6432  0.0.0.0:6433     7       12        3     0    2        0',
     ]);
+  });
+
+  it('tells of copies in a line', () => {
+    const parts = [{ name: 'offsite', state: 'degraded' as const, message: 'x', behindObjects: 0, behindBytes: 0 }];
+    const last = { at: '2026-11-22T03:00:00Z', ageMs: 8 * 3_600_000 + 61_000 };
+    const journal = { state: 'running' as const, lagMs: 1_234, lagBytes: 2_048, gaps: 0 };
+    const lineOf = (copies: NonNullable<ServiceStatus['copies']>): string | undefined =>
+      statusLines(healthyCluster({ ...healthyService(), copies }), { paint: noPaint }).find((line) => line.startsWith('  copies'));
+    const facts = { node: 'db1', location: 'offsite', alarms: [] };
+    expect(lineOf({ ...facts, parts, last, journal })).toBe('  copies  offsite degraded  last backup 8h1m ago  journal 1.2s, 2KiB behind');
+    expect(lineOf({ ...facts, parts: [] })).toBe('  copies  offsite not opened  no backup yet');
   });
 
   it.each([44, 60, 80, 120])('keeps to %i columns as far as what must be there lets it', (width) => {

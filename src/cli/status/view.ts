@@ -72,12 +72,12 @@ function serviceLines(service: ServiceStatus, options: ViewOptions): string[] {
 
 function copiesLines({ copies }: ServiceStatus, paint: Paint): string[] {
   if (copies === undefined) return [];
-  const { location, parts, lastBase, journal } = copies;
+  const { location, parts, last, journal } = copies;
   const [whole] = parts;
   const state = whole === undefined ? 'not opened' : whole.state;
   const facts = [
     `${visible(location)} ${state === 'ok' ? state : paint(state, 'warn')}`,
-    lastBase === undefined ? paint('no base backup', 'warn') : `base backup ${formatDurationMs(roundedMs(lastBase.ageMs))} old`,
+    last === undefined ? paint('no backup yet', 'warn') : `last backup ${formatDurationMs(roundedMs(last.ageMs))} ago`,
   ];
   if (journal !== undefined) {
     const lag = `journal ${formatDurationMs(roundedMs(journal.lagMs))}, ${formatSizeBytes(journal.lagBytes)} behind`;

@@ -1,20 +1,11 @@
 import { z } from 'zod';
-import { address, duration, path } from '../../../core/config-fields.ts';
+import { address, commandLine, duration, path } from '../../../core/config-fields.ts';
 
-const commandLine = z
-  .array(
-    z
-      .string()
-      .max(4096)
-      .refine((text) => !text.includes('\0'), 'text without NUL'),
-  )
-  .min(1)
-  .max(256);
 const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'the name of an environment variable');
 
 const probes = {
   /** Healthy when it exits with 0. Run as the service's user, with its environment. */
-  command: commandLine.optional(),
+  command: commandLine().optional(),
   /** Healthy when it takes a connection. */
   tcp: address().optional(),
   /** Healthy when it answers 200 to 399. */
@@ -33,7 +24,7 @@ const healthSchema = z
 
 /** One member of an active/standby service: any command, run where the leadership is. */
 export const configSchema = z.strictObject({
-  command: commandLine.describe('The program (an absolute path, or found in PATH) and its arguments. It must stay in the foreground.'),
+  command: commandLine().describe('The program (an absolute path, or found in PATH) and its arguments. It must stay in the foreground.'),
   user: z
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'the name of a local user')
