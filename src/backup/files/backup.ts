@@ -33,6 +33,8 @@ export interface BackupFilesOptions {
   /** Default: this machine's. */
   readonly host?: string;
   readonly select?: SelectionOptions;
+  /** Absolute paths of links that are stored as what they lead to; all others are stored as links. */
+  readonly followed?: ReadonlySet<string>;
   readonly withAccessTimes?: boolean;
   /** Makes no snapshot when its tree would be the parent's. */
   readonly skipIfUnchanged?: boolean;
@@ -95,6 +97,7 @@ export async function backupFiles(
     issues,
     tally,
     withAccessTimes: options.withAccessTimes ?? false,
+    followed: options.followed ?? new Set(),
     cutterFor: options.cutterFor ?? fileCutter(repository),
     trustedBeforeNs: parent === undefined || options.distrustTimes === true ? 0n : startNsOf(parent),
     knownPieces: options.knownPieces,

@@ -15,6 +15,8 @@ export const cacheDirectoryMark: DirectoryMark = { name: 'CACHEDIR.TAG', header:
 /** What is left out of a backup; as restic's --exclude, --iexclude, --exclude-if-present, --exclude-caches, --exclude-larger-than, --one-file-system. */
 export interface SelectionOptions {
   readonly exclude?: readonly string[];
+  /** What patterns can not say: whether an absolute path is left out. */
+  readonly leavesOut?: (path: string) => boolean;
   readonly excludeIgnoringCase?: readonly string[];
   readonly excludeIfPresent?: readonly DirectoryMark[];
   readonly excludeCaches?: boolean;
@@ -41,6 +43,7 @@ export function createSelection(options: SelectionOptions): Selection {
   const largest = options.excludeLargerThanBytes === undefined ? undefined : BigInt(options.excludeLargerThanBytes);
   return {
     takesName(path) {
+      if (options.leavesOut?.(path) === true) return false;
       if (patterns.length + insensitive.length === 0) return true;
       const parts = partsOf(path);
       return !judgePath(patterns, parts).matched && !judgePath(insensitive, parts).matched;

@@ -291,8 +291,9 @@ export class TreeSaver {
   /** Undefined where no thread can open and read it. */
   async #readSmall(path: string, sizeBytes: number): Promise<ReadFile | undefined> {
     const { writer, cutterFor, issues } = this.#options;
+    if (writer.saveWholeFile === undefined || sizeBytes === 0) return undefined;
     const { cutting } = cutterFor(path, sizeBytes);
-    if (writer.saveWholeFile === undefined || cutting === undefined || sizeBytes === 0) return undefined;
+    if (cutting === undefined) return undefined;
     const saved = await writer.saveWholeFile(path, sizeBytes, cutting);
     if (saved.isChanged) issues.add({ path, kind: 'changed', message: changedMessage });
     return { ...this.#count(path, saved), stats: saved.stats };
@@ -311,14 +312,14 @@ export class TreeSaver {
     return saved.sizeBytes === unknown.sizeBytes ? { content: unknown.fill(saved.content), sizeBytes: file.sizeBytes } : undefined;
   }
 
-  async #saveParts(file: OpenFile, { parts, at }: PartsToRead): Promise<SavedContent> {
+  async #saveParts(file: OpenFile, toRead: PartsToRead): Promise<SavedContent> {
     const { content, cutterFor, writer, signal } = this.#options;
     const cutter = cutterFor(file.path, file.sizeBytes);
-    if (parts !== undefined && writer.saveFile !== undefined && cutter.cutting !== undefined)
-      return this.#count(file.path, await writer.saveFile(file.fd, parts, cutter.cutting));
+    if (toRead.parts !== undefined && writer.saveFile !== undefined && cutter.cutting !== undefined)
+      return this.#count(file.path, await writer.saveFile(file.fd, toRead.parts, cutter.cutting));
     let position = 0;
     const read: ReadInto = async (into, offset, wanted) => {
-      const part = at(position);
+      const part = toRead.at(position);
       const got = await this.#read(file.fd, into, offset, Math.min(wanted, part.sizeBytes), part.offset);
       position += got;
       return got;
