@@ -13,7 +13,14 @@ export interface BaseRead extends AsyncDisposable {
   /** Paths below `directory`, with `*` for any name, that a copy must not have or has no use for. */
   readonly excluded: readonly string[];
   /** Pages that are changed in place: files at these paths, again with `*`, are best cut into pieces of so many bytes. */
-  readonly paged: { readonly paths: readonly string[]; readonly pageBytes: number };
+  readonly paged: {
+    readonly paths: readonly string[];
+    readonly pageBytes: number;
+    /** Of all such files together, about. */
+    readonly sizeBytes: number;
+    /** Number of the first page of a file at such a path, where pages have checksums that can be looked at. */
+    readonly firstPage: ((path: string) => number | undefined) | undefined;
+  };
   readonly systemId: string;
   /** `17.10`. */
   readonly version: string;

@@ -2,7 +2,7 @@ import type { BaseRead, BaseSource } from '../../core/base-source.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../core/lsn.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import { createFixedCutter } from '../chunk/cutter.ts';
+import { createFixedCutter, type CheckedPages } from '../chunk/cutter.ts';
 import { backupFiles, fileCutter, findParent, type BackupFilesOptions, type BackupResult } from '../files/backup.ts';
 import { look } from '../files/fs.ts';
 import { matchesPattern, parsePattern, partsOf } from '../patterns/pattern.ts';
@@ -10,11 +10,14 @@ import type { Repository, Snapshot } from '../repository.ts';
 import type { WalPosition } from '../journal/coverage.ts';
 import { tagValues } from '../snapshot/tags.ts';
 import { graftFiles } from './graft.ts';
+import { decidePieceBytes, pieceBytesOf } from './piece-size.ts';
 
-/** Relation files are cut into pieces of so many bytes: a page that changed costs no more than one of them. */
-const pieceBytes = 512 * 1024;
+/** The last one may be of a member that went astray: an older one is taken over from then. */
+const parentsTriedMax = 5;
 /** The tag by which a base backup is known. */
 const kind = 'postgres-base';
+/** The tag that tells how its relation files are cut. */
+const pieceTag = 'piece';
 
 /** What a base backup's snapshot says of itself in its tags, which restic keeps and shows. */
 export interface BaseFacts {
@@ -28,6 +31,11 @@ export interface BaseFacts {
   readonly endLsn: bigint;
   /** When it was consistent: points in time before it are not in it. */
   readonly endMs: number;
+}
+
+interface StoredBase {
+  readonly snapshot: Snapshot;
+  readonly facts: BaseFacts;
 }
 
 export interface BaseOptions extends Pick<BackupFilesOptions, 'onProgress' | 'onIssue' | 'signal'> {
@@ -63,7 +71,9 @@ export async function backupBase(
   const at = (pattern: string): string => `${escaped(read.directory)}/${pattern}`;
   const paged = read.paged.paths.map((path) => parsePattern(at(path)));
   const cutter = fileCutter(repository);
-  const from = await chooseParent(repository, read, options);
+  const bases = await newestBases(repository, { service, systemId: read.systemId, signal });
+  const pieceBytes = decidePieceBytes(read.paged.sizeBytes, pieceBytesOf(bases[0] && tagValues(bases[0].snapshot).get(pieceTag)));
+  const from = options.full === true ? { parent: 'none' as const } : await chooseParent(repository, { read, bases, pieceBytes }, options);
   let done: BaseFacts | undefined;
   let unreadable: string | undefined;
   const result = await backupFiles(repository, runtime, {
@@ -72,8 +82,8 @@ export async function backupBase(
     base: read.directory,
     ...from,
     select: { exclude: read.excluded.map(at) },
-    cutterFor: (path, sizeBytes) =>
-      sizeBytes > pieceBytes && paged.some((pattern) => matchesPattern(pattern, partsOf(path))) ? createFixedCutter(pieceBytes) : cutter(),
+    cutterFor: (path) =>
+      paged.some((pattern) => matchesPattern(pattern, partsOf(path))) ? createFixedCutter(pieceBytes, checkedPages(read, path)) : cutter(),
     onIssue: (issue) => {
       if (issue.kind === 'unreadable') unreadable ??= issue.message;
       options.onIssue?.(issue);
@@ -85,11 +95,16 @@ export async function backupBase(
       const { uid, gid } = await look(read.directory);
       const owner = { uid: Number(uid), gid: Number(gid) };
       const grafted = await graftFiles(tree, end.files, owner, { repository, writer, timeMs: done.endMs, signal });
-      return { tree: grafted, tags: tagsOfBase(done) };
+      return { tree: grafted, tags: [...tagsOfBase(done), `${pieceTag}=${pieceBytes}`] };
     },
   });
   if (done === undefined || result.snapshot === undefined) throw new RangeError('a base backup without an end');
   return { ...result, snapshot: result.snapshot, facts: done };
+}
+
+function checkedPages({ directory, paged, start }: BaseRead, path: string): CheckedPages | undefined {
+  const first = paged.firstPage?.(path.slice(directory.length + 1));
+  return first === undefined ? undefined : { pageBytes: paged.pageBytes, first, beforeLsn: start.lsn };
 }
 
 /**
@@ -98,33 +113,32 @@ export async function backupBase(
  */
 async function chooseParent(
   repository: Repository,
-  read: BaseRead,
-  { host, service, full, signal }: BaseOptions,
+  { read, bases, pieceBytes }: { readonly read: BaseRead; readonly bases: readonly StoredBase[]; readonly pieceBytes: number },
+  { host, signal }: BaseOptions,
 ): Promise<Pick<BackupFilesOptions, 'parent' | 'distrustTimes' | 'knownPieces'>> {
-  if (full === true) return { parent: 'none' };
-  const last = await lastBase(repository, { service, systemId: read.systemId, signal });
-  const changes = await (last === undefined ? undefined : read.changesSince(last.facts, { pieceBytes, signal }));
-  if (last === undefined || changes === undefined)
-    return { parent: (await findParent(repository, { host, paths: [read.directory], signal })) ?? 'none' };
-  const { snapshot } = last;
-  return {
-    parent: snapshot,
-    distrustTimes: snapshot.hostname !== host || snapshot.paths.join('\n') !== read.directory,
-    knownPieces: { pieceBytes, mayDiffer: (path) => changes.of(path.slice(read.directory.length + 1)) },
-  };
+  for (const { snapshot, facts } of bases) {
+    const changes = await read.changesSince(facts, { pieceBytes, signal });
+    if (changes === undefined) continue;
+    return {
+      parent: snapshot,
+      distrustTimes: snapshot.hostname !== host || snapshot.paths.join('\n') !== read.directory,
+      knownPieces: { pieceBytes, mayDiffer: (path) => changes.of(path.slice(read.directory.length + 1)) },
+    };
+  }
+  return { parent: (await findParent(repository, { host, paths: [read.directory], signal })) ?? 'none' };
 }
 
-async function lastBase(
+/** The newest first. */
+async function newestBases(
   repository: Repository,
   { service, systemId, signal }: { readonly service: string; readonly systemId: string; readonly signal: AbortSignal },
-): Promise<{ readonly snapshot: Snapshot; readonly facts: BaseFacts } | undefined> {
-  let last: { readonly snapshot: Snapshot; readonly facts: BaseFacts } | undefined;
+): Promise<StoredBase[]> {
+  const bases: StoredBase[] = [];
   for await (const snapshot of repository.snapshots({ signal })) {
     const facts = baseFactsOf(snapshot);
-    if (facts?.service !== service || facts.systemId !== systemId) continue;
-    if (last === undefined || facts.endMs > last.facts.endMs) last = { snapshot, facts };
+    if (facts?.service === service && facts.systemId === systemId) bases.push({ snapshot, facts });
   }
-  return last;
+  return bases.toSorted((a, b) => b.facts.endMs - a.facts.endMs).slice(0, parentsTriedMax);
 }
 
 /** Undefined for a snapshot that is no base backup. */

@@ -100,7 +100,7 @@ const rounds: readonly { readonly name: string; readonly sql: readonly string[] 
   },
 ];
 
-test('a base that reads only what changed is the one that reads everything', { timeout: 120_000 }, async () => {
+test('a base that reads only what changed is the one that reads everything', { timeout: 300_000 }, async () => {
   await using cluster = await TestCluster.open();
   const a = await cluster.member('a', quiet);
   await a.engine.bootstrap({ signal });
@@ -138,7 +138,7 @@ test('a base that reads only what changed is the one that reads everything', { t
 
 test(
   'pages of a base are taken over by other members and on later timelines, but not where one went astray',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     await using cluster = await TestCluster.open();
     const [a, b] = [await cluster.member('a', quiet), await cluster.member('b', quiet)];

@@ -6,6 +6,7 @@ import { parseLsn } from '../../../core/lsn.ts';
 import type { Member } from './member.ts';
 import type { Session } from './session.ts';
 import { queryTimeoutMs } from './sessions.ts';
+import { parseRelationFile } from './page-changes.ts';
 import { readPageChanges } from './wal-summaries.ts';
 
 /** The checkpoint that a backup begins with, of all memory, on a slow disk. */
@@ -50,11 +51,16 @@ export class PostgresBase implements BaseSource {
     const session = await member.sessions.open({ signal });
     try {
       const [facts] = await session.query(
-        `select system_identifier::text as system, current_setting('block_size')::int as page,
+        `select system_identifier::text as system, current_setting('block_size')::int as page, current_setting('data_checksums')::bool as checksums,
+                (select setting::int from pg_settings where name = 'segment_size') as segment_pages,
                 (select setting::bigint from pg_settings where name = 'wal_segment_size') as segment_bytes
            from pg_control_system()`,
         { timeoutMs: queryTimeoutMs, signal },
       );
+      const [size] = await session.query('select sum(pg_database_size(oid))::bigint as bytes from pg_database', {
+        timeoutMs: beginMsMax,
+        signal,
+      });
       // The names of before 15 are of the same functions.
       const start = member.binaries.version.major >= 15 ? 'pg_backup_start($1, true)' : 'pg_start_backup($1, true, false)';
       const [begun] = await session.query(`select ${start}::text as lsn`, { timeoutMs: beginMsMax, signal, values: [label] });
@@ -67,7 +73,12 @@ export class PostgresBase implements BaseSource {
       return {
         directory: member.places.data,
         excluded,
-        paged: { paths: ['base/*/*', 'global/*'], pageBytes },
+        paged: {
+          paths: ['base/*/*', 'global/*'],
+          pageBytes,
+          sizeBytes: Number(size!['bytes']),
+          firstPage: facts!['checksums'] === true ? pagesOf(Number(facts!['segment_pages'])) : undefined,
+        },
         systemId: String(facts!['system']),
         version: member.binaries.version.text,
         segmentBytes: Number(facts!['segment_bytes']),
@@ -81,6 +92,14 @@ export class PostgresBase implements BaseSource {
       throw error;
     }
   }
+}
+
+/** Checksums are made with the number of a page within its relation. */
+function pagesOf(segmentPages: number): (path: string) => number | undefined {
+  return (path) => {
+    const file = parseRelationFile(path);
+    return file && file.segment * segmentPages;
+  };
 }
 
 async function finish(member: Member, session: Session, signal: AbortSignal): Promise<BaseEnd> {
