@@ -29,7 +29,7 @@ export interface Pgbench {
 }
 
 /** PostgreSQL's own load generator. @throws what it says when a client of it failed */
-export function pgbenchOf(postgresBin: string, server: Server): Pgbench {
+export function pgbenchOf(postgresBin: string, server: Pick<Server, 'port' | 'password'>): Pgbench {
   const program = join(postgresBin, 'pgbench');
   const env = { ...process.env, PGPASSWORD: server.password, PGHOST: '127.0.0.1', PGUSER: 'postgres', PGDATABASE: 'postgres' };
   const start = async (args: readonly string[], timeout: number, signal?: AbortSignal): Promise<string> =>

@@ -62,8 +62,6 @@ export interface EngineObservation {
   readonly upstream?: { readonly node: string; readonly streaming: boolean };
   /** On a primary: the acknowledgement in force in all backends; `null` when commits wait for nobody. */
   readonly acknowledge?: Acknowledgement | null;
-  /** On a primary: whether commits wait for the journal too. */
-  readonly journalCounts?: boolean;
   readonly replicas: readonly ReplicaObservation[];
   /** Settings that wait for a restart. */
   readonly pendingRestart: boolean;

@@ -2,7 +2,9 @@ import type { JournalStatus } from '../../backup/index.ts';
 import type { JournalSettings } from '../../config/copies.ts';
 import { messageOf } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
+import { formatDurationMs } from '../../core/units.ts';
 import type { Member } from '../../failover/member.ts';
+import type { Alarm } from './alarms.ts';
 import { lookMs, type KeeperParts } from './term.ts';
 
 /** Commits that wait for longer are told of. */
@@ -38,7 +40,7 @@ export class JournalVoice {
   #counts = true;
   #ranMs = 0;
   #steadySinceMs: number | undefined;
-  #told = false;
+  #stuckMs = 0;
 
   constructor(
     member: Member,
@@ -50,6 +52,20 @@ export class JournalVoice {
     this.#parts = parts;
     this.#settings = settings;
     this.#status = status;
+  }
+
+  /** What somebody should look at. */
+  get alarms(): Alarm[] {
+    const failure = this.#status()?.failure;
+    const why = failure === undefined ? '.' : `: ${failure}`;
+    if (!this.#counts) return [{ name: 'sync', text: `Commits do not wait for the journal, which could not be kept${why}` }];
+    if (this.#stuckMs < toldMs) return [];
+    return [
+      {
+        name: 'sync',
+        text: `Commits wait for the journal, which has not been kept for ${formatDurationMs(Math.round(this.#stuckMs / 1000) * 1000)}${why}`,
+      },
+    ];
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -66,7 +82,7 @@ export class JournalVoice {
   /** Whoever begins to lead has until then been waited for by nobody. */
   #begin(): void {
     this.#ranMs = this.#parts.runtime.clock.monotonicMs();
-    this.#told = false;
+    this.#stuckMs = 0;
   }
 
   #keeping(): Keeping {
@@ -85,7 +101,7 @@ export class JournalVoice {
 
   async #look(signal: AbortSignal): Promise<void> {
     const keeping = this.#keeping();
-    this.#tell(keeping);
+    this.#stuckMs = keeping.stuckMs;
     const counts = decideVoice(keeping, this.#settings.patienceMs);
     if (counts === this.#counts) return;
     const { record, runtime } = this.#parts;
@@ -100,15 +116,5 @@ export class JournalVoice {
     } catch (error) {
       if (!signal.aborted) runtime.logger.warn('backup.journal.not-changed', { counts, error: messageOf(error) });
     }
-  }
-
-  #tell({ counts, stuckMs }: Keeping): void {
-    const isLong = counts && stuckMs >= toldMs;
-    if (isLong === this.#told) return;
-    this.#told = isLong;
-    const why = this.#status()?.failure;
-    this.#parts.record(isLong ? 'backup.journal.commits-wait' : 'backup.journal.commits-go-on', {
-      ...(isLong ? { stuckMs: Math.round(stuckMs), ...(why === undefined ? {} : { why }) } : {}),
-    });
   }
 }

@@ -10,9 +10,6 @@ import { JournalVoice } from './journal-voice.ts';
 import { openCopies, type Copies } from './open-copies.ts';
 import { Complaint, lookMs, pauseMs, type CopiesTerm, type KeeperParts } from './term.ts';
 
-const lagMsMaxDefault = 30_000;
-const lagMsMin = 5_000;
-
 /** Makes a service's copies for as long as this node leads it: the journal always, base backups by the schedule. Begins by itself. */
 export class CopiesKeeper implements AsyncDisposable {
   readonly #member: Member;
@@ -22,6 +19,8 @@ export class CopiesKeeper implements AsyncDisposable {
   #care: CopiesCare | undefined;
   readonly #running: Promise<unknown>;
   readonly #journalling: JournalSettings | undefined;
+  /** Where commits wait for the journal. */
+  readonly #voice: JournalVoice | undefined;
   #journalNow: Journal | undefined;
 
   constructor(member: Member, parts: KeeperParts) {
@@ -29,7 +28,9 @@ export class CopiesKeeper implements AsyncDisposable {
     this.#parts = parts;
     this.#complaint = new Complaint(parts.record, 'backup.failed');
     this.#journalling = journalSettings(parts.config.services[member.service]!.backup!.journal);
-    this.#running = Promise.all([this.#run(this.#stop.signal), this.#voice()?.run(this.#stop.signal)]);
+    if (this.#journalling?.sync === true)
+      this.#voice = new JournalVoice(member, parts, this.#journalling, () => this.#journalNow?.status());
+    this.#running = Promise.all([this.#run(this.#stop.signal), this.#voice?.run(this.#stop.signal)]);
   }
 
   get #leads(): boolean {
@@ -60,12 +61,6 @@ export class CopiesKeeper implements AsyncDisposable {
     }
   }
 
-  #voice(): JournalVoice | undefined {
-    return this.#journalling?.sync === true
-      ? new JournalVoice(this.#member, this.#parts, this.#journalling, () => this.#journalNow?.status())
-      : undefined;
-  }
-
   /** Until this node leads no more. */
   async #keep(signal: AbortSignal): Promise<void> {
     const { config, runtime } = this.#parts;
@@ -74,7 +69,7 @@ export class CopiesKeeper implements AsyncDisposable {
     using until = linked(signal);
     await using copies = await openCopies(config, backup.to, runtime, { create: true, signal });
     this.#complaint.settle();
-    const lagMsMax = lagMsMaxOf(service.objectives?.rpo, this.#journalling?.intervalMs);
+    const lagMsMax = service.objectives?.rpo;
     const term: CopiesTerm = { ...this.#parts, ...copies, member: this.#member, backup, journal: this.#journal(copies), lagMsMax };
     const care = (this.#care = new CopiesCare(term));
     const work = Promise.all([term.journal?.run(until.signal), care.run(until.signal)]);
@@ -82,7 +77,7 @@ export class CopiesKeeper implements AsyncDisposable {
     const bell = new AlarmBell(this.#parts.record);
     while (this.#leads && !until.signal.aborted) {
       await runtime.clock.sleep(lookMs, until.signal).catch(() => {});
-      bell.ring(care.alarms(this.#complaint.message));
+      bell.ring([...care.alarms(this.#complaint.message), ...(this.#voice?.alarms ?? [])]);
     }
     until.abort(new Error('this node leads no more'));
     await work;
@@ -99,19 +94,16 @@ export class CopiesKeeper implements AsyncDisposable {
   state(): CopiesState | undefined {
     if (!this.#leads) return undefined;
     const failure = this.#complaint.message;
-    if (this.#care !== undefined) return this.#care.state(failure);
+    const waiting = this.#voice?.alarms.map(({ text }) => text) ?? [];
+    const cared = this.#care?.state(failure);
+    if (cared !== undefined) return { ...cared, alarms: [...cared.alarms, ...waiting] };
     const { service } = this.#member;
     const location = this.#parts.config.services[service]!.backup!.to;
-    return { service, location, parts: [], alarms: failure === '' ? [] : [`Copies can not be made: ${failure}`] };
+    return { service, location, parts: [], alarms: [...(failure === '' ? [] : [`Copies can not be made: ${failure}`]), ...waiting] };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the agent ends'));
     await this.#running;
   }
-}
-
-/** How far a journal may be behind before somebody is told: by the objective for lost work, but not by what it takes when all is well. */
-function lagMsMaxOf(rpoMs = lagMsMaxDefault, intervalMs = 0): number {
-  return Math.max(rpoMs, lagMsMin + 3 * intervalMs);
 }

@@ -25,6 +25,11 @@ export function historyKey(service: string, systemId: string, timeline: number):
   return `${journalPrefix(service, systemId)}history/${hex(timeline, 8)}`;
 }
 
+/** Where the marks of one database lie, apart from its many parts. */
+export function marksPrefixes(service: string, systemId: string): string[] {
+  return ['seen/', 'clock/'].map((folder) => `${journalPrefix(service, systemId)}${folder}`);
+}
+
 export function seenKey(service: string, systemId: string, timeline: number): string {
   return `${journalPrefix(service, systemId)}seen/${hex(timeline, 8)}`;
 }

@@ -6,7 +6,7 @@ import { seal, unseal } from '../crypto/seal.ts';
 import { damaged as damagedIn } from '../documents/damaged.ts';
 import type { OpenedRepository } from '../open/opened-repository.ts';
 import type { WalPosition } from './coverage.ts';
-import { journalPrefix, parseJournalKey, seenKey, stepKey } from './journal-key.ts';
+import { marksPrefixes, parseJournalKey, seenKey, stepKey } from './journal-key.ts';
 import type { WalOwner } from './stored-wal.ts';
 
 /*
@@ -80,15 +80,17 @@ export async function readMarks(place: MarksPlace, { signal }: Within): Promise<
   const seen: Seen[] = [];
   const steps: ClockStep[] = [];
   const { location } = place.repository;
-  for await (const { key, sizeBytes } of location.list(journalPrefix(place.service, place.systemId), { signal })) {
-    const found = parseJournalKey(place.service, key);
-    if (found?.kind !== 'seen' && found?.kind !== 'clock') continue;
-    if (sizeBytes > markBytesMax) throw damaged(key, `it has ${sizeBytes} bytes`);
-    const document = decode(await location.get(key, { signal }), key, place);
-    const position = { timeline: document.number('timeline'), lsn: parseLsn(document.text('lsn')) };
-    if (position.timeline !== found.timeline) throw damaged(key, 'it is of another timeline than its name says');
-    if (found.kind === 'seen') seen.push({ position, timeMs: document.number('timeMs') });
-    else steps.push({ position, fromMs: document.number('fromMs'), toMs: document.number('toMs') });
+  for (const prefix of marksPrefixes(place.service, place.systemId)) {
+    for await (const { key, sizeBytes } of location.list(prefix, { signal })) {
+      const found = parseJournalKey(place.service, key);
+      if (found?.kind !== 'seen' && found?.kind !== 'clock') continue;
+      if (sizeBytes > markBytesMax) throw damaged(key, `it has ${sizeBytes} bytes`);
+      const document = decode(await location.get(key, { signal }), key, place);
+      const position = { timeline: document.number('timeline'), lsn: parseLsn(document.text('lsn')) };
+      if (position.timeline !== found.timeline) throw damaged(key, 'it is of another timeline than its name says');
+      if (found.kind === 'seen') seen.push({ position, timeMs: document.number('timeMs') });
+      else steps.push({ position, fromMs: document.number('fromMs'), toMs: document.number('toMs') });
+    }
   }
   return new JournalMarks(seen, steps);
 }

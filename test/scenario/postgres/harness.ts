@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import type { MachineRuntime } from '../../../src/core/runtime.ts';
 import { configSchema, open } from '../../../src/engine/adapters/postgres/index.ts';
-import type { Engine, MemberAddress } from '../../../src/engine/engine.ts';
+import type { Engine, EngineContext, MemberAddress } from '../../../src/engine/engine.ts';
 import { createRuntime } from '../../../src/runtime/index.ts';
 import { account } from './account.ts';
 
@@ -49,7 +49,7 @@ export class TestCluster implements AsyncDisposable {
     return new TestCluster(directory, bin);
   }
 
-  async member(node: string, more: Record<string, unknown> = {}): Promise<TestMember> {
+  async member(node: string, more: Record<string, unknown> = {}, context: Partial<EngineContext> = {}): Promise<TestMember> {
     const base = join(this.directory, node);
     const stateDir = join(base, 'state');
     await mkdir(stateDir, { recursive: true, mode: 0o711 });
@@ -65,7 +65,7 @@ export class TestCluster implements AsyncDisposable {
       ...more,
       parameters,
     });
-    const reopen = () => open(config, { cluster: 'test', service: 'orders', node, stateDir, account }, this.runtime);
+    const reopen = () => open(config, { cluster: 'test', service: 'orders', node, stateDir, account, ...context }, this.runtime);
     const engine = await reopen();
     const connect = async ({ applicationName = 'client', database = 'postgres' } = {}): Promise<Client> => {
       const password = (await engine.credentials())?.['superuser'] ?? '';

@@ -7,7 +7,7 @@ import { DiskWatch, impaired } from './disk-watch.ts';
 import { accepts, nowhere } from './freeze.ts';
 import type { Member } from './member.ts';
 import { furthest, lsnOf, timelineAt } from './position.ts';
-import { countsJournal, parseRule } from './rule.ts';
+import { parseRule } from './rule.ts';
 import { rotateLogInUse } from './server-files.ts';
 import type { Row } from './session.ts';
 import { slotName } from './slot-name.ts';
@@ -136,7 +136,6 @@ export class Inspector {
       position: { timeline: Number.parseInt(String(row['file']).slice(0, 8), 16), lsn: flushedLsn },
       ...impaired(this.#disk.flushing(lsnOf(row['inserted']), flushedLsn)),
       ...(acknowledge === undefined ? {} : { acknowledge }),
-      ...(this.#member.context.journal === undefined ? {} : { journalCounts: countsJournal(String(row['rule'])) }),
     };
   }
 

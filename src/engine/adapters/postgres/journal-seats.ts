@@ -17,19 +17,26 @@ export function seatNodes(journal: EngineContext['journal']): string[] {
 export class SeatedStream implements WalStream {
   readonly #main: WalStream;
   readonly #others: readonly WalStream[];
-  readonly #failed = Promise.withResolvers<never>();
+  #failure: unknown;
 
   constructor(main: WalStream, others: readonly WalStream[]) {
     this.#main = main;
     this.#others = others;
-    this.#failed.promise.catch(() => {});
-    for (const other of others) drain(other).catch(this.#failed.reject);
+    for (const other of others) {
+      drain(other).catch((error: unknown) => {
+        this.#failure ??= error;
+        // Whoever waits for what comes next hears of it so.
+        void main[Symbol.asyncDispose]();
+      });
+    }
   }
 
   async next(): Promise<WalEvent> {
-    const next = this.#main.next();
-    next.catch(() => {});
-    return await Promise.race([next, this.#failed.promise]);
+    try {
+      return await this.#main.next();
+    } catch (error) {
+      throw this.#failure ?? error;
+    }
   }
 
   confirm(lsn: bigint, options?: { readonly now?: boolean }): void {

@@ -40,11 +40,6 @@ export function renderRule(acknowledge: Acknowledgement | null, journal: 'waits 
   return `ANY ${k + seats} (${names.map(quote).join(', ')})`;
 }
 
-/** Whether commits wait for the journal by this rule. */
-export function countsJournal(rule: string): boolean {
-  return rule.startsWith('ANY ') && rule.includes(quote(seatName(1)));
-}
-
 /** Nobody at all is enough, and every voter gets a priority of 2 or more: see acknowledge.ts. */
 export function renderTransition(voters: readonly string[]): string {
   return `FIRST ${voters.length + 1} (${[nobody, ...voters].map(quote).join(', ')})`;

@@ -119,11 +119,11 @@ export class PostgresWalStream implements WalStream {
     return { kind: 'switch', next: Number(row[0]), lsn: parseLsn(row[1]) };
   }
 
-  /** Standby status update: written, flushed, applied, our time, no answer wanted. */
+  /** Standby status update: written, flushed, applied, our time, no answer wanted. What is not safe yet counts for none of the three. */
   async #report(): Promise<void> {
     const body = Buffer.alloc(34);
     body.write('r', 0, 'latin1');
-    body.writeBigUInt64BE(this.#received, 1);
+    body.writeBigUInt64BE(this.#confirmed, 1);
     body.writeBigUInt64BE(this.#confirmed, 9);
     body.writeBigUInt64BE(this.#confirmed, 17);
     body.writeBigInt64BE(BigInt(Math.round(this.#clock.wallMs() - epochMs)) * 1000n, 25);

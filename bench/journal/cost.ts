@@ -1,0 +1,98 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Journal } from '../../src/backup/journal/journal.ts';
+import { listStoredWal } from '../../src/backup/journal/stored-wal.ts';
+import { initRepository, openRepository } from '../../src/backup/open/open-repository.ts';
+import type { OpenedRepository } from '../../src/backup/open/opened-repository.ts';
+import { LocalLocation } from '../../src/storage/adapters/local/local-location.ts';
+import { replicate, TestCluster, type TestMember } from '../../test/scenario/postgres/harness.ts';
+import { pgbenchOf, type Throughput } from '../router/pgbench.ts';
+import type { Options } from './options.ts';
+
+export const ways = ['none', '1s', 'sync'] as const;
+export type Way = (typeof ways)[number];
+
+export interface Turn extends Throughput {
+  readonly round: number;
+  readonly way: Way;
+  readonly clients: number;
+  /** Parts that the journal put meanwhile. */
+  readonly parts: number;
+}
+
+const service = 'orders';
+const caughtUpMsMax = 60_000;
+const parameters = { shared_buffers: '256MB', max_wal_size: '4GB', checkpoint_timeout: '30min' };
+
+/** One primary and two replicas, of which one acknowledges; the journal comes and goes beside it. */
+export async function measureCost(
+  options: Options,
+  { signal, tell }: { readonly signal: AbortSignal; readonly tell: (line: string) => void },
+): Promise<Turn[]> {
+  await using cluster = await TestCluster.open(options.postgresBin);
+  // What holdfast.yaml says, in each turn.
+  const journal = { sync: true, others: 2 };
+  const primary = await cluster.member('a', { parameters }, { journal });
+  const replicas = [await cluster.member('b', { parameters }), await cluster.member('c', { parameters })];
+  await replicate(primary, replicas, signal);
+  await primary.engine.countJournal!(false, { signal });
+  await primary.engine.acknowledge({ k: 1, voters: ['b', 'c'] }, { signal });
+  const path = join(cluster.directory, 'repository');
+  await mkdir(path);
+  const location = new LocalLocation('disk', path, cluster.runtime);
+  const password = 'of a benchmark';
+  await initRepository(location, { password }, cluster.runtime, { signal });
+  await using repository = await openRepository(location, { password }, cluster.runtime, { signal });
+  const server = { port: primary.address.port, password: (await primary.engine.credentials())!['superuser']! };
+  const pgbench = pgbenchOf(options.postgresBin, server);
+  await pgbench.prepare(options.scale);
+
+  const systemId = (await primary.engine.inspect({ signal })).systemId!;
+  const countParts = async (): Promise<number> => (await listStoredWal(repository, { service, systemId }, { signal })).parts.length;
+
+  const turns: Turn[] = [];
+  for (let round = 0; round <= options.repetitions; round++) {
+    // Each comes first in turn: what runs before leaves its traces in caches and on the disk.
+    for (const way of [...ways.slice(round % ways.length), ...ways.slice(0, round % ways.length)]) {
+      journal.sync = way === 'sync';
+      await using _kept = await keep(way, primary, repository, cluster);
+      for (const clients of [options.clients, 1]) {
+        await primary.engine.checkpoint({ signal });
+        const before = await countParts();
+        // With one client it is only asked how long a commit takes.
+        const seconds = clients === 1 ? Math.ceil(options.seconds / 3) : options.seconds;
+        const measured = await pgbench.measure(server.port, { workload: 'tpcb-like', clients, seconds }, signal);
+        tell(
+          `${round}/${options.repetitions} ${way}, ${clients} clients: ${Math.round(measured.tps)} tps, ${measured.latencyMs.toFixed(2)} ms`,
+        );
+        // The first round only warms up.
+        if (round > 0) turns.push({ round, way, clients, ...measured, parts: (await countParts()) - before });
+      }
+    }
+  }
+  return turns;
+}
+
+/** The journal as an agent keeps it, once it has caught up with what was written without it. */
+async function keep(way: Way, primary: TestMember, repository: OpenedRepository, cluster: TestCluster): Promise<AsyncDisposable> {
+  if (way === 'none') return { [Symbol.asyncDispose]: async () => {} };
+  const { clock } = cluster.runtime;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const journal = new Journal(primary.engine.wal!, repository, cluster.runtime, { service, intervalMs: way === 'sync' ? 0 : 1_000 });
+  const running = journal.run(signal);
+  const { lsn } = (await primary.engine.inspect({ signal })).position!;
+  const late = clock.monotonicMs() + caughtUpMsMax;
+  while ((journal.status().stored?.lsn ?? 0n) < lsn) {
+    if (clock.monotonicMs() > late) throw new Error(`the journal did not catch up: ${journal.status().failure ?? 'it is slow'}`);
+    await clock.sleep(20);
+  }
+  if (way === 'sync') await primary.engine.countJournal!(true, { signal });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      if (way === 'sync') await primary.engine.countJournal!(false, { signal });
+      stop.abort();
+      await running;
+    },
+  };
+}
