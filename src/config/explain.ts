@@ -94,7 +94,9 @@ function valueAt(value: unknown, path: Path): unknown {
 /** Nothing for mappings and lists, and where the message quotes the value already. */
 function foundText(value: unknown, message: string): string {
   if (typeof value === 'object' && value !== null) return '';
-  const text = value === null || value === undefined ? 'nothing' : JSON.stringify(value).slice(0, quotedCharactersMax);
+  // JSON knows neither infinity nor what is no number.
+  const written = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  const text = value === null || value === undefined ? 'nothing' : written.slice(0, quotedCharactersMax);
   const quoted = typeof value === 'string' || typeof value === 'number' ? `'${String(value).slice(0, quotedCharactersMax)}` : undefined;
   return quoted !== undefined && message.includes(quoted) ? '' : `, not ${text}`;
 }

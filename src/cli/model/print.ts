@@ -2,6 +2,7 @@ import type { ModelAnswer } from '../../model/file/answer.ts';
 import { reportOf } from '../../model/report/report-of.ts';
 import type { Block, Fact, ReportSection, ReportTable } from '../../model/report/report.ts';
 import type { Paint } from '../terminal/style.ts';
+import { visible } from '../terminal/style.ts';
 import { tableLines } from '../terminal/table.ts';
 
 /** Rows of lists that are told; all of them stand in --json. */
@@ -19,29 +20,29 @@ export function reportLines(
   width = Infinity,
 ): string[] {
   const titled = sections.map(({ title, blocks }) => [
-    paint(title, 'strong'),
+    paint(visible(title), 'strong'),
     ...blocks.flatMap((block) => blockLines(block, paint, width)),
   ]);
-  const parts = name === undefined ? titled : [[paint(name, 'strong')], ...titled];
+  const parts = name === undefined ? titled : [[paint(visible(name), 'strong')], ...titled];
   return parts.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]));
 }
 
 function blockLines(block: Block, paint: Paint, width: number): string[] {
   switch (block.kind) {
     case 'text':
-      return [`  ${block.text}`];
+      return [`  ${visible(block.text)}`];
     case 'facts':
       return factLines(block.facts);
     case 'table':
       return ['', ...rowLines(block.table, paint, width)];
     case 'assumptions':
-      return ['', paint('  Taken for granted:', 'dim'), ...block.assumptions.map((each) => paint(`  - ${each}`, 'dim'))];
+      return ['', paint('  Taken for granted:', 'dim'), ...block.assumptions.map((each) => paint(`  - ${visible(each)}`, 'dim'))];
   }
 }
 
 function factLines(facts: readonly Fact[]): string[] {
   const longest = Math.max(...facts.map(([name]) => name.length));
-  return facts.map(([name, value]) => `  ${name.padEnd(longest)}  ${value}`);
+  return facts.map(([name, value]) => visible(`  ${name.padEnd(longest)}  ${value}`));
 }
 
 function rowLines({ columns, rows }: ReportTable, paint: Paint, width: number): string[] {

@@ -2,8 +2,10 @@ import { nearest } from '../../core/nearest.ts';
 import type { ExpressionInput } from './expression.ts';
 import { gateOf } from './expression.ts';
 import { checkChains } from './check-chains.ts';
+import { checkStructure } from '../structure/check.ts';
 import { namesOf } from './names.ts';
 import type { Model } from './schema.ts';
+import { structureOf } from './to-structure.ts';
 
 /** Something wrong with a model that its schema could not see. */
 export interface ModelProblem {
@@ -17,7 +19,10 @@ export interface ModelProblem {
 
 /** Names that do not exist, numbers that can not be, circles, chains without the answer that was asked for. Empty when all is well. */
 export function checkModel(model: Model): ModelProblem[] {
-  return [
+  // Nothing else is looked at where there is too much to look at.
+  const tooMany = checkSize(model);
+  if (tooMany.length > 0) return tooMany;
+  const problems = [
     ...checkContents(model),
     ...checkNames(model),
     ...checkExpressions(model),
@@ -25,6 +30,30 @@ export function checkModel(model: Model): ModelProblem[] {
     ...checkMembers(model),
     ...checkChains(model),
   ];
+  return problems.length > 0 ? problems : checkSolvable(model);
+}
+
+/** Parts of a model, each copy counted. */
+const partsMax = 20_000;
+
+function checkSize({ components = {} }: Model): ModelProblem[] {
+  let sum = 0;
+  for (const [name, { count = 1 }] of Object.entries(components)) {
+    sum += count;
+    if (sum > partsMax) return [{ path: ['components', name], atKey: true, message: `makes more than ${partsMax} parts in all` }];
+  }
+  return [];
+}
+
+/** What only the solver knows of parts and of common causes: factors that do not sum to 1, groups that stand for too many events. */
+function checkSolvable(model: Model): ModelProblem[] {
+  if (model.structure === undefined || Object.keys(model.standby ?? {}).length > 0) return [];
+  return checkStructure(structureOf(model)).map(({ path: [kind, name = ''], message, hint }) => {
+    const group = kind === 'groups' ? model.commonCause?.[name] : undefined;
+    const key = group && (['beta', 'mgl', 'alpha', 'phi', 'basic'] as const).find((each) => group[each] !== undefined);
+    const path = group ? ['commonCause', name, ...(key === undefined ? [] : [key])] : ['components', String(name).replace(/\.\d+$/, '')];
+    return { path, message: `${message}; ${hint}` };
+  });
 }
 
 function checkContents(model: Model): ModelProblem[] {

@@ -71,7 +71,7 @@ export function quantity(
         const value = decode(text);
         if (value !== undefined && valid(value)) return value;
         const is = value === undefined ? kindOf(text) : undefined;
-        const what = is === undefined || (typeof written === 'number' && value !== undefined) ? '' : `, which is ${is}`;
+        const what = is === undefined ? (isExtreme(value) ? ', which no computation can bear' : '') : `, which is ${is}`;
         context.issues.push({ code: 'custom', input: written, message: `must be ${allowed}, not '${text.slice(0, 60)}'${what}` });
         return z.NEVER;
       },
@@ -80,8 +80,11 @@ export function quantity(
     .meta({ kind });
 }
 
-const positive = (value: number): boolean => value > 0 && value < Infinity;
-const notNegative = (value: number): boolean => value >= 0 && value < Infinity;
+/** Beyond this, and below its inverse, products of some of them are infinite, or 0. */
+const extreme = 1e50;
+const isExtreme = (value: number | undefined): boolean => value !== undefined && value > 0 && (value > extreme || value < 1 / extreme);
+const positive = (value: number): boolean => value > 0 && !isExtreme(value);
+const notNegative = (value: number): boolean => value === 0 || positive(value);
 /** Up to an exabyte. */
 const sized = (value: number): boolean => value >= 0 && value <= 1e18;
 const fraction = (value: number): boolean => value >= 0 && value <= 1;

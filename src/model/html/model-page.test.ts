@@ -13,7 +13,10 @@ import { sketchOf } from './sketch.ts';
 import { outlineOf } from './testing/outline.ts';
 
 const documentation = readFileSync(new URL('../../../docs/model.md', import.meta.url), 'utf8');
-const examples = [...documentation.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map((match) => match[1]!);
+const examples = [...documentation.matchAll(/^```yaml\n([\s\S]*?)^```/gm)]
+  .map((match) => match[1]!)
+  // Needs are no models: they say what things are worth.
+  .filter((text) => !/^worth:/m.test(text));
 
 function pageOf(model: Model): string {
   const answer = evaluateModel(model);
