@@ -7,7 +7,7 @@ import { MemoryLocation } from '../../storage/adapters/memory/index.ts';
 import { createMirror } from '../../storage/combinators/mirror/mirror.ts';
 import { busy, damaged, full, unreachable } from '../../storage/failures.ts';
 import type { RestAnswer } from './answer.ts';
-import { type RestMode, RestService } from './rest-service.ts';
+import { type RestMode, type RestOptions, RestService } from './rest-service.ts';
 
 const { signal } = new AbortController();
 
@@ -38,8 +38,8 @@ beforeEach(() => {
   location = new Fragile('here', { clock: time.clock() });
 });
 
-function serviceOf(mode: RestMode = 'full', limits: ConstructorParameters<typeof RestService>[2] = {}): RestService {
-  return new RestService(location, { clock: time.clock(), random: seededRandom('rest'), logger: silentLogger }, { mode, ...limits });
+function serviceOf(mode: RestMode = 'full', more: RestOptions = {}): RestService {
+  return new RestService(location, { clock: time.clock(), random: seededRandom('rest'), logger: silentLogger }, { mode, ...more });
 }
 
 async function* bodyOf(...parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
@@ -302,5 +302,40 @@ describe('bounds', () => {
     const waiting = serviceOf().answer({ method: 'POST', url, headers: {}, body: never() }, { signal: stop.signal });
     stop.abort(new Error('the end'));
     await expect(waiting).rejects.toThrow('the end');
+  });
+});
+
+describe('a bound on what is stored', () => {
+  const other = randomBytes(300_000);
+  const small = Buffer.from('a lock');
+  const post = (service: RestService, kind: string, bytes: Uint8Array): Promise<RestAnswer> =>
+    ask(service, 'POST', `/${kind}/${idOf(bytes)}`, { 'content-length': String(bytes.byteLength) }, bytes);
+
+  test('counts what is there, what comes and what goes, each once', async () => {
+    await location.put('journal/of/others', [new Uint8Array(100_000)], { signal });
+    const service = serviceOf('full', { storedBytesMax: 500_000 });
+    expect(await post(service, 'data', pack)).toMatchObject({ status: 200 });
+    expect(await post(service, 'data', other)).toMatchObject({ status: 507 });
+    expect(await post(service, 'locks', small)).toMatchObject({ status: 200 });
+    expect(await ask(service, 'DELETE', url)).toMatchObject({ status: 200 });
+    expect(await ask(service, 'DELETE', url)).toMatchObject({ status: 200 });
+    expect(await post(service, 'data', other)).toMatchObject({ status: 200 });
+    expect(await post(service, 'data', pack)).toMatchObject({ status: 507 });
+  });
+
+  test('what was not stored takes no room; what others removed is seen after an hour', async () => {
+    const service = serviceOf('full', { storedBytesMax: 350_000 });
+    location.failure = busy('here', 'now');
+    expect(await post(service, 'index', pack)).toMatchObject({ status: 503 });
+    location.failure = undefined;
+    for (const again of [1, 2])
+      expect(await post(service, 'index', pack.subarray(again)), String(again)).toMatchObject({ status: again === 1 ? 200 : 507 });
+    expect(await ask(service, 'DELETE', `/index/${idOf(pack.subarray(1))}`)).toMatchObject({ status: 200 });
+    expect(await ask(service, 'POST', `/data/${idOf(other)}`, { 'content-length': '300000' }, pack)).toMatchObject({ status: 400 });
+    expect(await post(service, 'data', pack)).toMatchObject({ status: 200 });
+    await location.remove(key, { signal });
+    expect(await post(service, 'data', other)).toMatchObject({ status: 507 });
+    await time.advance(3_600_000);
+    expect(await post(service, 'data', other)).toMatchObject({ status: 200 });
   });
 });

@@ -8,9 +8,10 @@ import { Room } from '../workers/room.ts';
 import { answer, answerOfFailure, Refusal, type RestAnswer } from './answer.ts';
 import { parseRange } from './byte-range.ts';
 import { begun, listingJson, mediaTypes, versionFor } from './listing.ts';
+import { SizeBound } from './size-bound.ts';
 import { Recent } from './recent.ts';
 import { parseRestTarget, type RestTarget } from './rest-target.ts';
-import { placeFor, receive, type Upload, type UploadLimits } from './upload.ts';
+import { mostBytes, placeFor, receive, type Upload, type UploadLimits } from './upload.ts';
 
 /** A request as any HTTP server has it. */
 export interface RestRequest {
@@ -34,10 +35,18 @@ export interface RestLimits extends Omit<UploadLimits, 'bytesMax'> {
   readonly roomBytes: number;
 }
 
+export interface RestOptions {
+  /** Default: full. */
+  readonly mode?: RestMode;
+  readonly limits?: Partial<RestLimits>;
+  /** Bytes that the location may hold; what would be beyond is refused. */
+  readonly storedBytesMax?: number | undefined;
+}
+
 const limitsDefault: RestLimits = {
   objectBytesMax: 256 * 1024 * 1024,
   smallBytesMax: 1024 * 1024,
-  roomBytes: 128 * 1024 * 1024,
+  roomBytes: 64 * 1024 * 1024,
   waitMsMax: 60_000,
   bodyMs: 60_000,
   bytesPerSecondMin: 8 * 1024,
@@ -67,21 +76,19 @@ export class RestService {
   readonly #limits: RestLimits;
   readonly #coming: Room;
   readonly #going: Room;
+  readonly #bound: SizeBound | undefined;
   readonly #sizes = new Recent<number>();
   /** When objects were last read as a whole, of which no part is to be given unread. */
   readonly #judgedMs = new Recent<number>();
 
-  constructor(
-    location: Location,
-    runtime: Runtime,
-    { mode = 'full', limits = {} }: { readonly mode?: RestMode; readonly limits?: Partial<RestLimits> } = {},
-  ) {
+  constructor(location: Location, runtime: Runtime, { mode = 'full', limits = {}, storedBytesMax }: RestOptions = {}) {
     this.#location = location;
     this.#runtime = runtime;
     this.#mode = mode;
     this.#limits = { ...limitsDefault, ...limits };
     this.#coming = new Room(this.#limits.roomBytes);
     this.#going = new Room(this.#limits.roomBytes);
+    this.#bound = storedBytesMax === undefined ? undefined : new SizeBound(location, storedBytesMax, runtime.clock);
   }
 
   /** Never rejects but with the signal's reason: what fails is an answer, too. */
@@ -214,10 +221,13 @@ export class RestService {
 
   async #save({ kind, id }: { kind: FileKind; id: FileId }, key: string, request: RestRequest, options: CallOptions): Promise<RestAnswer> {
     const bytesMax = smallKinds.includes(kind) ? this.#limits.smallBytesMax : this.#limits.objectBytesMax;
+    // Who is to make room needs a lock for that.
+    using allowed = kind === 'lock' ? undefined : await this.#bound?.take(mostBytes(request, { bytesMax }), options);
     using upload = await this.#receive(request, bytesMax, options);
     if (upload.sha256 !== id) throw new Refusal(400, 'the SHA-256 of what came is not its name');
     try {
       await this.#location.put(key, upload.data, { ...options, ifAbsent: true });
+      allowed?.keep(upload.sizeBytes);
     } catch (error) {
       if (!hasCode(error, 'STORAGE_EXISTS')) throw error;
       await this.#settle(key, id, upload, options);
@@ -240,7 +250,9 @@ export class RestService {
 
   async #remove(key: string, options: CallOptions): Promise<RestAnswer> {
     this.#sizes.forget(key);
+    const freed = this.#bound && (await this.#location.stat(key, options));
     await this.#location.remove(key, options);
+    this.#bound?.removed(freed?.sizeBytes ?? 0);
     return answer(200);
   }
 

@@ -24,8 +24,9 @@ export interface UploadLimits {
   readonly bytesPerSecondMin: number;
 }
 
-/** Bodies are kept in pieces of this size, however small the pieces are in which they come. */
-const pieceBytes = 1024 * 1024;
+/** Bodies are kept in pieces of these sizes, each as large as all before, however small the pieces are in which they come. */
+const pieceBytesMin = 16 * 1024;
+const pieceBytesMax = 1024 * 1024;
 
 /** Takes a body in, within its limits. @throws Refusal */
 export async function receive(
@@ -35,9 +36,7 @@ export async function receive(
 ): Promise<Upload> {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') throw new Refusal(415, `a body encoded as ${encoding.slice(0, 20)} is not taken`);
-  const declared = request.headers['content-length'];
-  const sizeMax = declared === undefined ? limits.bytesMax : Number(declared);
-  if (!(sizeMax <= limits.bytesMax)) throw tooLarge(limits);
+  const sizeMax = mostBytes(request, limits);
   const place = await placeFor(sizeMax, limits, { room, clock, signal });
   try {
     const timeMaxMs = limits.bodyMs + (1_000 * sizeMax) / limits.bytesPerSecondMin;
@@ -57,6 +56,14 @@ export async function receive(
   }
 }
 
+/** The bytes that a body has at most: as many as it says, or as it may have. @throws Refusal */
+export function mostBytes({ headers }: RestRequest, limits: Pick<UploadLimits, 'bytesMax'>): number {
+  const declared = headers['content-length'];
+  const bytes = declared === undefined ? limits.bytesMax : Number(declared);
+  if (!(bytes <= limits.bytesMax)) throw tooLarge(limits);
+  return bytes;
+}
+
 /** Memory for a body, or for what is to be sent. @throws Refusal when others do not let go of theirs */
 export async function placeFor(
   bytes: number,
@@ -71,7 +78,7 @@ function cut(cause: unknown): never {
   throw new Refusal(400, `the body did not come whole: ${messageOf(cause)}`);
 }
 
-function tooLarge({ bytesMax }: UploadLimits): Refusal {
+function tooLarge({ bytesMax }: Pick<UploadLimits, 'bytesMax'>): Refusal {
   return new Refusal(413, `an object of this kind has at most ${bytesMax} bytes here`);
 }
 
@@ -81,6 +88,7 @@ class Pieces {
   readonly #hash = createHash('sha256');
   #last = Buffer.alloc(0);
   #used = 0;
+  #keptBytes = 0;
   sizeBytes = 0;
 
   add(chunk: Uint8Array): void {
@@ -105,7 +113,8 @@ class Pieces {
 
   #begin(): void {
     if (this.#used > 0) this.#full.push(this.#last);
-    this.#last = Buffer.allocUnsafeSlow(pieceBytes);
+    this.#keptBytes += this.#used;
+    this.#last = Buffer.allocUnsafeSlow(Math.min(pieceBytesMax, Math.max(pieceBytesMin, this.#keptBytes)));
     this.#used = 0;
   }
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { RestMode } from '../../backup/index.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { CommonOptions } from '../command.ts';
+import { size } from '../repository/options.ts';
 
 export interface ServeOptions extends CommonOptions {
   readonly config?: string;
@@ -13,6 +14,7 @@ export interface ServeOptions extends CommonOptions {
   readonly passwordFile?: string;
   readonly appendOnly?: boolean;
   readonly readOnly?: boolean;
+  readonly maxSize?: number;
   readonly allowNoUsers?: boolean;
   readonly allowNoTls?: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -30,6 +32,7 @@ export function register(command: Command): void {
     .option('-p, --password-file <file>', 'the password of --add-user; else it is asked for')
     .option('--append-only', 'let nothing be removed but locks')
     .option('--read-only', 'let nothing be written, not even locks')
+    .option('--max-size <size>', 'let the location hold no more than this', size)
     .option('--allow-no-users', 'listen beyond this machine though nobody is asked who they are')
     .option('--allow-no-tls', 'listen beyond this machine without TLS')
     .option('--log-level <level>', 'debug (every request), info, warn or error', 'info')

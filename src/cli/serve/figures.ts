@@ -66,9 +66,12 @@ export class Figures {
   }
 }
 
-/** Whether that status says that somebody was not allowed to, or that it did not work: not that something is not there. */
+/** Statuses that are answers: something is not there, or nobody waited for it. */
+const noRefusals = [404, 416, 499];
+
+/** Whether that status says that somebody was not allowed to, or that it did not work. */
 export function isRefusal(status: number): boolean {
-  return status >= 400 && status !== 404 && status !== 416;
+  return status >= 400 && !noRefusals.includes(status);
 }
 
 /** A location and what it is made of. */

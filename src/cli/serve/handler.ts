@@ -3,8 +3,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { BasicGate, Users } from '../../api/basic-gate.ts';
 import { exposition, expositionType } from '../../api/exposition.ts';
 import { parseRestTarget, type RestAnswer, type RestRequest, type RestService } from '../../backup/index.ts';
+import type { Clock } from '../../core/clock.ts';
 import { deadline, linked } from '../../core/deadline.ts';
-import { messageOf } from '../../core/errors.ts';
+import { HoldfastError, messageOf } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import type { Location } from '../../storage/index.ts';
 import { isMeantForLoopback } from './exposure.ts';
@@ -28,8 +29,18 @@ export interface Serving {
 /** How long any answer may take to be taken, and how many bytes of it must go in a second on average beyond that. */
 const sendMs = 60_000;
 const bytesPerSecondMin = 8 * 1024;
-/** What is left of a body that is refused is read up to this, so that the client hears why; beyond that it is cut. */
+/** A body that is refused unread is read up to this, so that the client hears why; beyond that, or in its midst, it is cut. */
 const unreadBytesMax = 1024 * 1024;
+
+const urlCharactersLogged = 200;
+
+/** In figures and log, of an answer that was not taken to its end; as nginx has it. */
+const statusOfCut = 499;
+
+interface Sent {
+  readonly bytes: number;
+  readonly cut?: unknown;
+}
 
 type Plain = Pick<RestAnswer, 'status' | 'headers' | 'body' | 'failure'> & Partial<Disposable>;
 
@@ -50,29 +61,34 @@ async function serve(request: IncomingMessage, response: ServerResponse, serving
   response.once('close', () => life.abort(new Error('the client went away')));
   const counted = counting(request);
   const { answer, user } = await answerTo(request, counted, serving, life.signal);
-  let bytesOut = 0;
+  let sent: Sent = { bytes: 0 };
   try {
-    bytesOut = await send(answer, request, response, life.signal, { clock });
+    sent = await send(answer, request, response, { clock, signal: life.signal, isBegun: counted.isBegun });
+  } catch (error) {
+    response.destroy();
+    sent = { bytes: 0, cut: error };
   } finally {
     answer[Symbol.dispose]?.();
-    const { method = '', url = '' } = request;
-    const served = {
-      method: methodLabel(method),
-      kind: kindLabel(parseRestTarget(url)),
-      status: answer.status,
-      bytesIn: counted.bytes,
-      bytesOut,
-    };
-    serving.figures.add(served);
-    serving.log.add({
-      ...served,
-      path: url.slice(0, 200),
-      from: request.socket.remoteAddress,
-      user,
-      ms: Math.round(clock.monotonicMs() - startMs),
-      ...(answer.failure !== undefined && { failure: messageOf(answer.failure) }),
-    });
   }
+  note(request, { answer, sent, user, bytesIn: counted.bytes, ms: Math.round(clock.monotonicMs() - startMs) }, serving);
+}
+
+interface Course {
+  readonly answer: Plain;
+  readonly sent: Sent;
+  readonly user: string | undefined;
+  readonly bytesIn: number;
+  readonly ms: number;
+}
+
+function note({ method = '', url = '', socket }: IncomingMessage, { answer, sent, user, bytesIn, ms }: Course, serving: Serving): void {
+  const status = sent.cut === undefined ? answer.status : statusOfCut;
+  const served = { method: methodLabel(method), kind: kindLabel(parseRestTarget(url)), status, bytesIn, bytesOut: sent.bytes };
+  serving.figures.add(served);
+  // That of a list may come while it is sent; that the client went away is none.
+  const failure = answer.failure ?? (sent.cut instanceof HoldfastError ? sent.cut : undefined);
+  const path = url.slice(0, urlCharactersLogged);
+  serving.log.add({ ...served, path, from: socket.remoteAddress, user, ms, ...(failure !== undefined && { failure: messageOf(failure) }) });
 }
 
 async function answerTo(
@@ -111,10 +127,12 @@ function text(status: number, words: string, headers: Readonly<Record<string, st
 }
 
 /** The body, and how much of it was read. */
-function counting(request: IncomingMessage): AsyncIterable<Uint8Array> & { bytes: number } {
+function counting(request: IncomingMessage): AsyncIterable<Uint8Array> & { bytes: number; isBegun: boolean } {
   return {
     bytes: 0,
+    isBegun: false,
     async *[Symbol.asyncIterator]() {
+      this.isBegun = true;
       // Left early, it must not end the connection: the client is to hear why.
       for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         this.bytes += chunk.byteLength;
@@ -124,21 +142,25 @@ function counting(request: IncomingMessage): AsyncIterable<Uint8Array> & { bytes
   };
 }
 
-/** Bytes that were sent. @throws what cut it */
+/** What is left of a body that nobody has begun to read. */
+function unreadBytes({ headers }: IncomingMessage): number {
+  return Number(headers['content-length'] ?? (headers['transfer-encoding'] === undefined ? 0 : Infinity));
+}
+
+/** @throws what cut it */
 async function send(
   { status, headers, body }: Plain,
   request: IncomingMessage,
   response: ServerResponse,
-  signal: AbortSignal,
-  { clock }: Pick<Runtime, 'clock'>,
-): Promise<number> {
-  const unread = request.complete ? 0 : Number(request.headers['content-length'] ?? (request.headers['transfer-encoding'] ? Infinity : 0));
+  { clock, signal, isBegun }: { readonly clock: Clock; readonly signal: AbortSignal; readonly isBegun: boolean },
+): Promise<Sent> {
+  const mustClose = !request.complete && (isBegun || unreadBytes(request) > unreadBytesMax);
   const isWhole = body instanceof Uint8Array;
   let bytes = isWhole ? body.byteLength : 0;
   response.writeHead(status, {
     ...headers,
     ...(isWhole && { 'content-length': bytes }),
-    ...(unread > unreadBytesMax && { connection: 'close' }),
+    ...(mustClose && { connection: 'close' }),
     'x-content-type-options': 'nosniff',
   });
   using limit = deadline(clock, sendMs + (1_000 * bytes) / bytesPerSecondMin, () => new Error('the answer was taken too slowly'), signal);
@@ -154,7 +176,7 @@ async function send(
     response.end();
   }
   await sent;
-  if (unread > unreadBytesMax) request.socket.destroySoon();
+  if (mustClose) request.socket.destroySoon();
   else request.resume();
-  return request.method === 'HEAD' ? 0 : bytes;
+  return { bytes: request.method === 'HEAD' ? 0 : bytes };
 }

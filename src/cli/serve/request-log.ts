@@ -27,13 +27,14 @@ export class RequestLog {
 
   add(request: LoggedRequest): void {
     const { clock, logger } = this.#runtime;
-    if (!isRefusal(request.status)) return logger.debug('rest.request.answered', { ...request });
+    if (!isRefusal(request.status) && request.failure === undefined) return logger.debug('rest.request.answered', { ...request });
     if (clock.monotonicMs() - this.#sinceMs >= windowMs) {
       if (this.#lines > refusalsMax) logger.warn('rest.refusals.unlogged', { requests: this.#lines - refusalsMax });
       this.#sinceMs = clock.monotonicMs();
       this.#lines = 0;
     }
     this.#lines += 1;
-    if (this.#lines <= refusalsMax) logger.warn(request.status >= 500 ? 'rest.request.failed' : 'rest.request.refused', { ...request });
+    if (this.#lines <= refusalsMax)
+      logger.warn(request.failure !== undefined ? 'rest.request.failed' : 'rest.request.refused', { ...request });
   }
 }

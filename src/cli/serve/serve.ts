@@ -40,7 +40,7 @@ export async function serveLocation(name: string, mode: RestMode, options: Serve
   const figures = new Figures();
   const handler = restHandler(
     {
-      service: new RestService(location, runtime, { mode }),
+      service: new RestService(location, runtime, { mode, storedBytesMax: options.maxSize }),
       location,
       gate: new BasicGate(runtime.clock),
       users: users && (() => users.current()),

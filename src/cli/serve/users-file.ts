@@ -17,6 +17,7 @@ export class UsersFile {
   #users: Users;
   #version: string;
   #lookedMs: number;
+  #told = '';
 
   private constructor(path: string, runtime: Runtime, found: FoundUsers) {
     this.#path = path;
@@ -38,13 +39,17 @@ export class UsersFile {
     if (clock.monotonicMs() - this.#lookedMs < lookEveryMs) return this.#users;
     this.#lookedMs = clock.monotonicMs();
     try {
-      if ((await versionOf(this.#path)) === this.#version) return this.#users;
+      const isSame = (await versionOf(this.#path)) === this.#version;
+      if (isSame) return this.#users;
       const found = await readUsers(this.#path);
+      this.#told = '';
       this.#users = found.users;
       this.#version = found.version;
       logger.info('rest.users.read', { users: found.users.size });
     } catch (error) {
-      logger.error('rest.users.unreadable', { message: messageOf(error) });
+      const message = messageOf(error);
+      if (message !== this.#told) logger.error('rest.users.unreadable', { message });
+      this.#told = message;
     }
     return this.#users;
   }
