@@ -3,9 +3,8 @@ import type { ClusterStatus, Done, HistoryEntry } from '../api/schema.ts';
 import { deadline } from '../core/deadline.ts';
 import { HoldfastError } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
-import type { ReplicaSource } from '../failover/copies-source.ts';
 import { outcomeSchema, type Heartbeat, type MemberState, type Outcome } from '../failover/messages.ts';
-import { forceFailover, reinit, restart, switchover } from '../failover/operate.ts';
+import { forceFailover, reinit, restart, switchover, type ReinitWishes } from '../failover/operate.ts';
 import type { Peers } from '../failover/peers.ts';
 import type { SessionKeeper } from '../failover/session-keeper.ts';
 import type { EventLog } from './event-log.ts';
@@ -186,11 +185,12 @@ export class Control implements AgentControl {
     return this.#done(`${service} on ${node} was restarted`, outcome);
   }
 
-  async reinit(service: string, request: { node?: string | undefined; from?: ReplicaSource | undefined }): Promise<Done> {
-    const { node = this.node, from } = request;
-    const outcome = await this.#on(node, service, 'reinit', { from });
+  async reinit(service: string, request: ReinitWishes & { node?: string | undefined }): Promise<Done> {
+    const { node = this.node, from, reuse } = request;
+    const outcome = await this.#on(node, service, 'reinit', { from, reuse });
     const source = from === 'copies' ? `made anew of the copies, to follow ${outcome.leader}` : `copied anew from ${outcome.leader}`;
-    return this.#done(`the data of ${service} on ${node} were set aside; they are being ${source}`, outcome);
+    const before = reuse === true ? '' : 'were set aside; they ';
+    return this.#done(`the data of ${service} on ${node} ${before}are being ${source}`, outcome);
   }
 
   events(options: { afterId?: number; signal: AbortSignal }): ReturnType<EventLog['follow']> {
@@ -232,7 +232,7 @@ export class Control implements AgentControl {
     node: string,
     service: string,
     command: 'switchover' | 'failover' | 'restart' | 'reinit',
-    { to, from }: { readonly to?: string | undefined; readonly from?: ReplicaSource | undefined },
+    { to, ...wishes }: ReinitWishes & { readonly to?: string | undefined },
   ): Promise<Outcome> {
     const member = this.#service(service).member;
     if (node !== this.node) {
@@ -243,7 +243,7 @@ export class Control implements AgentControl {
             .join(', ')}.`,
         });
       }
-      const body = { service, command, ...(to === undefined ? {} : { to }), ...(from === undefined ? {} : { from }) };
+      const body = { service, command, ...(to === undefined ? {} : { to }), ...wishes };
       return outcomeSchema.parse(await this.#deps.peers.network.request(node, 'command', body, { timeoutMs: COMMAND_TIMEOUT_MS }));
     }
     if (member === undefined)
@@ -260,7 +260,7 @@ export class Control implements AgentControl {
       case 'restart':
         return restart(member);
       case 'reinit':
-        return reinit(member, from);
+        return reinit(member, wishes);
     }
   }
 

@@ -143,7 +143,8 @@ export const reinitRequestSchema = nodeRequestSchema.extend({
   from: z
     .enum(['leader', 'copies'])
     .optional()
-    .describe('Where its data are made of. Absent: as `createReplica` of its configuration says.'),
+    .describe('What its data are made of. Absent: as `createReplica` of its configuration says.'),
+  reuse: z.boolean().optional().describe('Copies are laid over the old data, of which nothing is kept; only what differs is written.'),
 });
 export const doneSchema = z.object({
   message: z.string(),

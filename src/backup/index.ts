@@ -51,6 +51,7 @@ export { foldJournal, type FoldFigures, type FoldOptions } from './journal/fold.
 export { WalFiles } from './journal/wal-files.ts';
 export type { Reach, WalPosition, WalRange } from './journal/coverage.ts';
 export { backupBase, baseFactsOf, type BaseFacts, type BaseOptions, type BaseResult } from './postgres/base.ts';
+export { tablespacesOf } from './postgres/tablespaces.ts';
 export { restoreBase, type RestoreBaseOptions } from './postgres/restore-base.ts';
 export { findBases, planRecovery, type RecoveryOrder } from './postgres/plan.ts';
 export type { RecoveryTarget } from '../core/recovery-target.ts';

@@ -41,7 +41,7 @@ export interface Client extends AsyncDisposable {
   pause(service: string, limits?: Limits): Promise<Done>;
   resume(service: string, limits?: Limits): Promise<Done>;
   restart(service: string, wishes?: { node?: string }, limits?: Limits): Promise<Done>;
-  reinit(service: string, wishes?: { node?: string; from?: 'leader' | 'copies' }, limits?: Limits): Promise<Done>;
+  reinit(service: string, wishes?: { node?: string; from?: 'leader' | 'copies'; reuse?: boolean }, limits?: Limits): Promise<Done>;
   /** Events after `afterId`, or from now. Ends quietly with the signal; throws API_UNREACHABLE when the agent goes away. */
   events(options?: Limits & { afterId?: number }): AsyncGenerator<AgentEvent>;
 }

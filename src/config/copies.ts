@@ -70,6 +70,10 @@ export const backupSchema = z.strictObject({
     .describe(
       'How often the WAL that came since is copied: what a lost site costs at most. `sync`: all the time, and each commit waits until it is stored there; while it can not be, commits wait. `{ sync: 30s }`: after that long they go on without it, until it has caught up.',
     ),
+  base: z
+    .enum(['replica', 'leader'])
+    .default('replica')
+    .describe("Whose files base backups are made of. A replica's spare the leader; where none is well, the leader's are taken."),
   paths: z.array(path()).min(1).max(100).optional().describe('Files and directories of a process that are copied.'),
   exclude: z
     .array(z.string().min(1).max(4096))

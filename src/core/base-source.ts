@@ -2,7 +2,7 @@
 export interface BaseSource {
   /**
    * Tells the server that its files are about to be read; it writes a checkpoint first, at once. One of a primary's or a replica's.
-   * @throws ENGINE_NOT_ANSWERING, ENGINE_BASE_UNSUPPORTED, the signal's reason
+   * @throws ENGINE_NOT_ANSWERING, the signal's reason
    */
   begin(options: { readonly label: string; readonly signal: AbortSignal }): Promise<BaseRead>;
 }
@@ -12,6 +12,10 @@ export interface BaseRead extends AsyncDisposable {
   readonly directory: string;
   /** Paths below `directory`, with `*` for any name, that a copy must not have or has no use for. */
   readonly excluded: readonly string[];
+  /** Of the paths below `directory` besides: which a copy has no use for. */
+  readonly isNeedless: (path: string) => boolean;
+  /** Links below `directory` (paths) to directories elsewhere that are part of the data. */
+  readonly tablespaces: readonly { readonly path: string; readonly oid: string; readonly name: string }[];
   /** Pages that are changed in place: files at these paths, again with `*`, are best cut into pieces of so many bytes. */
   readonly paged: {
     readonly paths: readonly string[];

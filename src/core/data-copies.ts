@@ -14,8 +14,9 @@ export interface DataCopies extends AsyncDisposable {
   /**
    * Makes directories what they were at the time of the base backup, on disk when it returns: what is there and the same is not written
    * again, what else is there goes. Cut off, the same call goes on.
-   * @param places.tablespaceAt where a tablespace is to be, by where it was
-   * @throws BACKUP_…, STORAGE_…
+   * @param places.tablespaceAt where a tablespace is to be: a directory that is empty, or holds nothing but an earlier attempt. The links to them
+   *   are made by the server, when it starts for the first time
+   * @throws BACKUP_TABLESPACE_REFUSED before anything is written; BACKUP_…, STORAGE_…
    */
   restore(
     places: { readonly directory: string; readonly tablespaceAt: (tablespace: TablespacePlace) => string },
@@ -27,6 +28,8 @@ export interface DataCopies extends AsyncDisposable {
 
 export interface TablespacePlace {
   readonly oid: string;
+  /** Its name in the database; the same as `oid` where that is not known. */
+  readonly name: string;
   /** Absolute. */
   readonly location: string;
 }

@@ -158,8 +158,11 @@ export interface Engine extends AsyncDisposable {
    * replicas get the last of it, a little later.
    */
   stop(mode: 'clean' | 'immediate', options: { timeoutMs: number; onFinal?: (position: Position) => void }): Promise<Position | undefined>;
-  /** Moves the data directory aside (never deletes) and returns where it is now. Stopped members only. */
-  setAside(reason: string): Promise<string>;
+  /**
+   * Moves the data directory aside (never deletes) and returns where it is now. Stopped members only.
+   * @param options.toReuse to where the next `provision` from copies goes over it, and writes what differs; one from a member removes it
+   */
+  setAside(reason: string, options?: { readonly toReuse?: boolean }): Promise<string>;
   /** Keeps the WAL that these other members still need, up to the engine's own limit, and lets go of what others needed. */
   retain(members: readonly { node: string; lsn?: bigint }[], options: { signal: AbortSignal }): Promise<void>;
   /** Whether a member's service answers on the clients' path, whatever its agent does. Never throws. */

@@ -178,6 +178,7 @@ export const commandSchema = z.object({
   command: z.enum(['switchover', 'failover', 'restart', 'reinit', 'credentials']),
   to: node.optional(),
   from: replicaSourceSchema.optional(),
+  reuse: z.boolean().optional(),
 });
 
 /** What a command that changed something answers. */

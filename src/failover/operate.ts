@@ -193,11 +193,17 @@ export async function restart(member: Member): Promise<Outcome> {
   return { leader: record?.leader ?? '', term: record?.term ?? 0, tookMs: Math.round(member.now() - beganMs) };
 }
 
+export interface ReinitWishes {
+  readonly from?: ReplicaSource | undefined;
+  /** Go over the old data, of which nothing is kept: only what differs is written. */
+  readonly reuse?: boolean | undefined;
+}
+
 /**
  * Sets this member's data aside; the loop then makes them anew, where `from` says if that can be. Never on the leader.
  * @throws REINIT_REFUSED, and, where copies are wished for that can not be had, why: nothing has been touched then
  */
-export async function reinit(member: Member, from?: ReplicaSource): Promise<Outcome> {
+export async function reinit(member: Member, { from, reuse = false }: ReinitWishes = {}): Promise<Outcome> {
   const beganMs = member.now();
   const record = member.deps.store.leadership?.value;
   if (record === undefined || record.leader === member.node || member.servingTerm > 0) {
@@ -216,11 +222,16 @@ export async function reinit(member: Member, from?: ReplicaSource): Promise<Outc
       },
     );
   }
+  if (reuse && from !== 'copies') {
+    throw new HoldfastError('REINIT_REFUSED', `Only copies can be laid over the data of ${member.node}`, {
+      hint: 'Wish for copies too, or let the data be set aside.',
+    });
+  }
   if (from === 'copies') await (await openCopiesOfLeader(member, member.signal))[Symbol.asyncDispose]();
   await member.occupied('reinitialising', () =>
     member.gate.run(async (signal) => {
       member.wishedSource = from;
-      const where = await stopAndSetAside(member, signal);
+      const where = await stopAndSetAside(member, reuse, signal);
       if (where !== undefined) member.deps.record('member.data.set-aside', { where });
       member.engineState = await member.deps.engine.inspect({ signal });
       member.needs('follow');
@@ -240,14 +251,14 @@ async function checkpoint(member: Member, signal: AbortSignal): Promise<void> {
 }
 
 /** A start that was under way when it was interrupted may come up after the stop: then it is stopped again. Undefined: there were no data. */
-async function stopAndSetAside(member: Member, signal: AbortSignal): Promise<string | undefined> {
+async function stopAndSetAside(member: Member, toReuse: boolean, signal: AbortSignal): Promise<string | undefined> {
   const { engine } = member.deps;
   for (let stops = 1; ; stops++) {
     await engine.stop('immediate', { timeoutMs: CLEAN_STOP_MS });
     const state = await engine.inspect({ signal });
     if (state.data === 'absent') return undefined;
     try {
-      return await engine.setAside('reinit');
+      return await engine.setAside('reinit', { toReuse });
     } catch (error) {
       if (!hasCode(error, 'ENGINE_RUNNING') || stops >= STOPS_MAX) throw error;
     }

@@ -73,7 +73,7 @@ export function answerRequests(
     if (request.command === 'switchover') return switchover(member, request.to);
     if (request.command === 'restart') return restart(member);
     if (request.command === 'failover') return forceFailover(member, request.to);
-    return reinit(member, request.from);
+    return reinit(member, request);
   });
 }
 

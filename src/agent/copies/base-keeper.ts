@@ -1,9 +1,11 @@
-import { backupBase, findBases, type BaseFacts, type Schedule, type WalPosition, type WalRange } from '../../backup/index.ts';
+import { findBases, type BaseFacts, type Schedule, type WalPosition, type WalRange } from '../../backup/index.ts';
 import { hasCode, messageOf } from '../../core/errors.ts';
-import { formatLsn } from '../../core/lsn.ts';
+import { divergence, parseHistory, type TimelineHistory } from '../../core/timeline.ts';
+import { orderBase } from './base-orders.ts';
+import { makeBase } from './make-base.ts';
 import { Complaint, lookMs, pauseMs, scheduleOf, type CopiesTerm } from './term.ts';
 
-/** Makes base backups when they are due. What fails is tried again, and stops nothing else. */
+/** Has base backups made when they are due: by a replica, or here where there is none that can. What fails is tried again, and stops nothing else. */
 export class BaseKeeper {
   readonly #term: CopiesTerm;
   readonly #due: Schedule;
@@ -55,7 +57,10 @@ export class BaseKeeper {
     return this.#due.isDue(useful, this.#term.runtime.clock.wallMs());
   }
 
-  /** The last one that is stored of this database, by whomever; looked for once. */
+  /**
+   * The last one that is stored of this database, by whomever; looked for once. Those of a history that was left, as after a restore to an earlier
+   * point, help nobody who goes on from here.
+   */
   async #lastBase(signal: AbortSignal): Promise<BaseFacts | undefined> {
     if (this.#last !== 'unknown') return this.#last;
     const { member, repository } = this.#term;
@@ -65,28 +70,25 @@ export class BaseKeeper {
       if (hasCode(error, 'BACKUP_NO_BASE')) return [];
       throw error;
     });
-    return bases.at(-1)?.facts;
+    const history = await this.#history(signal);
+    const own = bases.filter(
+      ({ facts: { start, endLsn } }) => divergence({ timeline: start.timeline, lsn: endLsn }, history) === undefined,
+    );
+    return own.at(-1)?.facts;
   }
 
-  async #make(stored: WalPosition, signal: AbortSignal): Promise<BaseFacts> {
-    const { backup, node, member, quota, record, repository, runtime } = this.#term;
+  async #history(signal: AbortSignal): Promise<TimelineHistory> {
+    const wal = this.#term.member.deps.engine.wal!;
+    const { timeline } = await wal.identify({ signal });
+    return timeline === 1 ? { timeline, ancestors: [] } : parseHistory(timeline, await wal.history(timeline, { signal }));
+  }
+
+  async #make(stored: WalPosition, signal: AbortSignal): Promise<BaseFacts | undefined> {
+    const { backup, member, quota, repository } = this.#term;
     await quota.admit(backup.to, { signal });
-    const beganMs = runtime.clock.monotonicMs();
-    const { snapshot, facts, summary } = await backupBase(repository, member.deps.engine.base!, runtime, {
-      service: member.service,
-      host: node,
-      // What is stored goes on without a hole from there.
-      isJournalled: ({ lsn }) => lsn >= stored.lsn,
-      signal,
-    });
-    record('backup.base.made', {
-      snapshot: snapshot.id,
-      start: formatLsn(facts.start.lsn),
-      end: formatLsn(facts.endLsn),
-      readBytes: summary.processedBytes,
-      storedBytes: summary.storedBytes,
-      tookMs: Math.round(runtime.clock.monotonicMs() - beganMs),
-    });
-    return facts;
+    const maker = backup.base === 'replica' ? await orderBase(this.#term, stored, signal) : undefined;
+    if (maker === undefined) return await makeBase(this.#term, member, repository, stored, signal);
+    this.#last = 'unknown';
+    return await this.#lastBase(signal);
   }
 }

@@ -1,4 +1,4 @@
-import { findBases, planRecovery, restoreBase, WalFiles, type RecoveryPlan } from '../../backup/index.ts';
+import { findBases, planRecovery, restoreBase, tablespacesOf, WalFiles, type RecoveryPlan } from '../../backup/index.ts';
 import type { HoldfastConfig } from '../../config/schema.ts';
 import type { DataCopies, RestoredBase, TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
@@ -40,13 +40,17 @@ export async function openDataCopies(config: HoldfastConfig, runtime: Runtime, o
   const timeline = order.timeline ?? newestUpTo(wal, order.timelineMax);
   const plan = await planRecovery(bases, wal, { service, target: order.target, ...(timeline === undefined ? {} : { timeline }), signal });
   const timelineMax = Math.max(plan.timeline, wal.newestTimeline ?? 0, ...bases.map(({ facts: { start } }) => start.timeline));
-  return new PlannedCopies({ copies, plan, timelineMax, wal, runtime, stack: stack.move() });
+  const tablespaces = await tablespacesOf(copies.repository, await copies.repository.snapshot(plan.base.snapshotId, { signal }), {
+    signal,
+  });
+  return new PlannedCopies({ copies, plan, timelineMax, tablespaces, wal, runtime, stack: stack.move() });
 }
 
 interface PlannedParts {
   readonly copies: Copies;
   readonly plan: RecoveryPlan;
   readonly timelineMax: number;
+  readonly tablespaces: readonly TablespacePlace[];
   readonly wal: WalFiles;
   readonly runtime: Runtime;
   readonly stack: AsyncDisposableStack;
@@ -55,13 +59,14 @@ interface PlannedParts {
 export class PlannedCopies implements DataCopies {
   readonly plan: RecoveryPlan;
   readonly timelineMax: number;
-  readonly tablespaces: readonly TablespacePlace[] = [];
+  readonly tablespaces: readonly TablespacePlace[];
   readonly #parts: PlannedParts;
   #listedMs: number;
 
   constructor(parts: PlannedParts) {
     this.plan = parts.plan;
     this.timelineMax = parts.timelineMax;
+    this.tablespaces = parts.tablespaces;
     this.#parts = parts;
     this.#listedMs = parts.runtime.clock.monotonicMs();
   }
@@ -83,7 +88,7 @@ export class PlannedCopies implements DataCopies {
   }
 
   async restore(
-    { directory }: { readonly directory: string },
+    { directory, tablespaceAt }: { readonly directory: string; readonly tablespaceAt?: (tablespace: TablespacePlace) => string },
     {
       signal,
       overwrite = true,
@@ -96,7 +101,13 @@ export class PlannedCopies implements DataCopies {
   ): Promise<RestoredBase> {
     const { repository } = this.#parts.copies;
     const snapshot = await repository.snapshot(this.plan.base.snapshotId, { signal });
-    return await restoreBase(repository, snapshot, { directory, overwrite, ...(onProgress && { onProgress }), signal });
+    return await restoreBase(repository, snapshot, {
+      directory,
+      overwrite,
+      ...(tablespaceAt && { tablespaceAt }),
+      ...(onProgress && { onProgress }),
+      signal,
+    });
   }
 
   /** What is stored meanwhile is found as well: recovery that takes long comes close to the present. */

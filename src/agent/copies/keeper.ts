@@ -5,10 +5,14 @@ import { messageOf } from '../../core/errors.ts';
 import type { Member } from '../../failover/member.ts';
 import type { CopiesState } from '../../failover/messages.ts';
 import { AlarmBell } from './alarm-bell.ts';
+import { BaseDesk } from './base-orders.ts';
 import { CopiesCare } from './care.ts';
 import { JournalVoice } from './journal-voice.ts';
 import { openCopies, type Copies } from './open-copies.ts';
 import { Complaint, lookMs, pauseMs, type CopiesTerm, type KeeperParts } from './term.ts';
+
+const lagMsMaxDefault = 30_000;
+const lagMsMin = 5_000;
 
 /** Makes a service's copies for as long as this node leads it: the journal always, base backups by the schedule. Begins by itself. */
 export class CopiesKeeper implements AsyncDisposable {
@@ -16,6 +20,7 @@ export class CopiesKeeper implements AsyncDisposable {
   readonly #parts: KeeperParts;
   readonly #stop = new AbortController();
   readonly #complaint: Complaint;
+  readonly #desk: BaseDesk;
   #care: CopiesCare | undefined;
   readonly #running: Promise<unknown>;
   readonly #journalling: JournalSettings | undefined;
@@ -27,6 +32,7 @@ export class CopiesKeeper implements AsyncDisposable {
     this.#member = member;
     this.#parts = parts;
     this.#complaint = new Complaint(parts.record, 'backup.failed');
+    this.#desk = new BaseDesk(parts, member);
     this.#journalling = journalSettings(parts.config.services[member.service]!.backup!.journal);
     if (this.#journalling?.sync === true)
       this.#voice = new JournalVoice(member, parts, this.#journalling, () => this.#journalNow?.status());
@@ -69,7 +75,7 @@ export class CopiesKeeper implements AsyncDisposable {
     using until = linked(signal);
     await using copies = await openCopies(config, backup.to, runtime, { create: true, signal });
     this.#complaint.settle();
-    const lagMsMax = service.objectives?.rpo;
+    const lagMsMax = lagMsMaxOf(service.objectives?.rpo, this.#journalling?.intervalMs);
     const term: CopiesTerm = { ...this.#parts, ...copies, member: this.#member, backup, journal: this.#journal(copies), lagMsMax };
     const care = (this.#care = new CopiesCare(term));
     const work = Promise.all([term.journal?.run(until.signal), care.run(until.signal)]);
@@ -104,6 +110,12 @@ export class CopiesKeeper implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the agent ends'));
+    await this.#desk[Symbol.asyncDispose]();
     await this.#running;
   }
+}
+
+/** How far a journal may be behind before somebody is told: by the objective for lost work, but not by what it takes when all is well. */
+function lagMsMaxOf(rpoMs = lagMsMaxDefault, intervalMs = 0): number {
+  return Math.max(rpoMs, lagMsMin + 3 * intervalMs);
 }

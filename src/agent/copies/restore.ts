@@ -1,6 +1,7 @@
 import type { BaseChoice, RecoveryPlan } from '../../backup/index.ts';
 import type { HoldfastConfig } from '../../config/schema.ts';
-import type { RestoredBase } from '../../core/data-copies.ts';
+import type { RestoredBase, TablespacePlace } from '../../core/data-copies.ts';
+import { HoldfastError } from '../../core/errors.ts';
 import type { Recovered } from '../../core/recovery-target.ts';
 import type { MachineRuntime } from '../../core/runtime.ts';
 import { recoverData } from '../../engine/registry.ts';
@@ -10,6 +11,8 @@ import { openDataCopies, type CopiesOrder } from './data-copies.ts';
 export interface RestoreOrder extends CopiesOrder {
   /** Where the data directory is made. */
   readonly directory: string;
+  /** Where tablespaces are to be that are not to lie where they did, by name, number or old place. */
+  readonly tablespaces?: ReadonlyMap<string, string>;
   /** Goes over what is in the directory: only blocks that differ are written. */
   readonly overwrite: boolean;
   readonly onStep?: (step: RestoreStep) => void;
@@ -40,11 +43,15 @@ export async function restoreService(config: HoldfastConfig, runtime: MachineRun
   await using copies = await openDataCopies(config, runtime, order);
   const { plan } = copies;
   order.onStep?.({ step: 'planned', plan });
-  const restored = await copies.restore(order, {
-    overwrite: order.overwrite,
-    onProgress: ({ writtenBytes, totalBytes }) => order.onStep?.({ step: 'restoring', writtenBytes, totalBytes }),
-    signal,
-  });
+  const tablespaceAt = placesOf(copies.tablespaces, order.tablespaces ?? new Map());
+  const restored = await copies.restore(
+    { directory: order.directory, tablespaceAt },
+    {
+      overwrite: order.overwrite,
+      onProgress: ({ writtenBytes, totalBytes }) => order.onStep?.({ step: 'restoring', writtenBytes, totalBytes }),
+      signal,
+    },
+  );
   const account = await serviceAccount(undefined, settings?.postgres?.bin !== undefined);
   const recovered = await recoverData(order.directory, runtime, {
     bin: settings?.postgres?.bin,
@@ -62,5 +69,20 @@ export async function restoreService(config: HoldfastConfig, runtime: MachineRun
     recovered,
     ...restored,
     rtaMs: Math.round(runtime.clock.monotonicMs() - beganMs),
+  };
+}
+
+/** @throws BACKUP_TABLESPACE_REFUSED when a tablespace is named that the database has not */
+function placesOf(tablespaces: readonly TablespacePlace[], wished: ReadonlyMap<string, string>): (tablespace: TablespacePlace) => string {
+  const namesOf = ({ name, oid, location }: TablespacePlace): string[] => [name, oid, location];
+  const unknown = [...wished.keys()].find((wish) => !tablespaces.some((one) => namesOf(one).includes(wish)));
+  if (unknown !== undefined) {
+    throw new HoldfastError('BACKUP_TABLESPACE_REFUSED', `the database has no tablespace '${unknown}'`, {
+      hint: `It has: ${tablespaces.map(({ name, location }) => `${name} (${location})`).join(', ') || 'none outside of its data directory'}. Nothing was written.`,
+    });
+  }
+  return (tablespace) => {
+    const wish = namesOf(tablespace).find((name) => wished.has(name));
+    return wish === undefined ? tablespace.location : wished.get(wish)!;
   };
 }

@@ -49,7 +49,8 @@ export class Journal {
   readonly #repository: OpenedRepository;
   readonly #runtime: Runtime;
   readonly #options: JournalOptions;
-  #histories = new Set<number>();
+  /** Timelines that are known to be this database's here. */
+  readonly #claimed = new Set<number>();
   #systemId = '';
   #ranges: readonly WalRange[] = [];
   #began: readonly WalRange[] = [];
@@ -130,7 +131,7 @@ export class Journal {
     this.#began = [];
     this.#witness = undefined;
     const stored = await listStoredWal(this.#repository, { service: this.#options.service, systemId }, { signal });
-    this.#histories = new Set(stored.histories);
+    this.#claimed.clear();
     this.#ranges = mergeRanges(rangesOf(stored));
     this.#systemId = systemId;
   }
@@ -140,12 +141,33 @@ export class Journal {
     if (timeline === 1) return { timeline, ancestors: [] };
     const text = await this.#source.history(timeline, { signal });
     const history = parseHistory(timeline, text);
-    if (!this.#histories.has(timeline)) {
-      const key = historyKey(this.#options.service, this.#systemId, timeline);
-      await this.#repository.location.put(key, [Buffer.from(text, 'utf8')], { signal });
-      this.#histories.add(timeline);
-    }
+    if (!this.#claimed.has(timeline)) await this.#claim(timeline, text, signal);
+    this.#claimed.add(timeline);
     return history;
+  }
+
+  /**
+   * Two databases that were one can begin timelines of the same number: one that was restored, and the one that it was made of, when that runs on.
+   * What both would write here could not be told apart.
+   * @throws BACKUP_TIMELINE_TAKEN
+   */
+  async #claim(timeline: number, history: string, signal: AbortSignal): Promise<void> {
+    const { location } = this.#repository;
+    const key = historyKey(this.#options.service, this.#systemId, timeline);
+    try {
+      return await location.put(key, [Buffer.from(history, 'utf8')], { ifAbsent: true, signal });
+    } catch (error) {
+      if (!hasCode(error, 'STORAGE_EXISTS')) throw error;
+    }
+    const stored = Buffer.from(await location.get(key, { signal })).toString('utf8');
+    if (stored === history) return;
+    throw new HoldfastError(
+      'BACKUP_TIMELINE_TAKEN',
+      `timeline ${timeline} of ${this.#options.service} is stored already, of another history`,
+      {
+        hint: 'A restored database and the one that it was made of both make copies here: stop one of them, or give the backup of one a location of its own.',
+      },
+    );
   }
 
   /** From there on; from the present on, with a gap on record, where the server has no older WAL any more. */

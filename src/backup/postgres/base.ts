@@ -11,6 +11,7 @@ import type { WalPosition } from '../journal/coverage.ts';
 import { tagValues } from '../snapshot/tags.ts';
 import { graftFiles } from './graft.ts';
 import { decidePieceBytes, pieceBytesOf } from './piece-size.ts';
+import { tagsOfTablespaces } from './tablespaces.ts';
 
 /** The last one may be of a member that went astray: an older one is taken over from then. */
 const parentsTriedMax = 5;
@@ -81,7 +82,8 @@ export async function backupBase(
     paths: [read.directory],
     base: read.directory,
     ...from,
-    select: { exclude: read.excluded.map(at) },
+    select: { exclude: read.excluded.map(at), leavesOut: (path) => read.isNeedless(path.slice(read.directory.length + 1)) },
+    followed: new Set(read.tablespaces.map(({ path }) => `${read.directory}/${path}`)),
     cutterFor: (path) =>
       paged.some((pattern) => matchesPattern(pattern, partsOf(path))) ? createFixedCutter(pieceBytes, checkedPages(read, path)) : cutter(),
     onIssue: (issue) => {
@@ -95,7 +97,7 @@ export async function backupBase(
       const { uid, gid } = await look(read.directory);
       const owner = { uid: Number(uid), gid: Number(gid) };
       const grafted = await graftFiles(tree, end.files, owner, { repository, writer, timeMs: done.endMs, signal });
-      return { tree: grafted, tags: [...tagsOfBase(done), `${pieceTag}=${pieceBytes}`] };
+      return { tree: grafted, tags: [...tagsOfBase(done), `${pieceTag}=${pieceBytes}`, ...tagsOfTablespaces(read.tablespaces)] };
     },
   });
   if (done === undefined || result.snapshot === undefined) throw new RangeError('a base backup without an end');

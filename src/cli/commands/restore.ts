@@ -16,6 +16,7 @@ interface RestoreOptions extends CommonOptions, TargetOptions {
   readonly timeline?: string;
   readonly system?: string;
   readonly from?: string;
+  readonly tablespace?: readonly string[];
   readonly overwrite?: boolean;
 }
 
@@ -31,6 +32,12 @@ export function register(command: Command): void {
     .option('--timeline <number>', 'along which timeline; the newest stored when left out')
     .option('--system <identifier>', 'which database, where several had this name')
     .option('--from <location>', 'another location than the one of its backup, such as one that is left of a mirror')
+    .option(
+      '--tablespace <name=directory>',
+      'where a tablespace is to be, by its name, number or old place; otherwise where it was. Its directory must be empty or absent',
+      (one: string, all: readonly string[]) => [...all, one],
+      [],
+    )
     .option('--overwrite', 'the target may hold something: only what differs is written, what is not in the copy is removed')
     .option('-c, --config <file>', 'configuration: it names the locations (default: holdfast.yaml, /etc/holdfast/holdfast.yaml)')
     .addHelpText(
@@ -66,6 +73,7 @@ async function restore(service: string, options: RestoreOptions): Promise<void> 
     ...(timeline === undefined ? {} : { timeline }),
     ...(options.system === undefined ? {} : { systemId: options.system }),
     ...(options.from === undefined ? {} : { from: options.from }),
+    tablespaces: readTablespaces(options.tablespace ?? []),
     onStep,
     signal: stop.signal,
   });
@@ -110,6 +118,18 @@ function textOf({ directory, base, recovered, files, verifiedFiles, rtaMs }: Res
     `${base.facts.service} is in ${directory}, at ${formatLsn(recovered.lsn)}: ${last}.`,
     `${files} files, ${verifiedFiles} read back and right; ${recovered.segments} files of WAL replayed; a timeline of its own, ${recovered.timeline}. It took ${formatDurationMs(rtaMs)}.`,
   ];
+}
+
+/** The last `=` parts them: a place may hold one. */
+function readTablespaces(options: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    options.map((text) => {
+      const at = text.lastIndexOf('=');
+      if (at < 1 || at === text.length - 1)
+        throw new HoldfastError('CLI_BAD_TARGET', `'${text}' does not say where a tablespace is to be: NAME=DIRECTORY`);
+      return [text.slice(0, at), resolve(text.slice(at + 1))] as const;
+    }),
+  );
 }
 
 function readTimeline(text: string): number {

@@ -1,12 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDataCopies, type CopiesOrder, type PlannedCopies } from '../../../src/agent/copies/data-copies.ts';
+import { restoreService } from '../../../src/agent/copies/restore.ts';
 import { backupBase, initRepository, Journal, openRepository, type OpenedRepository } from '../../../src/backup/index.ts';
 import type { HoldfastConfig } from '../../../src/config/schema.ts';
 import type { DataCopies, RestoredBase } from '../../../src/core/data-copies.ts';
 import { LocalLocation } from '../../../src/storage/adapters/local/local-location.ts';
-import { eventually, replicate, TestCluster, type TestMember } from '../postgres/harness.ts';
+import { eventually, giveToAccount, replicate, TestCluster, type TestMember } from '../postgres/harness.ts';
+import { startRestored } from './restored.ts';
 
 const { signal } = new AbortController();
 const service = 'orders';
@@ -17,6 +21,8 @@ let repository: OpenedRepository;
 let config: HoldfastConfig;
 let primary: TestMember;
 let journal: ReturnType<typeof startJournal>;
+/** Of the primary, outside of its data. */
+let space: string;
 
 function startJournal(member: TestMember) {
   const running = new Journal(member.engine.wal!, repository, cluster.runtime, { service, intervalMs: 50 });
@@ -56,6 +62,22 @@ async function notes(member: TestMember): Promise<string[]> {
   });
 }
 
+/** On this machine the old place of the tablespace is taken. */
+function openMember(node: string): Promise<TestMember> {
+  return cluster.member(node, { tablespaces: { [space]: join(cluster.directory, `space-${node}`) } });
+}
+
+/** In the tablespace: of the logged table, and of the unlogged one. */
+async function counts(of: TestMember): Promise<unknown> {
+  const client = await of.connect();
+  try {
+    return (await client.query('select (select count(*)::int from spaced) as spaced, (select count(*)::int from scratch) as scratch'))
+      .rows[0];
+  } finally {
+    await client.end();
+  }
+}
+
 function copies(order: Partial<CopiesOrder> = {}): Promise<PlannedCopies> {
   return openDataCopies(config, cluster.runtime, { service, target: { kind: 'latest' }, signal, ...order });
 }
@@ -79,6 +101,9 @@ function partsOf(from: PlannedCopies): DataCopies {
 beforeAll(async () => {
   cluster = await TestCluster.open();
   primary = await cluster.member('a');
+  space = join(cluster.directory, 'space');
+  await mkdir(space, { mode: 0o700 });
+  await giveToAccount(space);
   const path = join(cluster.directory, 'repository');
   await mkdir(path);
   const location = new LocalLocation('disk', path, cluster.runtime);
@@ -95,6 +120,9 @@ beforeAll(async () => {
   const client = await primary.connect();
   await client.query('create table note (text text primary key, at timestamptz default clock_timestamp())');
   await client.query('create table bulk as select generate_series(1, 20000) as id, repeat(md5(random()::text), 4) as text');
+  await client.query(`create tablespace fast location '${space}'`);
+  await client.query('create table spaced tablespace fast as select generate_series(1, 1000) as id');
+  await client.query('create unlogged table scratch tablespace fast as select generate_series(1, 1000) as id');
   await client.end();
   await backupBase(repository, primary.engine.base!, cluster.runtime, { service, host: 'a', signal });
   await note(primary, 'after the base');
@@ -109,7 +137,7 @@ afterAll(async () => {
 
 describe('a replica made of copies', () => {
   test('replays all that is stored, follows by streaming, and is promoted with all', async () => {
-    const b = await cluster.member('b');
+    const b = await openMember('b');
     await b.engine.acceptCredentials((await primary.engine.credentials())!);
     {
       await using from = await copies();
@@ -121,15 +149,20 @@ describe('a replica made of copies', () => {
     await eventually(cluster.runtime, 'it streams', async () => (await b.engine.inspect({ signal })).upstream?.streaming);
     await eventually(cluster.runtime, 'it has all', async () => (await notes(b)).includes('only by streaming'));
     expect(await notes(b)).toEqual(['after the base', 'only by streaming']);
+    await b.engine.promote({ acknowledge: null, timeline: 7, signal });
+    expect(await counts(b)).toEqual({ spaced: 1000, scratch: 0 });
   });
 
   test('cut off, it is gone on with, and only what differs is written', async () => {
-    const c = await cluster.member('c');
+    const c = await openMember('c');
     await c.engine.acceptCredentials((await primary.engine.credentials())!);
     await using from = await copies();
     const away = (): Promise<never> => Promise.reject(new Error('the location is away'));
     await expect(c.engine.provision(primary.address, { copies: { ...partsOf(from), wal: away }, signal })).rejects.toThrow('is away');
     expect((await c.engine.inspect({ signal })).data).toBe('absent');
+    // As the server of a recovery whose agent was killed.
+    const leftover = spawn('sleep', ['600'], { cwd: `${c.data}.restoring` });
+    const ended = once(leftover, 'exit');
     const again: RestoredBase[] = [];
     const restore: DataCopies['restore'] = async (...order) => {
       const restored = await from.restore(...order);
@@ -137,14 +170,22 @@ describe('a replica made of copies', () => {
       return restored;
     };
     await c.engine.provision(primary.address, { copies: { ...partsOf(from), restore }, signal });
-    expect(again[0]!.keptBytes).toBeGreaterThan(again[0]!.writtenBytes * 10);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    // Data that are given up are gone over, too.
+    expect(await c.engine.setAside('reinit', { toReuse: true })).toBe(`${c.data}.restoring`);
+    expect((await c.engine.inspect({ signal })).data).toBe('absent');
+    await c.engine.provision(primary.address, { copies: { ...partsOf(from), restore }, signal });
+    expect(again).toHaveLength(2);
+    for (const { keptBytes, writtenBytes } of again) expect(keptBytes).toBeGreaterThan(writtenBytes * 10);
+    expect(await readdir(join(cluster.directory, 'space-c'))).toEqual([expect.stringMatching(/^PG_/)]);
+    expect(await readdir(dirname(c.data))).not.toContain('data.restoring');
     await c.engine.follow(primary.address, { signal });
     await eventually(cluster.runtime, 'it has all', async () => (await notes(c)).includes('only by streaming'));
   });
 });
 
 test('copies that the leader does not continue are refused before anything is written', async () => {
-  const d = await cluster.member('d');
+  const d = await openMember('d');
   await d.engine.acceptCredentials((await primary.engine.credentials())!);
   await using from = await copies();
   const parts = partsOf(from);
@@ -159,4 +200,71 @@ test('copies that the leader does not continue are refused before anything is wr
   await refused(other, 'ENGINE_FOREIGN_DATA');
   await refused(newer, 'ENGINE_VERSION_MISMATCH');
   expect(await readdir(dirname(d.data))).toEqual(['state']);
+  expect(await readdir(cluster.directory)).not.toContain('space-d');
+});
+
+describe('a cluster made of copies', () => {
+  test('is what it was at a time, on a timeline that copies know nothing of, with passwords of its own', async () => {
+    const later = await note(primary, 'later');
+    const to = new Date(later.getTime() - 1);
+    await note(primary, 'last');
+    await storedAll();
+    const [e, f] = [await openMember('e'), await openMember('f')];
+    const target = { kind: 'time', timeMs: to.getTime() } as const;
+    const ofThen = await eventually(cluster.runtime, 'that time is within reach', () => copies({ target }));
+    const twin = await copies({ target: { kind: 'latest' } });
+    await makeCluster(e, ofThen, target);
+    expect(await notes(e)).toEqual(['after the base', 'only by streaming']);
+    expect((await e.engine.inspect({ signal })).position?.timeline).toBe(2);
+    expect(await counts(e)).toEqual({ spaced: 1000, scratch: 0 });
+    expect(await readdir(join(cluster.directory, 'space-e'))).toEqual([expect.stringMatching(/^PG_/)]);
+    const [own, old] = [await e.engine.credentials(), await primary.engine.credentials()];
+    expect(own!['superuser']).not.toBe(old!['superuser']);
+    {
+      await using ofTheNew = startJournal(e);
+      await note(e, 'new history');
+      const end = (await e.engine.inspect({ signal })).position!;
+      await eventually(cluster.runtime, 'its journal has all', async () => (ofTheNew.status().stored?.lsn ?? 0n) >= end.lsn);
+      expect(ofTheNew.status()).toMatchObject({ stored: { timeline: 2 }, gaps: [] });
+    }
+    // Made of the same copies, before these knew of the first one: it begins the same timeline elsewhere.
+    await makeCluster(f, twin, { kind: 'latest' });
+    expect(await notes(f)).toEqual(['after the base', 'only by streaming', 'later', 'last']);
+    await using ofTheTwin = startJournal(f);
+    await eventually(cluster.runtime, 'its journal is refused', async () => ofTheTwin.status().failure?.includes('timeline 2'));
+    const g = await openMember('g');
+    await makeCluster(g, await copies({ timeline: 1 }), { kind: 'latest' });
+    expect((await g.engine.inspect({ signal })).position?.timeline).toBe(3);
+    await using newest = await copies();
+    expect(newest).toMatchObject({ timeline: 2, timelineMax: 2 });
+    await expect(g.engine.bootstrap({ signal })).rejects.toMatchObject({ code: 'ENGINE_DATA_PRESENT' });
+  });
+});
+
+async function makeCluster(of: TestMember, from: PlannedCopies, target: CopiesOrder['target']): Promise<void> {
+  await using source = from;
+  await of.engine.bootstrap({ restore: { copies: source, target }, signal });
+  await of.engine.startPrimary({ acknowledge: null, signal });
+}
+
+describe('a restore of tablespaces', () => {
+  test('takes no place that holds something, and writes nothing then; elsewhere they are as they were', async () => {
+    const directory = join(cluster.directory, 'restored');
+    const order = { service, target: { kind: 'latest' }, timeline: 1, directory, overwrite: false, signal } as const;
+    const restoreTo = (tablespaces: Record<string, string>) =>
+      restoreService(config, cluster.runtime, { ...order, tablespaces: new Map(Object.entries(tablespaces)) });
+    const refused = expect.objectContaining({ code: 'BACKUP_TABLESPACE_REFUSED' });
+    await expect(restoreTo({})).rejects.toEqual(refused);
+    await expect(restoreTo({ fast: join(directory, 'inside') })).rejects.toEqual(refused);
+    await expect(restoreTo({ slow: join(cluster.directory, 'elsewhere') })).rejects.toEqual(refused);
+    expect(await readdir(cluster.directory)).not.toContain('restored');
+    await restoreTo({ fast: join(cluster.directory, 'elsewhere') });
+    await using restored = await startRestored(directory, (await primary.engine.credentials())!['superuser']!, cluster.runtime);
+    const { rows } = await restored.client.query(
+      'select (select count(*)::int from spaced) as spaced, (select count(*)::int from scratch) as scratch',
+    );
+    expect(rows).toEqual([{ spaced: 1000, scratch: 0 }]);
+    const places = await restored.client.query("select pg_tablespace_location(oid) as place from pg_tablespace where spcname = 'fast'");
+    expect(places.rows).toEqual([{ place: join(cluster.directory, 'elsewhere') }]);
+  });
 });

@@ -1,11 +1,14 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BaseEnd, BaseRead, BaseSource } from '../../../core/base-source.ts';
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
 import { parseLsn } from '../../../core/lsn.ts';
+import { excludedOfTablespaces, needlessFiles, outsideTablespaces } from './base-extent.ts';
+import { readControlFile } from './control-file.ts';
 import type { Member } from './member.ts';
 import type { Session } from './session.ts';
 import { queryTimeoutMs } from './sessions.ts';
+import { versionDirectory } from './tablespaces.ts';
 import { parseRelationFile } from './page-changes.ts';
 import { readPageChanges } from './wal-summaries.ts';
 
@@ -47,7 +50,6 @@ export class PostgresBase implements BaseSource {
 
   async begin({ label, signal }: { readonly label: string; readonly signal: AbortSignal }): Promise<BaseRead> {
     const member = this.#member;
-    await refuseTablespaces(member.places.data);
     const session = await member.sessions.open({ signal });
     try {
       const [facts] = await session.query(
@@ -72,9 +74,11 @@ export class PostgresBase implements BaseSource {
       const now = { timeline: Number(checkpoint!['timeline']), lsn: parseLsn(String(begun!['lsn'])) };
       return {
         directory: member.places.data,
-        excluded,
+        excluded: [...excluded, ...excludedOfTablespaces],
+        isNeedless: await needlessFiles(member.places.data, versionDirectory(member, await readControlFile(member.places.data))),
+        tablespaces: await outsideTablespaces(member.places.data, session, signal),
         paged: {
-          paths: ['base/*/*', 'global/*'],
+          paths: ['base/*/*', 'global/*', 'pg_tblspc/*/*/*/*'],
           pageBytes,
           sizeBytes: Number(size!['bytes']),
           firstPage: facts!['checksums'] === true ? pagesOf(Number(facts!['segment_pages'])) : undefined,
@@ -125,12 +129,4 @@ async function finish(member: Member, session: Session, signal: AbortSignal): Pr
       { path: 'global/pg_control', bytes: control },
     ],
   };
-}
-
-async function refuseTablespaces(data: string): Promise<void> {
-  const found = await readdir(join(data, 'pg_tblspc'));
-  if (found.length === 0) return;
-  throw new HoldfastError('ENGINE_BASE_UNSUPPORTED', `the database has ${found.length} tablespaces outside of its data directory`, {
-    hint: 'Base backups do not take tablespaces yet: move what is in them back into the data directory (alter table … set tablespace pg_default).',
-  });
 }

@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { DataCopies } from '../../../core/data-copies.ts';
+import type { DataCopies, TablespacePlace } from '../../../core/data-copies.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import { formatLsn } from '../../../core/lsn.ts';
 import type { RecoveryTarget } from '../../../core/recovery-target.ts';
@@ -18,6 +18,7 @@ import { recover } from './recover.ts';
 import { readUpstreamHistory } from './replication-connection.ts';
 import { queryTimeoutMs } from './sessions.ts';
 import { renewSlot } from './slots.ts';
+import { moveTablespacesAside, partialName, TablespaceCopies } from './tablespaces.ts';
 import { hasWal, identifyUpstream } from './upstream-check.ts';
 import { connectUpstream } from './upstream.ts';
 
@@ -25,6 +26,8 @@ import { connectUpstream } from './upstream.ts';
 const leftoverLooksMax = 100;
 const leftoverPollMs = 50;
 const segmentsTold = 100;
+/** What the parts of tablespaces are called by that are made, as those of other attempts are not. */
+const attempt = 'restoring';
 
 /** See `Engine.bootstrap`. */
 export async function bootstrapFromCopies(member: Member, { copies, target }: RestoreSource, signal: AbortSignal): Promise<void> {
@@ -45,6 +48,16 @@ export async function provisionFromCopies(member: Member, from: MemberAddress, c
     await writeMarker(directory, member.context, control.systemId);
     await writeConfiguration(configurationInput(member), directory, { kind: 'replica', upstream: from }, control.standbyMinimums);
   });
+}
+
+/** Puts data where the next ones are made of copies: these then write what differs only. Tablespaces first: data whose links lead there are still whole. */
+export async function leaveForCopies(data: string): Promise<string> {
+  const directory = restoringName(data);
+  await rm(directory, { recursive: true, force: true });
+  await moveTablespacesAside(data, partialName(attempt));
+  await rename(data, directory);
+  await flushDirectory(dirname(data));
+  return directory;
 }
 
 /** The WAL that comes after the copies is kept over there from now on. @throws ENGINE_COPIES_UNFIT, ENGINE_FOREIGN_DATA, ENGINE_UPSTREAM_UNREACHABLE */
@@ -112,17 +125,23 @@ async function buildFromCopies(
   await mkdir(dirname(data), { recursive: true, mode: 0o755 });
   const directory = restoringName(data);
   await endLeftover(member, directory, signal);
+  const tablespaces = new TablespaceCopies(member, attempt);
   try {
+    await tablespaces.prepare(copies.tablespaces.map(({ location }) => location));
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await give(directory, context.account);
-    const { writtenBytes, keptBytes } = await copies.restore({ directory, tablespaceAt: ({ location }) => location }, { signal });
+    const tablespaceAt = ({ location }: TablespacePlace): string => tablespaces.unpackInto(location);
+    const { writtenBytes, keptBytes } = await copies.restore({ directory, tablespaceAt }, { signal });
     runtime.logger.info('engine.restore.finished', { service: context.service, writtenBytes, keptBytes });
     await finish(directory);
+    await tablespaces.relink(directory, copies.tablespaces);
     await flushTree(runtime.processes, directory, signal);
     signal.throwIfAborted();
+    await tablespaces.settle(signal);
     // An empty one may be there.
     await rename(directory, data);
     await flushDirectory(dirname(data));
+    await tablespaces.finish();
   } catch (error) {
     throw asFileError(error, directory);
   }

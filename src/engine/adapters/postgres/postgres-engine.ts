@@ -25,7 +25,7 @@ import { CredentialVault } from './credentials.ts';
 import { examineData, moveAside } from './data-directory.ts';
 import { follow } from './follow.ts';
 import { freeze } from './freeze.ts';
-import { bootstrapFromCopies, provisionFromCopies } from './from-copies.ts';
+import { bootstrapFromCopies, leaveForCopies, provisionFromCopies } from './from-copies.ts';
 import { Inspector } from './inspect.ts';
 import type { Member } from './member.ts';
 import { Sessions } from './sessions.ts';
@@ -199,15 +199,15 @@ export class PostgresEngine implements Engine {
     }
   }
 
-  async setAside(reason: string): Promise<string> {
+  async setAside(reason: string, { toReuse = false }: { readonly toReuse?: boolean } = {}): Promise<string> {
     const { server, places, runtime } = this.#member;
     if (server.adopt() !== undefined)
       throw new HoldfastError('ENGINE_RUNNING', `'${places.data}' is in use by a running server`, { hint: 'Stop it first.' });
     const found = await examineData(places, this.#member.context, this.#member.binaries.version);
     if (found.state === 'foreign') throw found.failure;
     if (found.state === 'absent') throw new HoldfastError('ENGINE_DATA_ABSENT', `'${places.data}' has no data to move aside`);
-    const target = await moveAside(places.data, reason, runtime.clock.wallMs());
-    await moveTablespacesAside(target);
+    const target = toReuse ? await leaveForCopies(places.data) : await moveAside(places.data, reason, runtime.clock.wallMs());
+    if (!toReuse) await moveTablespacesAside(target);
     await removePlan(this.#member);
     return target;
   }

@@ -16,7 +16,7 @@ import { identifySystem } from './replication-connection.ts';
 import { rewind } from './rewind.ts';
 import { renewSlot } from './slots.ts';
 import { SourceFiles } from './source-files.ts';
-import { linkTablespaces, tablespaceLinks } from './tablespaces.ts';
+import { linkTablespaces, tablespaceLinks, versionDirectory } from './tablespaces.ts';
 
 /** Reading it races with its being written over there. */
 const controlAttemptsMax = 10;
@@ -95,7 +95,7 @@ async function copyFrom(
     since: plan.redo,
     databases: plan.databases,
     pageBytes: control.blockBytes,
-    tablespaceDirectory: `PG_${binaries.version.major}_${control.catalogVersion}`,
+    tablespaceDirectory: versionDirectory(member, control),
   });
   const newControl = await readSourceControl(source, control);
   const { label, lsn } = await source.endBackup(binaries.version);

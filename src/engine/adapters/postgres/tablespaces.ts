@@ -3,6 +3,7 @@ import { lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink } 
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { HoldfastError } from '../../../core/errors.ts';
+import type { ControlFile } from './control-file.ts';
 import { flushDirectory, writeDurably } from './durable-file.ts';
 import { flushTree, give } from './durable-tree.ts';
 import type { Member } from './member.ts';
@@ -11,6 +12,11 @@ import type { Member } from './member.ts';
 export async function tablespaceLinks(data: string): Promise<string[]> {
   const entries = await readdir(join(data, 'pg_tblspc'), { withFileTypes: true });
   return entries.filter((entry) => entry.isSymbolicLink()).map(({ name }) => `pg_tblspc/${name}`);
+}
+
+/** What one version keeps in a tablespace's directory (TABLESPACE_VERSION_DIRECTORY of catversion.h). */
+export function versionDirectory({ binaries }: Member, { catalogVersion }: ControlFile): string {
+  return `PG_${binaries.version.major}_${catalogVersion}`;
 }
 
 /** Where a tablespace of another member is to be here. */
@@ -51,13 +57,16 @@ async function openTarget(member: Member, target: string): Promise<void> {
 }
 
 /** Data that was moved aside takes what it has in tablespaces with it, out of the way but in the same file system. */
-export async function moveTablespacesAside(asideData: string): Promise<void> {
+export async function moveTablespacesAside(
+  asideData: string,
+  into = `holdfast.aside-${basename(asideData).split('.aside-')[1] ?? 'unnamed'}`,
+): Promise<void> {
   for (const link of await tablespaceLinks(asideData)) {
     const path = join(asideData, link);
     const target = await readlink(path);
-    if (basename(target).startsWith('holdfast.aside-')) continue;
+    if (notInTheWay.test(basename(target))) continue;
     const names = (await readdir(target).catch(() => [])).filter((name) => name.startsWith('PG_'));
-    const aside = join(target, `holdfast.aside-${basename(asideData).split('.aside-')[1] ?? 'unnamed'}`);
+    const aside = join(target, into);
     await mkdir(aside, { recursive: true, mode: 0o700 });
     for (const name of names) await rename(join(target, name), join(aside, name));
     await rm(path);
@@ -78,6 +87,11 @@ async function releaseFromAside(member: Member, target: string): Promise<void> {
   }
 }
 
+/** Of a tablespace in the making, beside where it is to be. */
+export function partialName(attempt: string): string {
+  return `holdfast.partial-${attempt}`;
+}
+
 const journalSchema = z.array(z.string());
 
 /**
@@ -86,11 +100,13 @@ const journalSchema = z.array(z.string());
  */
 export class TablespaceCopies {
   readonly #member: Member;
-  readonly #suffix = randomBytes(8).toString('hex');
+  readonly #suffix: string;
   #targets: string[] = [];
 
-  constructor(member: Member) {
+  /** @param attempt goes on with what earlier ones of the same name have left; without one, what they left is removed */
+  constructor(member: Member, attempt: string = randomBytes(8).toString('hex')) {
     this.#member = member;
+    this.#suffix = attempt;
   }
 
   /** @throws ENGINE_TABLESPACE_IN_USE */
@@ -100,8 +116,9 @@ export class TablespaceCopies {
     for (const target of this.#targets) {
       await openTarget(this.#member, target);
       for (const name of await readdir(target))
-        if (name.startsWith('holdfast.partial-')) await rm(join(target, name), { recursive: true, force: true });
-      await mkdir(this.#partial(target), { mode: 0o700 });
+        if (name.startsWith('holdfast.partial-') && join(target, name) !== this.#partial(target))
+          await rm(join(target, name), { recursive: true, force: true });
+      await mkdir(this.#partial(target), { mode: 0o700, recursive: true });
       await give(this.#partial(target), this.#member.context.account);
     }
   }
@@ -129,6 +146,15 @@ export class TablespaceCopies {
     await rm(this.#member.places.tablespaces, { force: true });
   }
 
+  /** Lets the links of a data directory, in which a server has made them to where its tablespaces are still, lead to where they will be. */
+  async relink(directory: string, tablespaces: readonly { readonly oid: string; readonly location: string }[]): Promise<void> {
+    for (const { oid, location } of tablespaces) {
+      const link = join(directory, 'pg_tblspc', oid);
+      await rm(link, { force: true });
+      await symlink(relocated(this.#member, location), link);
+    }
+  }
+
   async discard(): Promise<void> {
     for (const target of this.#targets) await rm(this.#partial(target), { recursive: true, force: true });
   }
@@ -139,7 +165,7 @@ export class TablespaceCopies {
     if (text === undefined) return;
     for (const target of journalSchema.parse(JSON.parse(text))) {
       const names = (await readdir(target).catch(() => [])).filter((name) => name.startsWith('PG_'));
-      const aside = join(target, `holdfast.aside-unfinished-${this.#suffix}`);
+      const aside = join(target, `holdfast.aside-unfinished-${randomBytes(8).toString('hex')}`);
       if (names.length > 0) await mkdir(aside, { mode: 0o700 });
       for (const name of names) await rename(join(target, name), join(aside, name));
     }
@@ -147,6 +173,6 @@ export class TablespaceCopies {
   }
 
   #partial(target: string): string {
-    return join(target, `holdfast.partial-${this.#suffix}`);
+    return join(target, partialName(this.#suffix));
   }
 }
