@@ -44,6 +44,8 @@ const directoriesAtOnceMax = 4;
 const looksAtOnceMax = 32;
 /** Threads open smaller files by themselves; longer ones are read by several at once. */
 const smallBytesMax = 8 * 1024 * 1024;
+/** Of a file's damaged pages. */
+const pagesNamedMax = 10;
 const changedMessage = 'it changed while it was read';
 /** Files that say they are empty are read all the same, as those of /proc are not, up to this. */
 const emptyBytesMax = 64 * 1024 * 1024;
@@ -224,7 +226,7 @@ export class TreeSaver {
 
   async #finishDirectory(found: Found, attributes: readonly ExtendedAttribute[], subtree: BlobId): Promise<TreeNode> {
     const isSame = this.#isKnown(found) && found.before?.subtree === subtree && !this.#options.withAccessTimes;
-    const node = isSame ? (found.before as TreeNode) : { ...(await this.#nodeOf(found, attributes)), subtree };
+    const node = isSame ? found.before : { ...(await this.#nodeOf(found, attributes)), subtree };
     trackItem(this.#options.tally, 'dir', found.before, found.before?.subtree === subtree, 0);
     this.#options.onItem();
     return node;
@@ -329,9 +331,10 @@ export class TreeSaver {
 
   #count(path: string, saved: SavedFile): SavedContent {
     countFile(this.#options.tally, saved);
-    const [first] = saved.wrongPages;
-    if (first !== undefined) {
-      const message = `${saved.wrongPages.length} of its pages do not match their checksums, the first is page ${first}`;
+    const { wrongPages: wrong } = saved;
+    if (wrong.length > 0) {
+      const more = wrong.length > pagesNamedMax ? ` and ${wrong.length - pagesNamedMax} more` : '';
+      const message = `pages do not match their checksums: ${wrong.slice(0, pagesNamedMax).join(', ')}${more}`;
       this.#options.issues.add({ path, kind: 'damaged', message });
     }
     return saved;

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { listSnapshot } from '../../../src/backup/browse/list.ts';
@@ -127,6 +127,16 @@ test('a base that reads only what changed is the one that reads everything', { t
     if (name === 'a few rows') expect(part.summary.readBytes).toBeLessThan(whole.summary.readBytes / 4);
   }
 
+  // What rots on the disk is told when it is read; while it need not be, the earlier base's page stands for it.
+  await client.query('create table rotten as select generate_series(1, 20000) as id');
+  await base();
+  const { rows } = await client.query<{ path: string }>("select pg_relation_filepath('rotten') as path");
+  const rotten = join(a.data, rows[0]!.path);
+  await flipBit(rotten, 3 * 8192 + 5000);
+  const message = 'pages do not match their checksums: 3';
+  expect((await base(true)).issues).toEqual([{ path: rotten, kind: 'damaged', message }]);
+  await flipBit(rotten, 3 * 8192 + 5000);
+
   // Taken while pages are written, each time from the one before.
   const loads = [1, 2].map((seed) => load(a, seed));
   let last = await base();
@@ -183,6 +193,13 @@ test(
     await expectRestored(b, last, { repository, cluster });
   },
 );
+
+async function flipBit(path: string, position: number): Promise<void> {
+  await using file = await open(path, 'r+');
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, position);
+  await file.write(Uint8Array.of(byte[0]! ^ 1), 0, 1, position);
+}
 
 /** Restored and recovered, a base is what the member has now: every page, row and index of it. */
 async function expectRestored(
