@@ -12,8 +12,8 @@ import type { Verdicts } from './verdicts.ts';
 
 /** Bytes of packs in memory at once; a larger pack is read alone. */
 const readBytesMax = 96 * 1024 * 1024;
-/** Packs that are read at once. */
-const readsMax = 4;
+/** Packs that are read beyond those that threads look through. */
+const readsAhead = 1;
 
 export interface DataRead {
   readonly packsRead: number;
@@ -37,7 +37,7 @@ export async function readPacks(parts: ReadParts, { signal }: CallOptions): Prom
   const room = new Room(readBytesMax);
   let packsRead = 0;
   let bytesRead = 0;
-  await inParallel(verdicts.table.packs(), readsMax, async ({ packId, entries }) => {
+  await inParallel(verdicts.table.packs(), parts.pool.size + readsAhead, async ({ packId, entries }) => {
     const sizeBytes = sizes[verdicts.table.packOrdinalOf(packId)]!;
     if (sizeBytes < 0 || !chosen(packId, sizeBytes)) return;
     using _room = await room.take(sizeBytes, signal);

@@ -28,6 +28,6 @@ export function decompress(packed: Uint8Array, plainBytesMax: number, plainBytes
     chunkSize: Math.max(64, plainBytes === undefined ? Math.min(plainBytesMax, unknownChunkBytes) : plainBytes + 1),
   });
   // Its buffer is a byte longer, and nobody else's unless it is of Node's pool.
-  if (plain.buffer.byteLength > Buffer.poolSize) return new Uint8Array(plain.buffer as ArrayBuffer, plain.byteOffset, plain.byteLength);
+  if (plain.buffer.byteLength > Buffer.poolSize) return new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength);
   return owned(plain);
 }

@@ -72,12 +72,3 @@ export function readAt(fd: number, into: Buffer, offset: number, sizeBytes: numb
     fs.read(fd, into, offset, sizeBytes, position, (error, count) => (error === null ? resolve(count) : reject(error))),
   );
 }
-
-/** All of it. */
-export async function writeAt(fd: number, data: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < data.length;) {
-    at += await new Promise<number>((resolve, reject) =>
-      fs.write(fd, data, at, data.length - at, position + at, (error, count) => (error === null ? resolve(count) : reject(error))),
-    );
-  }
-}
