@@ -57,6 +57,6 @@ export { findBases, planRecovery, type RecoveryOrder } from './postgres/plan.ts'
 export type { RecoveryTarget } from '../core/recovery-target.ts';
 export type { BaseChoice, RecoveryPlan } from './postgres/target.ts';
 export { jitterOf, Schedule } from './policy/schedule.ts';
-export { RestService, type RestLimits, type RestMode, type RestRequest } from './rest/rest-service.ts';
+export { RestService, type RestLimits, type RestMode, type RestOptions, type RestRequest } from './rest/rest-service.ts';
 export type { RestAnswer } from './rest/answer.ts';
 export { parseRestTarget, type RestTarget } from './rest/rest-target.ts';
