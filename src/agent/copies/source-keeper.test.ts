@@ -5,6 +5,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { dumpSnapshot, initRepository, openRepository, type Snapshot } from '../../backup/index.ts';
 import { backupSchema } from '../../config/copies.ts';
 import type { HoldfastConfig } from '../../config/schema.ts';
+import type { Clock } from '../../core/clock.ts';
 import { connectMemory, MemoryServer } from '../../coordination/adapters/memory/index.ts';
 import { createRuntime } from '../../runtime/index.ts';
 import { openLocation, Quota } from '../../storage/index.ts';
@@ -21,6 +22,18 @@ afterAll(async () => {
   await runtime[Symbol.asyncDispose]();
   rmSync(root, { recursive: true });
 });
+
+/** The machine's, with another time of day. */
+function clockAhead(aheadMs: number): Clock {
+  const { clock } = runtime;
+  return {
+    monotonicMs: () => clock.monotonicMs(),
+    bootMs: () => clock.bootMs(),
+    wallMs: () => clock.wallMs() + aheadMs,
+    after: (delayMs, callback) => clock.after(delayMs, callback),
+    sleep: (delayMs, until) => clock.sleep(delayMs, until),
+  };
+}
 
 type Told = [string, Record<string, unknown>];
 
@@ -41,15 +54,16 @@ async function service(backup: Record<string, unknown>, kind: 'files' | 'process
     await initRepository(location, { password: 'secret', kdfCost: { N: 2, r: 8, p: 1 } }, runtime, { signal });
   }
   const told: Told[] = [];
-  const start = (node: string, leads = () => true) => {
+  const start = (node: string, leads = () => true, aheadMs = 0) => {
     const { store } = connectMemory(server, runtime);
     const record = (what: string, data: Record<string, unknown>): void => void told.push([what, data]);
+    const ahead = { ...runtime, clock: clockAhead(aheadMs) };
     return new SourceKeeper({
       service: 'uploads',
       node,
       config,
       record,
-      runtime,
+      runtime: ahead,
       store,
       quota: new Quota(config.locations, runtime),
       leads,
@@ -99,14 +113,17 @@ describe('a service that is no database', { timeout: 60_000 }, () => {
 
   test('a directory is copied on each node that has it, and rules hold for each', async () => {
     const s = await service({ keep: { last: 1 } }, 'files');
-    for (const round of [1, 2]) {
-      for (const node of ['a', 'b']) {
-        writeFileSync(join(s.source, 'a'), `${node} ${round}`);
-        await using _keeper = s.start(node);
-        if (round === 1) await s.until('backup.made', node === 'a' ? 1 : 2);
+    for (const year of [0, 1]) {
+      for (const [index, node] of ['a', 'b'].entries()) {
+        writeFileSync(join(s.source, 'a'), `${node} ${year}`);
+        await using _keeper = s.start(node, () => true, year * 366 * 86_400_000);
+        await s.until('backup.made', year * 2 + index + 1);
+        if (year === 1) await s.until('backup.retained', index + 1);
       }
     }
-    expect((await s.snapshots()).map(({ hostname }) => hostname).toSorted()).toEqual(['a', 'b']);
+    const left = await s.snapshots();
+    const contents = await Promise.all(left.map(async (one) => `${one.hostname}: ${await s.content(one, join(s.source, 'a'))}`));
+    expect(contents.toSorted()).toEqual(['a: a 1', 'b: b 1']);
   });
 
   test('what a program writes becomes a file; what fails leaves no snapshot, and what is run after it is run all the same', async () => {

@@ -58,10 +58,18 @@ test(
     const note = (text: string) => query(agents.write, 'insert into note values ($1)', [text]);
     await note('first');
     // By itself: the schedule is for later, but there is none yet.
-    await until('a base backup', async () => (await readdir(join(disks[0]!, 'snapshots')).catch(() => [])).length > 0);
+    const { copies } = await agents.until('a base backup', (service) => service.copies?.last !== undefined);
+    expect((await readdir(join(disks[0]!, 'snapshots'))).length).toBeGreaterThan(0);
+    expect(copies).toMatchObject({ node: leader, location: 'offsite', journal: { state: 'running', gaps: 0 }, alarms: [] });
+    expect(copies?.parts.map(({ name, state }) => `${name} ${state}`)).toEqual(['offsite ok', 'offsite/disk1 ok', 'offsite/disk2 ok']);
+    expect(copies?.journal?.lagMs).toBeLessThan(30_000);
     await note('before the failover');
     await agents.signal(leader!, 'SIGSTOP');
     await agents.until('another leader', (service) => service.leader !== null && service.leader !== leader);
+    await agents.until(
+      'its care for the copies',
+      (service) => service.copies?.node === service.leader && service.copies?.last !== undefined,
+    );
     await note('third');
     await sleep(1_200);
     const to = new Date();
