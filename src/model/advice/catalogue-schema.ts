@@ -116,4 +116,3 @@ export type CatalogueInput = z.input<typeof catalogueSchema>;
 export type Catalogue = z.output<typeof catalogueSchema>;
 export type Location = Catalogue['locations'][string];
 export type Copies = Catalogue['copies'][string];
-export type Skill = keyof Catalogue['skills'];

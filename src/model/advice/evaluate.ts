@@ -15,6 +15,10 @@ import type { Requirements } from './schema.ts';
 import { topologyModel } from './topology.ts';
 
 const yearHours = 8760;
+/** Relative, of the odds to lose data: far below what their inputs are known to, and settled in half the steps. */
+const accuracy = 1e-8;
+/** Share of its cost that says nothing about a design. */
+const negligible = 1e-5;
 
 /** What is expected to be lost in a year, in the file's money. */
 export interface YearlyLoss {
@@ -53,11 +57,14 @@ export type SolvedParts = Map<string, number>;
 export class Evaluator {
   private readonly input: Requirements;
   private readonly solved: SolvedParts;
+  private readonly near: Evaluator | undefined;
   private readonly known = new Map<string, unknown>();
 
-  constructor(input: Requirements, solved: SolvedParts = new Map()) {
+  /** @param near of nearly the same input: its odds to lose copies are taken where they hardly cost anything, so that they need not be solved anew */
+  constructor(input: Requirements, solved: SolvedParts = new Map(), near?: Evaluator) {
     this.input = input;
     this.solved = solved;
+    this.near = near;
   }
 
   evaluate(design: Design): Evaluated {
@@ -125,11 +132,13 @@ export class Evaluator {
 
   #copiesLost(design: Design): number {
     return this.#remember(`copies ${design.members} ${design.sites} ${design.copies}`, () => {
+      const before = this.near === undefined ? undefined : this.near.#copiesLost(design);
+      if (before !== undefined && before * this.input.worth.data < negligible * totalOf(yearlyCost(this.input, design))) return before;
       const keeping = keepingOf(this.input, design, this.#firstMemberHours(design));
       return this.#solve(keeping, () => {
         const chain = describedChain(describeChain(copiesChain(keeping)));
         const lost = Array.from({ length: chain.size }, (_, state) => state).find((state) => chain.nameOf(state) === 'lost');
-        return lost === undefined ? 0 : transient(chain, chain.initial, [yearHours]).points[0]!.probabilities[lost]!;
+        return lost === undefined ? 0 : transient(chain, chain.initial, [yearHours], { accuracy }).points[0]!.probabilities[lost]!;
       });
     });
   }

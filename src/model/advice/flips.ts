@@ -39,8 +39,9 @@ export class Sensitivity {
     this.input = input;
     this.best = best;
     this.solved = solved;
+    const now = new Evaluator(input, solved);
     this.slopes = uncertainInputs(input).map((path) => {
-      const evaluator = new Evaluator(scaledInput(input, path, Math.min(nudge, factorMax(input, path))), solved);
+      const evaluator = new Evaluator(scaledInput(input, path, Math.min(nudge, factorMax(input, path))), solved, now);
       return { path, evaluator, best: evaluator.evaluate(best).total };
     });
   }
