@@ -52,6 +52,11 @@ async function run(location: string | undefined, options: ServeOptions): Promise
   if (options.addUser !== undefined) {
     const { users: file } = options;
     if (file === undefined) throw usage('--add-user needs --users FILE');
+    if (options.passwordFile === undefined && !process.stdin.isTTY) {
+      throw new HoldfastError('CLI_NO_PASSWORD', `no password for ${options.addUser} is named`, {
+        hint: 'Give --password-file FILE, or type it on a terminal.',
+      });
+    }
     const { addUser } = await import('../serve/users-file.ts');
     const { readPassword } = await import('../repository/open.ts');
     return await addUser(file, options.addUser, await readPassword(options.passwordFile));
