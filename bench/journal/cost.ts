@@ -59,13 +59,12 @@ export async function measureCost(
       for (const clients of [options.clients, 1]) {
         await primary.engine.checkpoint({ signal });
         const before = await countParts();
-        // With one client it is only asked how long a commit takes.
-        const seconds = clients === 1 ? Math.ceil(options.seconds / 3) : options.seconds;
+        // With one client it is only asked how long a commit takes; the first round only warms up.
+        const seconds = clients === 1 || round === 0 ? Math.ceil(options.seconds / 2) : options.seconds;
         const measured = await pgbench.measure(server.port, { workload: 'tpcb-like', clients, seconds }, signal);
         tell(
           `${round}/${options.repetitions} ${way}, ${clients} clients: ${Math.round(measured.tps)} tps, ${measured.latencyMs.toFixed(2)} ms`,
         );
-        // The first round only warms up.
         if (round > 0) turns.push({ round, way, clients, ...measured, parts: (await countParts()) - before });
       }
     }

@@ -6,8 +6,8 @@ What is lost when every process of every node is killed at once under load and t
 of every second, and with one that commits wait for. And what both cost: pgbench with one primary and two replicas of which one acknowledges,
 without a journal, with it, and waiting for it, in turns.
 
-  --repetitions N      kills of each kind, and turns of each (20)
-  --seconds N          each turn (6)
+  --repetitions N      kills, and half as many while commits wait for the journal; turns of each kind (20)
+  --seconds N          each turn (4)
   --clients N          of pgbench (8)
   --scale N            of pgbench's tables (10)
   --postgres-bin PATH  for the turns (/usr/lib/postgresql/15/bin; on Debian postgresql-15 has pgbench too)
@@ -30,7 +30,7 @@ export function parseOptions(): Options | undefined {
     options: {
       help: { type: 'boolean' },
       repetitions: { type: 'string', default: '20' },
-      seconds: { type: 'string', default: '6' },
+      seconds: { type: 'string', default: '4' },
       clients: { type: 'string', default: '8' },
       scale: { type: 'string', default: '10' },
       'postgres-bin': { type: 'string', default: '/usr/lib/postgresql/15/bin' },
