@@ -61,11 +61,12 @@ export const portsOnly: readonly string[] = [
 
 /**
  * What is a port's real side though no adapter of a choice: the guard is a process, and reached through FIFOs; a file tree is read and written
- * in place; hashing, packing and number crunching go to worker threads.
+ * in place; hashing, packing and number crunching go to worker threads, which read and write files for themselves.
  */
 export const machineParts: readonly string[] = [
   'src/failover/guard/',
   'src/backup/files/',
+  'src/backup/reading/',
   'src/backup/workers/',
   'src/backup/machine/',
   'src/model/workers/',
