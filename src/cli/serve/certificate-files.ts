@@ -31,7 +31,7 @@ export async function readCertificate({ cert, key }: CertificatePaths): Promise<
 
 /** Lets the server use what comes in place of its certificate, until `signal` aborts. */
 export async function keepRenewed(
-  server: WebServer,
+  server: Pick<WebServer, 'renew'>,
   paths: CertificatePaths,
   { clock, logger }: Runtime,
   signal: AbortSignal,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createAuthority, issueNodeCertificate } from '../../agent/certificates.ts';
 import { BasicGate, type Users } from '../../api/basic-gate.ts';
 import { RestService } from '../../backup/index.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
@@ -13,7 +14,7 @@ import { createClock, createRandom } from '../../runtime/index.ts';
 import { SimulatedTime } from '../../sim/index.ts';
 import { MemoryLocation } from '../../storage/adapters/memory/index.ts';
 import { unreachable } from '../../storage/failures.ts';
-import { readCertificate } from './certificate-files.ts';
+import { keepRenewed, readCertificate } from './certificate-files.ts';
 import { assertProtected, isMeantForLoopback, parseListen } from './exposure.ts';
 import { Figures } from './figures.ts';
 import { restHandler, type Serving } from './handler.ts';
@@ -131,6 +132,34 @@ describe('a file of users', () => {
     const path = join(directory, 'key');
     writeFileSync(path, 'x', { mode: 0o644 });
     await expect(readCertificate({ cert: path, key: path })).rejects.toMatchObject({ code: 'SERVE_CERTIFICATE_INVALID' });
+  });
+});
+
+describe('a certificate', () => {
+  test('that was replaced is used within a minute; one that does not fit its key is not', async () => {
+    const wallMs = createClock().wallMs();
+    const authority = createAuthority({ cluster: 'copies', wallMs, days: 1 });
+    const issue = () => issueNodeCertificate(authority, { node: 'server', hosts: ['127.0.0.1'], wallMs, days: 1 });
+    const paths = { cert: join(directory, 'cert.pem'), key: join(directory, 'key.pem') };
+    const [first, second] = [issue(), issue()];
+    writeFileSync(paths.cert, first.certificate);
+    writeFileSync(paths.key, first.key, { mode: 0o600 });
+    const time = new SimulatedTime();
+    const [used, told]: [string[], string[]] = [[], []];
+    const server = { renew: ({ cert }: { cert: string }) => void used.push(cert) };
+    const logger = { ...silentLogger, info: (event: string) => void told.push(event), warn: (event: string) => void told.push(event) };
+    const stop = new AbortController();
+    const kept = keepRenewed(server, paths, { clock: time.clock(), random: createRandom(), logger }, stop.signal);
+    await expect.poll(() => time.pending).toBe(1);
+    writeFileSync(paths.cert, second.certificate);
+    await time.advance(60_000);
+    await expect.poll(() => told).toEqual(['rest.certificate.unreadable']);
+    await expect.poll(() => time.pending).toBe(1);
+    writeFileSync(paths.key, second.key);
+    await time.advance(60_000);
+    await expect.poll(() => used).toEqual([second.certificate]);
+    stop.abort(new Error('the end'));
+    await expect(kept).rejects.toThrow('the end');
   });
 });
 
