@@ -40,6 +40,7 @@ describe('demo', () => {
     const result = JSON.parse(stdout) as {
       held: boolean;
       lost: number;
+      restore: Record<string, unknown>;
       events: Record<
         string,
         { gapMs: number; acked: number; lost: number; clientErrors: number; leaderBefore: string; leaderAfter: string }
@@ -53,6 +54,11 @@ describe('demo', () => {
     }
     expect(result.events['nodeLost']!.leaderAfter).not.toBe(result.events['nodeLost']!.leaderBefore);
     expect(result.events['switchover']!.leaderAfter).not.toBe(result.events['switchover']!.leaderBefore);
+    // Every node and one of three locations were lost; back to a moment between two rows.
+    expect(result.restore).toMatchObject({ verified: true, location_lost: true });
+    expect(result.restore['rtaMs']).toBeGreaterThan(0);
+    expect(result.restore['rpaMs']).toBeLessThan(10_000);
+    expect(result.restore['rowsAfter']).toBeGreaterThan(0);
     expect(result.held).toBe(true);
     expect(code).toBe(0);
     expect(await processesOf(directory.path)).toEqual([]);

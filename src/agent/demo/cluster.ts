@@ -1,9 +1,10 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ClusterStatus, ServiceStatus } from '../../api/schema.ts';
 import { openClient, type Client } from '../../client/client.ts';
 import { deadline } from '../../core/deadline.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import type { Processes } from '../../core/processes.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { DEMO_SERVICE, layOut, type DemoLayout, type DemoOptions } from './layout.ts';
 import { Supervisor } from './supervisor.ts';
@@ -14,12 +15,14 @@ const REQUEST_MS = 1_000;
 /** A whole cluster on this machine: three agents with a database each, and one that only routes. */
 export class DemoCluster implements AsyncDisposable {
   readonly layout: DemoLayout;
+  readonly #options: DemoOptions;
   readonly #runtime: Runtime;
   readonly #supervisor: Supervisor;
   readonly #clients: readonly Client[];
   #written = '';
 
-  private constructor(layout: DemoLayout, supervisor: Supervisor, clients: readonly Client[], runtime: Runtime) {
+  private constructor(options: DemoOptions, layout: DemoLayout, supervisor: Supervisor, clients: readonly Client[], runtime: Runtime) {
+    this.#options = options;
     this.layout = layout;
     this.#supervisor = supervisor;
     this.#clients = clients;
@@ -33,7 +36,7 @@ export class DemoCluster implements AsyncDisposable {
     // The node that only routes comes first: no fault of the demo touches it.
     const order = layout.nodes.toSorted((a, b) => Number(a.databasePort !== undefined) - Number(b.databasePort !== undefined));
     const clients = order.map((node) => openClient({ url: `https://127.0.0.1:${node.agentPort}`, ca, token: layout.token }));
-    const cluster = new DemoCluster(layout, supervisor, clients, runtime);
+    const cluster = new DemoCluster(options, layout, supervisor, clients, runtime);
     await supervisor.start();
     return cluster;
   }
@@ -61,6 +64,28 @@ export class DemoCluster implements AsyncDisposable {
       }
     }
     throw new HoldfastError('API_UNREACHABLE', 'No agent of the demo answers', { retryable: true });
+  }
+
+  /** Ends every agent, guard and database at once. */
+  async powerOff(processes: Processes): Promise<void> {
+    const service = await this.status();
+    const guards = (service?.members ?? []).flatMap(({ pids }) => (pids.guard === undefined ? [] : [processes.identify(pids.guard)]));
+    await this.#supervisor.powerOff();
+    const databases = this.members.flatMap(({ data }) => processes.withWorkingDirectory(data));
+    for (const identity of [...guards, ...databases]) if (identity !== undefined) processes.kill(identity, 'SIGKILL');
+  }
+
+  /** Starts all agents again; members without data get them from the copies, as of then. */
+  async powerOn(restoreTo: string): Promise<void> {
+    await layOut({ ...this.#options, restoreTo });
+    this.#supervisor.powerOn();
+  }
+
+  /** The nodes that have a database. */
+  get members(): readonly { readonly name: string; readonly data: string; readonly state: string }[] {
+    return this.layout.nodes.flatMap(({ name, configFile, databasePort }) =>
+      databasePort === undefined ? [] : [{ name, data: join(dirname(configFile), 'data'), state: join(dirname(configFile), 'state') }],
+    );
   }
 
   async status(): Promise<ServiceStatus | undefined> {

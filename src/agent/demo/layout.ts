@@ -18,7 +18,15 @@ export interface DemoOptions {
   readonly acknowledge: number;
   /** Addresses of as many hosts as there are nodes: each node has one to itself, and routes too. Absent: all on loopback, and one more that only routes. */
   readonly hosts?: readonly string[];
+  /** Copies are made, in three locations of which any two are enough. */
+  readonly copies?: boolean;
+  /** Members without data get them from the copies, as of then: an ISO time. */
+  readonly restoreTo?: string;
 }
+
+/** The three directories that stand for three sites, and the location that is made of them. */
+const COPIES = ['copies1', 'copies2', 'copies3'] as const;
+const COPIES_LOCATION = 'copies';
 
 export interface DemoNode {
   readonly name: string;
@@ -38,6 +46,8 @@ export interface DemoLayout {
   readonly password: string;
   readonly writePort: number;
   readonly readPort: number;
+  /** Directories of the locations of copies; none when none are made. */
+  readonly copies: readonly string[];
 }
 
 /** Makes, or completes, the directory of a demo: certificates, secrets, ports, one configuration per node. What is there already stays. */
@@ -57,6 +67,9 @@ export async function layOut(options: DemoOptions): Promise<DemoLayout> {
     'write',
     'read',
   ]);
+  const copies = options.copies === true ? COPIES.map((name) => join(directory, name)) : [];
+  for (const one of copies) await mkdir(one, { recursive: true, mode: 0o700 });
+  if (copies.length > 0) await secret(join(directory, 'copies.password'));
   const nodes: DemoNode[] = [];
   for (const name of names) {
     const databasePort = members.includes(name) ? ports[`${name}.database`]! : undefined;
@@ -75,6 +88,7 @@ export async function layOut(options: DemoOptions): Promise<DemoLayout> {
     password,
     writePort: ports['write']!,
     readPort: ports['read']!,
+    copies,
   };
 }
 
@@ -105,9 +119,22 @@ function configOf(
     coordination: coordinationOf(directory, options.coordination),
     peers: nodes.filter((other) => other !== node && other.databasePort !== undefined).map((other) => `${other.host}:${other.agentPort}`),
     services: {
-      [DEMO_SERVICE]: { ...(isMember && { postgres }), ...((!isMember || options.hosts !== undefined) && { router }) },
+      [DEMO_SERVICE]: {
+        ...(isMember && { postgres }),
+        ...((!isMember || options.hosts !== undefined) && { router }),
+        ...(options.copies === true && { backup: { to: COPIES_LOCATION, schedule: '0 3 * * *', journal: '1s' } }),
+        ...(isMember && options.restoreTo !== undefined && { bootstrap: { restore: { to: options.restoreTo } } }),
+      },
     },
+    ...(options.copies === true && { locations: locationsOf(directory) }),
   });
+}
+
+function locationsOf(directory: string): object {
+  return {
+    ...Object.fromEntries(COPIES.map((name) => [name, { path: join(directory, name) }])),
+    [COPIES_LOCATION]: { parity: { data: 2, parity: 1, over: [...COPIES] }, password: `file:${join(directory, 'copies.password')}` },
+  };
 }
 
 /** @throws CLI_BAD_COORDINATION */

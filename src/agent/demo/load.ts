@@ -17,6 +17,13 @@ export interface Stretch {
   readonly clientErrors: number;
 }
 
+export interface LoadPosition {
+  /** Rows acknowledged so far. */
+  readonly acknowledged: number;
+  /** The id of the next row. */
+  readonly next: number;
+}
+
 /**
  * A client as an application would be: one row every 20 ms through the router, a second of patience, a new connection after an error. It
  * remembers which rows were acknowledged, to ask for them at the end.
@@ -71,9 +78,31 @@ export class CheckingLoad implements AsyncDisposable {
     return this.#acked.length;
   }
 
-  /** How many of the acknowledged rows since `mark` are not there. Asked through the router, so of whoever leads. */
-  async lost(from = this.#from.acked): Promise<number> {
-    const expected = this.#acked.slice(from);
+  /** Where it is: rows with ids from `next` on were not sent yet. */
+  get position(): LoadPosition {
+    return { acknowledged: this.#acked.length, next: this.#next };
+  }
+
+  /** When a row was last acknowledged, on the monotonic clock. */
+  get lastAcknowledgedMs(): number {
+    return this.#lastAckMs;
+  }
+
+  /** How many of the rows with such ids there are. */
+  async count(from: number, before: number): Promise<number> {
+    const { rows } = await this.#patiently((client) =>
+      client.query<{ found: string }>(`select count(*) as found from ${TABLE} where run = $1 and id >= $2 and id < $3`, [
+        this.#run,
+        from,
+        before,
+      ]),
+    );
+    return Number(rows[0]!.found);
+  }
+
+  /** How many of the acknowledged rows, from one position up to another, are not there. Asked through the router, so of whoever leads. */
+  async lost(from: number, to?: number): Promise<number> {
+    const expected = this.#acked.slice(from, to);
     if (expected.length === 0) return 0;
     const { rows } = await this.#patiently((client) =>
       client.query<{ found: string }>(`select count(*) as found from ${TABLE} where run = $1 and id = any($2::bigint[])`, [

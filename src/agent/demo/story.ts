@@ -1,6 +1,7 @@
 import type { ServiceStatus } from '../../api/schema.ts';
 import type { MachineRuntime } from '../../core/runtime.ts';
 import type { DemoCluster } from './cluster.ts';
+import { playDisaster, untilCopied, type DisasterResult } from './disaster.ts';
 import { DEMO_SERVICE } from './layout.ts';
 import { CheckingLoad } from './load.ts';
 
@@ -30,6 +31,8 @@ export interface StoryResult {
   readonly events: Readonly<Record<EventName, EventResult>>;
   readonly acked: number;
   readonly lost: number;
+  /** The loss of every node and of one location. */
+  readonly restore: DisasterResult;
   readonly held: boolean;
 }
 
@@ -40,7 +43,7 @@ interface Leader {
   readonly dataDirectory: string;
 }
 
-/** Plays what a cluster is for: a checking load through the router, and four things going wrong, or being moved, under it. */
+/** Plays what a cluster is for: a checking load through the router, and four things going wrong, or being moved, under it; then everything is lost, and brought back from its copies. */
 export async function playStory(
   cluster: DemoCluster,
   runtime: MachineRuntime,
@@ -50,6 +53,8 @@ export async function playStory(
   const whole = (service: ServiceStatus): boolean => cluster.isWhole(service);
   await using load = new CheckingLoad(cluster.writeConnection, runtime);
   await load.start();
+  tell('waiting for the first base backup …');
+  await untilCopied(cluster, runtime, signal);
   const events: Partial<Record<EventName, EventResult>> = {};
   for (const name of eventNames) {
     await runtime.clock.sleep(CALM_MS, signal);
@@ -80,9 +85,12 @@ export async function playStory(
     );
   }
   const lost = await load.lost(0);
+  const acked = load.acknowledged;
+  const restore = await playDisaster(cluster, load, runtime, tell, signal);
   const all = events as Record<EventName, EventResult>;
-  const held = lost === 0 && Object.values(all).every((event) => event.lost === 0 && event.gapMs < GAP_MS_MAX && event.acked > 0);
-  return { events: all, acked: load.acknowledged, lost, held };
+  const held =
+    lost === 0 && restore.verified && Object.values(all).every((event) => event.lost === 0 && event.gapMs < GAP_MS_MAX && event.acked > 0);
+  return { events: all, acked, lost, restore, held };
 }
 
 const titles: Readonly<Record<EventName, string>> = {

@@ -15,6 +15,7 @@ interface Agent {
   readonly node: DemoNode;
   child: ChildProcess | undefined;
   restarts: number;
+  isOff: boolean;
 }
 
 /**
@@ -31,7 +32,7 @@ export class Supervisor implements AsyncDisposable {
   constructor(nodes: readonly DemoNode[], program: readonly string[], runtime: Runtime) {
     this.#runtime = runtime;
     this.#program = program;
-    this.#agents = nodes.map((node) => ({ node, child: undefined, restarts: 0 }));
+    this.#agents = nodes.map((node) => ({ node, child: undefined, restarts: 0, isOff: false }));
   }
 
   async start(): Promise<void> {
@@ -41,8 +42,17 @@ export class Supervisor implements AsyncDisposable {
     }
   }
 
-  pidOf(name: string): number | undefined {
-    return this.#agents.find((agent) => agent.node.name === name)?.child?.pid;
+  /** As if nothing had power any more: every agent is killed, and not started again before `powerOn`. */
+  async powerOff(): Promise<void> {
+    for (const agent of this.#agents) agent.isOff = true;
+    await Promise.all(this.#agents.map((agent) => this.#end(agent, 'SIGKILL')));
+  }
+
+  powerOn(): void {
+    for (const agent of this.#agents) {
+      agent.isOff = false;
+      if (agent.child === undefined) this.#spawn(agent);
+    }
   }
 
   /** @throws DEMO_AGENT_FAILED when an agent can not be kept running */
@@ -70,10 +80,10 @@ export class Supervisor implements AsyncDisposable {
     child.once('close', () => {
       log.end();
       agent.child = undefined;
-      if (this.#stopping || agent.restarts >= RESTARTS_MAX) return;
+      if (this.#stopping || agent.isOff || agent.restarts >= RESTARTS_MAX) return;
       agent.restarts++;
       this.#runtime.clock.after(RESTART_MS, () => {
-        if (!this.#stopping) this.#spawn(agent);
+        if (!this.#stopping && !agent.isOff && agent.child === undefined) this.#spawn(agent);
       });
     });
   }
@@ -81,16 +91,16 @@ export class Supervisor implements AsyncDisposable {
   /** Stops all agents and, through them, all that they started; returns when they are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true;
-    await Promise.all(this.#agents.map((agent) => this.#stop(agent)));
+    await Promise.all(this.#agents.map((agent) => this.#end(agent, 'SIGINT')));
   }
 
-  async #stop(agent: Agent): Promise<void> {
+  async #end(agent: Agent, by: 'SIGINT' | 'SIGKILL'): Promise<void> {
     const { child } = agent;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
     // A stopped process (a fault of the demo) takes signals only once it goes on.
     child.kill('SIGCONT');
-    child.kill('SIGINT');
+    child.kill(by);
     const late = this.#runtime.clock.after(STOP_MS, () => child.kill('SIGKILL'));
     await gone;
     late[Symbol.dispose]();

@@ -27,7 +27,10 @@ export function register(command: Command): void {
       'replicas that must have a commit before it is acknowledged (default: 1 with 3 members or more, else 0)',
       count(0, 6),
     )
-    .option('--once', 'play the story: kill, stop and move the leader under load, print what was measured, exit')
+    .option(
+      '--once',
+      'play the story: kill, stop and move the leader under load, lose everything and restore it, print what was measured, exit',
+    )
     .action(run);
 }
 
@@ -48,7 +51,7 @@ async function run(options: DemoOptions): Promise<void> {
     if (options.json !== true) process.stdout.write(`${line}\n`);
   };
   const acknowledge = options.acknowledge ?? (options.nodes >= 3 ? 1 : 0);
-  const layout = { directory: options.dir, nodes: options.nodes, coordination: options.coordination, acknowledge };
+  const layout = { directory: options.dir, nodes: options.nodes, coordination: options.coordination, acknowledge, copies: true };
   const program = [process.execPath, ...process.execArgv, process.argv[1]!];
   tell(`Starting ${options.nodes} nodes with a PostgreSQL each in ${options.dir} …`);
   await using cluster = await DemoCluster.open(layout, program, runtime);
@@ -90,5 +93,8 @@ function introduce(cluster: DemoCluster, leader: string, options: DemoOptions, t
 
 function print(result: StoryResult, json: boolean): void {
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else process.stdout.write(`\n${result.acked} rows acknowledged, ${result.lost} lost: ${result.held ? 'it held' : 'it did NOT hold'}\n`);
+  else
+    process.stdout.write(
+      `\n${result.acked} rows acknowledged, ${result.lost} lost; restored in ${(result.restore.rtaMs / 1_000).toFixed(1)} s: ${result.held ? 'it held' : 'it did NOT hold'}\n`,
+    );
 }
