@@ -11,11 +11,6 @@ import { startRestored } from './restored.ts';
 
 const program = new URL('../../../bin/holdfast.mjs', import.meta.url).pathname;
 
-async function until(what: string, reached: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
-  for (const end = performance.now() + timeoutMs; performance.now() < end; await sleep(100)) if (await reached()) return;
-  throw new Error(`not in time: ${what}`);
-}
-
 async function killAll(directory: string): Promise<void> {
   for (const found of await processesOf(directory)) process.kill(Number.parseInt(found, 10), 'SIGKILL');
 }
