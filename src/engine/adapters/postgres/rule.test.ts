@@ -46,18 +46,18 @@ test('Safety: with the journal no commit is acknowledged without it, nor by fewe
     const held = Array.from({ length: seatsBeside(members - 1) }, (_, index) => seatName(index + 1));
     for (let n = 0; n < members; n++) {
       for (let k = 0; k <= n + 1; k++) {
-        const voters = others.slice(0, n);
-        const rule = renderRule(k === 0 ? null : { k, voters }, 'waits for the journal');
+        const counted = others.slice(0, n);
+        const rule = renderRule(k === 0 ? null : { k, voters: counted }, 'waits for the journal');
         const all = [...others, ...held];
         for (let set = 0; set < 2 ** all.length; set++) {
           const confirmed = all.filter((_, index) => (set >> index) & 1);
           const journalHas = confirmed.some((name) => held.includes(name));
-          const votersHave = confirmed.filter((name) => voters.includes(name)).length;
+          const votersHave = confirmed.filter((name) => counted.includes(name)).length;
           if (isSatisfied(rule, confirmed)) expect(journalHas && votersHave >= k, `${rule}: ${confirmed.join()}`).toBe(true);
           if (votersHave >= k && held.every((name) => confirmed.includes(name))) expect(isSatisfied(rule, confirmed)).toBe(true);
         }
         // For failover it is the rule that it would be without.
-        expect(parseRule(rule)).toEqual(k === 0 ? null : { k, voters });
+        expect(parseRule(rule)).toEqual(k === 0 ? null : { k, voters: counted });
       }
     }
   }
