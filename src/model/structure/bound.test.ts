@@ -46,6 +46,16 @@ describe('bounds', () => {
   });
 });
 
+test('what would join too many functions is refused, not begun', () => {
+  const events = Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`e${at}`, { kind: 'probability', probability: 0.1 } as const]));
+  const structure: Structure = { top: { op: 'or', of: ['e0', { op: 'atleast', k: 150, of: Object.keys(events) }] }, events };
+  expect(() => boundStructure(structure, 'steady', { nodesMax: 1 })).toThrow(
+    expect.objectContaining({ code: 'MODEL_STRUCTURE_TOO_LARGE' }),
+  );
+  // With room for it, it is solved.
+  expect(evaluate(solveStructure(structure), 'steady').top.q).toBeCloseTo(0.1, 12);
+});
+
 /** Two of several gates that take their events from anywhere. */
 function tangle(count: number): Structure {
   const random = seededRandom(7);

@@ -1,7 +1,9 @@
+import { HoldfastError } from '../../core/errors.ts';
 import { Bdd } from './bdd.ts';
 import { compile } from './compile.ts';
-import { compacted, copied, type Nodes } from './diagram.ts';
+import { compacted, copied, type Nodes } from './nodes.ts';
 import type { When } from './event.ts';
+import { countingOf } from './diagram.ts';
 import { gateOver, type Algebra } from './gate-over.ts';
 import { CONSTANT_LEVEL, NodesExhausted } from './node-table.ts';
 import { pulledTogether } from './order.ts';
@@ -44,7 +46,7 @@ export interface BoundOptions {
  * Sources: Ravi, McMillan, Shiple, Somenzi: Approximation and decomposition of binary decision diagrams, DAC 1998; Esary,
  * Proschan, Walkup: Association of random variables, with applications, Annals of Mathematical Statistics 38 (1967).
  *
- * @throws MODEL_STRUCTURE_INVALID, MODEL_NO_STEADY_STATE
+ * @throws MODEL_STRUCTURE_INVALID, MODEL_NO_STEADY_STATE, MODEL_STRUCTURE_TOO_LARGE
  */
 export function boundStructure(
   structure: Structure,
@@ -59,6 +61,8 @@ export function boundStructure(
     compiled.events.map((event) => event.stateAt(when)),
   );
   if (rest === undefined) return between(known.get(top >> 1)!, known.get(top >> 1)!, negates(compiled, modules), true);
+  const counting = countingOf(graph, rest);
+  if (counting > COUNTING_MAX) throw tooLarge(counting);
   const order = pulledTogether(graph, rest);
   const algebra = new BoundAlgebra(
     order.map((id) => known.get(id)!),
@@ -78,6 +82,15 @@ export function boundStructure(
   }
   const { least, most, under, over } = bounds.get(rest.id)!;
   return between(least, most, (top & 1) === 1, under === over);
+}
+
+/** Functions that the counting gates of what is bounded may join: each takes milliseconds. */
+const COUNTING_MAX = 20_000;
+
+function tooLarge(counting: number): HoldfastError {
+  return new HoldfastError('MODEL_STRUCTURE_TOO_LARGE', `Its gates that count join ${counting} functions, more than ${COUNTING_MAX}.`, {
+    hint: 'count fewer parts at once, or let what is shared stand in fewer places',
+  });
 }
 
 function between(under: Probability, over: Probability, turned: boolean, exact: boolean): BoundedUnavailability {

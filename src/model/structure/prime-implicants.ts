@@ -1,5 +1,6 @@
 import { Bdd } from './bdd.ts';
-import { copied, diagramOf } from './diagram.ts';
+import { diagramOf } from './diagram.ts';
+import { copied } from './nodes.ts';
 import { NodesExhausted } from './node-table.ts';
 import { partAround } from './part.ts';
 import { SetFamily } from './set-family.ts';

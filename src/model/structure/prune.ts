@@ -1,5 +1,5 @@
 import { Bdd } from './bdd.ts';
-import { compacted, type Nodes } from './diagram.ts';
+import { compacted, type Nodes } from './nodes.ts';
 import type { Probability } from './probability.ts';
 
 /**

@@ -1,4 +1,5 @@
-import type { Diagram, Nodes } from './diagram.ts';
+import type { Diagram } from './diagram.ts';
+import type { Nodes } from './nodes.ts';
 import { Differences } from './difference.ts';
 import type { Probability } from './probability.ts';
 import { RangeSums } from './range-sums.ts';
