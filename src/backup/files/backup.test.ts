@@ -108,8 +108,8 @@ describe('a clock that went back', () => {
   test('makes no snapshot before the last one, of files or of a stream', async () => {
     write('a');
     const nowMs = Date.parse('2030-01-31T12:00:00Z');
-    const backup = (ms: number) => backupFiles(repository, at(ms), { paths: ['.'], base: root, host: 'test', signal });
-    const stream = (ms: number) =>
+    const ofFiles = (ms: number) => backupFiles(repository, at(ms), { paths: ['.'], base: root, host: 'test', signal });
+    const ofStream = (ms: number) =>
       backupStream(
         repository,
         at(ms),
@@ -118,7 +118,7 @@ describe('a clock that went back', () => {
         })(),
         { name: '/dump', host: 'test', signal },
       );
-    for (const make of [backup, stream]) {
+    for (const make of [ofFiles, ofStream]) {
       await make(nowMs);
       await expect(make(nowMs - hour)).rejects.toMatchObject({
         code: 'BACKUP_CLOCK_BACKWARDS',
