@@ -70,12 +70,15 @@ async function makeReplica(member: Member, leader: string, signal: AbortSignal):
 
 async function provisionFrom(member: Member, source: ReplicaSource, leader: MemberAddress, signal: AbortSignal): Promise<void> {
   if (source === 'leader') return await member.deps.engine.provision(leader, { signal });
-  await using copies = await openCopiesOfLeader(member, signal);
+  await using copies = await openCopiesOfLeader(member, { signal });
   await member.deps.engine.provision(leader, { copies, signal });
 }
 
 /** Copies of what the present leader serves. @throws REINIT_REFUSED where none are made; BACKUP_…, STORAGE_… */
-export async function openCopiesOfLeader(member: Member, signal: AbortSignal): Promise<DataCopies> {
+export async function openCopiesOfLeader(
+  member: Member,
+  { anew = false, signal }: { readonly anew?: boolean; readonly signal: AbortSignal },
+): Promise<DataCopies> {
   const { copies, store } = member.deps;
   const record = store.leadership?.value;
   if (copies === undefined || record === undefined || record.systemId === null) {
@@ -83,7 +86,7 @@ export async function openCopiesOfLeader(member: Member, signal: AbortSignal): P
       hint: 'Give the service a backup in the configuration of this node, or copy from the leader.',
     });
   }
-  return await copies.open({ systemId: record.systemId, timeline: record.timeline }, { signal });
+  return await copies.open({ systemId: record.systemId, timeline: record.timeline }, { anew, signal });
 }
 
 function upstream(member: Member, leader: string): MemberAddress {

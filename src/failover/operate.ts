@@ -227,7 +227,7 @@ export async function reinit(member: Member, { from, reuse = false }: ReinitWish
       hint: 'Wish for copies too, or let the data be set aside.',
     });
   }
-  if (from === 'copies') await (await openCopiesOfLeader(member, member.signal))[Symbol.asyncDispose]();
+  if (from === 'copies') await (await openCopiesOfLeader(member, { anew: true, signal: member.signal }))[Symbol.asyncDispose]();
   await member.occupied('reinitialising', () =>
     member.gate.run(async (signal) => {
       member.wishedSource = from;

@@ -24,7 +24,10 @@ export function copiesSource(config: HoldfastConfig, runtime: MachineRuntime, se
   };
   const restore = bootstrap?.restore;
   return {
-    open: ({ systemId, timeline }, { signal }) => open({ service, systemId, timelineMax: timeline, target: { kind: 'latest' }, signal }),
+    open: ({ systemId, timeline }, { anew = false, signal }) => {
+      if (anew) failure = undefined;
+      return open({ service, systemId, ...(timeline > 0 && { timelineMax: timeline }), target: { kind: 'latest' }, signal });
+    },
     ...(restore !== undefined && {
       restore: {
         order: JSON.stringify(restore, Object.keys(restore).toSorted()),
