@@ -80,6 +80,8 @@ describe('where a journal goes on', () => {
     expect(decideResume([range(1, 0, 60)], history(2, [1, 100]))).toEqual(at(1, 60)));
   test('where its timeline was left, when it has more of it', () =>
     expect(decideResume([range(1, 0, 140)], history(2, [1, 100]))).toEqual(at(1, 100)));
+  test('not where an old primary wrote alone, after a hole', () =>
+    expect(decideResume([range(1, 0, 60), range(1, 120, 140)], history(2, [1, 100]))).toEqual(at(1, 60)));
   test('on the newest timeline that it has', () =>
     expect(decideResume([range(1, 0, 100), range(2, 100, 120)], history(2, [1, 100]))).toEqual(at(2, 120)));
   test('after a hole that is there already', () =>

@@ -71,8 +71,9 @@ export function decideReach(ranges: Iterable<WalRange>, history: TimelineHistory
  */
 export function decideResume(ranges: Iterable<WalRange>, history: TimelineHistory): WalPosition | undefined {
   let furthest: WalPosition | undefined;
-  for (const { timeline, end } of mergeRanges(ranges)) {
+  for (const { timeline, start, end } of mergeRanges(ranges)) {
     const branch = history.ancestors.find((ancestor) => ancestor.timeline === timeline);
+    if (branch !== undefined && start > branch.end) continue;
     const lsn = branch !== undefined && branch.end < end ? branch.end : end;
     const position = { timeline, lsn };
     if (divergence(position, history) !== undefined) continue;
