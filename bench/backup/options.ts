@@ -12,7 +12,7 @@ processor time with children, the most memory that was resident, and the bytes o
 
   --only LIST         contenders: ${contenders.join(',')} (those that are installed)
   --size SIZE         of the files (2GiB)
-  --repetitions N     (3)
+  --repetitions N     (2)
   --quick             512MiB, once
   --seed N            (1)
   --cold              drop the system's caches before each run; needs root
@@ -50,7 +50,7 @@ export function parseOptions(): Options | undefined {
   return {
     only: values.only === undefined ? undefined : contendersOf(values.only),
     sizeBytes: parseSizeBytes(values.size ?? (values.quick ? '512MiB' : '2GiB')),
-    repetitions: whole('repetitions', values.repetitions ?? (values.quick ? '1' : '3')),
+    repetitions: whole('repetitions', values.repetitions ?? (values.quick ? '1' : '2')),
     seed: whole('seed', values.seed),
     cold: values.cold,
     directory: values.directory,
