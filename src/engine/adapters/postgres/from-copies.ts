@@ -4,7 +4,7 @@ import type { DataCopies, TablespacePlace } from '../../../core/data-copies.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import { formatLsn } from '../../../core/lsn.ts';
 import type { RecoveryTarget } from '../../../core/recovery-target.ts';
-import { divergence } from '../../../core/timeline.ts';
+import { divergence, type TimelineHistory } from '../../../core/timeline.ts';
 import type { MemberAddress, RestoreSource } from '../../engine.ts';
 import { makePrimary, restoringName } from './bootstrap.ts';
 import { prepareConfiguration, writeConfiguration } from './configuration.ts';
@@ -39,12 +39,15 @@ export async function bootstrapFromCopies(member: Member, { copies, target }: Re
 
 /** See `Engine.provision`. Whether what the other has continues the copies is found out before anything is written. */
 export async function provisionFromCopies(member: Member, from: MemberAddress, copies: DataCopies, signal: AbortSignal): Promise<void> {
-  await checkContinued(member, from, copies, signal);
+  const history = await checkContinued(member, from, copies, signal);
   await buildFromCopies(member, copies, signal, async (directory) => {
     await recoverCopies(member, copies, { directory, target: { kind: 'latest' }, become: 'replica' }, signal);
     await markReplica(member, directory);
     await prepareConfiguration(configurationInput(member), directory);
     const control = await readControlFile(directory);
+    // More may have been stored than was seen at first; a server that recovered beyond the fork could not even be started.
+    const left = divergence({ timeline: control.minRecoveryTimeline, lsn: control.minRecoveryLsn }, history);
+    if (left !== undefined) throw unfit(from, left);
     await writeMarker(directory, member.context, control.systemId);
     await writeConfiguration(configurationInput(member), directory, { kind: 'replica', upstream: from }, control.standbyMinimums);
   });
@@ -61,14 +64,14 @@ export async function leaveForCopies(data: string): Promise<string> {
 }
 
 /** The WAL that comes after the copies is kept over there from now on. @throws ENGINE_COPIES_UNFIT, ENGINE_FOREIGN_DATA, ENGINE_UPSTREAM_UNREACHABLE */
-async function checkContinued(member: Member, from: MemberAddress, copies: DataCopies, signal: AbortSignal): Promise<void> {
+async function checkContinued(member: Member, from: MemberAddress, copies: DataCopies, signal: AbortSignal): Promise<TimelineHistory> {
   await using connection = await connectUpstream(member, from, 'provision', { signal });
   const system = await identifyUpstream(connection, from, copies.systemId, signal);
   const history = await readUpstreamHistory(connection, system.timeline, { timeoutMs: queryTimeoutMs, signal });
   const reason = divergence(copies.reached, history);
   if (reason !== undefined) throw unfit(from, reason);
   await renewSlot(connection, member.context.node, signal);
-  if (await hasWal(connection, copies.reached, signal)) return;
+  if (await hasWal(connection, copies.reached, signal)) return history;
   const { timeline, lsn } = copies.reached;
   throw unfit(from, `the copies end at ${formatLsn(lsn)} of timeline ${timeline}, and it no longer has the WAL that comes after`);
 }
@@ -167,6 +170,6 @@ async function endLeftover({ runtime }: Member, directory: string, signal: Abort
 function unfit(from: MemberAddress, reason: string): HoldfastError {
   return new HoldfastError('ENGINE_COPIES_UNFIT', `the copies are not continued by ${from.node} (${from.host}:${from.port}): ${reason}`, {
     retryable: true,
-    hint: 'Nothing was written. The member can be copied from the leader; and see whether copies are still made.',
+    hint: 'No data were put in place. The member can be copied from the leader; and see whether copies are still made.',
   });
 }
