@@ -82,17 +82,19 @@ describe('by hand', () => {
     // An error takes the member at once and for long; what is left are two copies that nothing fills anew: p = ∫ of both being lost.
     const search = { members: [1], sites: [1], acknowledge: [0], copies: ['pair'], backup: ['1d'], journal: ['10s'], drills: ['30d'] };
     const location = { ...shippedCatalogue.locations['cloud']!, loss: '10%' };
-    const input = parseRequirements({
+    const written = parseRequirements({
       ...basic,
       catalogue: {
         ...quiet,
-        disasters: { error: '1e9/h', intruder: '1e-30/h' },
+        disasters: { error: '1/day', intruder: '1e-30/h' },
         restore: { decide: '1e12h', lost: 0 },
         locations: { one: location, two: location },
         copies: { pair: { mirror: ['one', 'two'] } },
       },
       search,
     });
+    // More often than a file may say: at once.
+    const input = scaledInput(written, ['catalogue', 'disasters', 'error'], 1e9);
     // Each location is lost within the year with 10 %, independently.
     expect(relative(new Evaluator(input).evaluate(designsOf(input)[0]!).lossProbability, 0.01)).toBeLessThan(1e-6);
   });

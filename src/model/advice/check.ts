@@ -5,6 +5,8 @@ import { designsOf } from './design.ts';
 import { locationsOf } from './keeping.ts';
 import type { Requirements } from './schema.ts';
 
+/** Per hour. */
+const disasterRateMax = 1 / 24;
 /** Designs that are looked at: some seconds. */
 const designsMax = 200_000;
 
@@ -73,7 +75,13 @@ function checkTimes({ search, catalogue }: Requirements): ModelProblem[] {
 function checkShares({ catalogue, data }: Requirements): ModelProblem[] {
   const below = (path: ModelProblem['path'], value: number) =>
     value < 1 ? [] : [{ path, message: 'must be below 1: what is certain within a year has no rate' }];
+  const { disasters, site } = catalogue;
+  const rare = (path: ModelProblem['path'], rate: number) =>
+    rate <= disasterRateMax ? [] : [{ path, message: 'must be at most 1/day: what is destroyed more often, no copies bring back' }];
   return [
+    ...rare(['catalogue', 'disasters', 'error'], disasters.error),
+    ...rare(['catalogue', 'disasters', 'intruder'], disasters.intruder),
+    ...rare(['catalogue', 'site', 'destroyed'], site.destroyed),
     ...below(['catalogue', 'machine', 'disk', 'afr'], catalogue.machine.disk.afr),
     ...Object.entries(catalogue.locations).flatMap(([name, { loss }]) => below(['catalogue', 'locations', name, 'loss'], loss)),
     ...(data.size > 0 ? [] : [{ path: ['data', 'size'], message: 'must be above 0' }]),

@@ -9,6 +9,8 @@ import type { Requirements } from './schema.ts';
 import { skillOf } from './topology.ts';
 
 const yearHours = 8760;
+/** Nothing is filled anew in less than a minute: chains of copies do not get stiffer than that. */
+const leastHours = 1 / 60;
 
 /** Rate per hour of what happens with this probability within a year. */
 const rateOfYear = (probability: number): number => -Math.log1p(-probability) / yearHours;
@@ -53,7 +55,7 @@ function hardwareLoss({ catalogue: { machine, site }, data }: Requirements, perS
 
 /** Until a lost member is there again, copied from another. */
 function cloneHours(machine: Catalogue['machine'], bytes: number): number {
-  return machine.provision + bytes / machine.clone / 3600;
+  return Math.max(leastHours, machine.provision + bytes / machine.clone / 3600);
 }
 
 /** Locations that are left after a disaster. */
@@ -157,7 +159,7 @@ function holdersOf(input: Requirements, design: Pick<Design, 'members' | 'sites'
       live: false,
       lossRate: rateOfYear(loss),
       // Found at the next check, and filled by the next backup.
-      refillHours: notice + bytes / rate / 3600,
+      refillHours: Math.max(leastHours, notice + bytes / rate / 3600),
       site: place === 'site' ? 0 : undefined,
       locked,
     };
