@@ -2,6 +2,7 @@ import { findBases, planRecovery, restoreBase, tablespacesOf, WalFiles, type Rec
 import type { HoldfastConfig } from '../../config/schema.ts';
 import type { DataCopies, RestoredBase, TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
+import { parseSegmentName } from '../../core/lsn.ts';
 import type { RecoveryTarget } from '../../core/recovery-target.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { openCopies, type Copies } from './open-copies.ts';
@@ -117,7 +118,18 @@ export class PlannedCopies implements DataCopies {
       await wal.refresh({ signal });
       this.#listedMs = runtime.clock.monotonicMs();
     }
-    return await wal.file(name, { signal });
+    return this.#upToFork(name, await wal.file(name, { signal }));
+  }
+
+  /**
+   * Where nothing is stored yet of the timeline that recovery goes along, PostgreSQL takes the segment of its ancestor, and would replay what that
+   * has beyond the fork.
+   */
+  #upToFork(name: string, bytes: Uint8Array | undefined): Uint8Array | undefined {
+    const segment = parseSegmentName(name, BigInt(this.plan.base.facts.segmentBytes));
+    const fork = this.#parts.wal.historyOf(this.timeline).ancestors.find(({ timeline }) => timeline === segment?.timeline)?.end;
+    if (bytes === undefined || segment === undefined || fork === undefined || fork >= segment.lsn + BigInt(bytes.length)) return bytes;
+    return Uint8Array.from(bytes).fill(0, Math.max(0, Number(fork - segment.lsn)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
