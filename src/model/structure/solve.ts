@@ -8,11 +8,11 @@ import { influences, nodeValues, valueOf, type Influence, type NodeValues } from
 import { isRising, isWithoutNegation } from './rising.ts';
 import type { Structure } from './structure.ts';
 
-/** Nodes that the diagram of one module may have while it is made: a few hundred megabytes. */
-const NODES_MAX = 4_000_000;
+/** Nodes that the diagram of one module may have while it is made: more than that rarely helps, and takes four times as long to give up. */
+const NODES_MAX = 1_000_000;
 
 export interface SolveOptions {
-  /** Nodes that the diagram of a module may have while it is made; 4,000,000 by default, about 40 bytes each. */
+  /** Nodes that the diagram of a module may have while it is made; 1,000,000 by default, about 40 bytes each. */
   readonly nodesMax?: number;
 }
 
