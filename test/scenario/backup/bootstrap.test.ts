@@ -85,7 +85,9 @@ test('three nodes that were lost come back from copies, at a time, on a timeline
   const first = await agents.whole();
   expect(await notes(agents)).toEqual(['one']);
   const [begun] = await agents.client(first.leader!).history('orders');
-  expect(begun).toMatchObject({ why: 'restore', timeline: 2 });
+  expect(begun).toMatchObject({ timeline: 2 });
+  // The latter where a slow machine had the leadership renewed between the restore and the first start.
+  expect(['restore', 'reclaim']).toContain(begun!.why);
   await note('three');
   await sleep(journalMs * 4);
 
