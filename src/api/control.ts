@@ -45,7 +45,10 @@ export interface AgentControl {
   pause(service: string): Promise<Done>;
   resume(service: string): Promise<Done>;
   restart(service: string, request: { node?: string | undefined }): Promise<Done>;
-  reinit(service: string, request: { node?: string | undefined; from?: 'leader' | 'copies' | undefined; reuse?: boolean | undefined }): Promise<Done>;
+  reinit(
+    service: string,
+    request: { node?: string | undefined; from?: 'leader' | 'copies' | undefined; reuse?: boolean | undefined },
+  ): Promise<Done>;
   /** Changes of state as they happen; begins after `afterId` where still remembered. Ends with `signal`. Ids grow, and begin anew when the agent starts. */
   events(options: { afterId?: number; signal: AbortSignal }): AsyncIterable<AgentEvent>;
   /** Samples for /metrics, in Prometheus terms: name without prefix `holdfast_`. */

@@ -98,7 +98,9 @@ test('commits wait for a journal only where that loses nothing and there are con
   const refused = (text: string): string => problemsOf(text).join();
   expect(refused(sync.replace('acknowledge: 1', 'acknowledge: 0'))).toContain('sync needs postgres.replication.acknowledge of at least 1');
   expect(refused(sync.replace('peers: [10.0.0.2:7400, 10.0.0.3:7400]', '').replace('acknowledge: 1', 'acknowledge: 0'))).toBe('');
-  expect(refused(sync.replace('acknowledge: 1 }', 'acknowledge: 1 }\n      parameters: { max_wal_senders: 7 }'))).toContain('at least 8, not 7');
+  expect(refused(sync.replace('acknowledge: 1 }', 'acknowledge: 1 }\n      parameters: { max_wal_senders: 7 }'))).toContain(
+    'at least 8, not 7',
+  );
   expect(refused(changed('"*/15 * * * *" }', '"*/15 * * * *", journal: sync }'))).toContain('sync is for PostgreSQL');
   expect(refused(changed('journal: 1s', 'journal: never'))).toContain('must be a duration');
 });

@@ -131,7 +131,13 @@ export class SimulatedNode {
       (asked) => (asked === service ? member : undefined),
       () => {},
     );
-    const compose = (): Heartbeat => ({ wallMs: clock.wallMs(), agentAddress: `${name}:7400`, members: [member.state()], routers: [], copies: [] });
+    const compose = (): Heartbeat => ({
+      wallMs: clock.wallMs(),
+      agentAddress: `${name}:7400`,
+      members: [member.state()],
+      routers: [],
+      copies: [],
+    });
     beats = new Heartbeats(peers, runtime, { everyMs: policy.heartbeatMs, compose, stalled: (_, forMs) => member.abstain(forMs) });
     const heartbeats = beats;
     const leave = async (): Promise<void> => {
