@@ -27,6 +27,16 @@ export function lookAt(fd: number): Promise<fs.BigIntStats> {
   return fstat(fd, { bigint: true });
 }
 
+/** To be its owner's and nobody else's: where this process may give it away. */
+export async function giveDirectory(path: string, owner: { readonly uid: bigint; readonly gid: bigint }): Promise<void> {
+  if (process.geteuid?.() === 0) await fs.promises.chown(path, Number(owner.uid), Number(owner.gid));
+  await fs.promises.chmod(path, 0o700);
+}
+
+export async function writeText(path: string, text: string): Promise<void> {
+  await fs.promises.writeFile(path, text);
+}
+
 /** In no order. */
 export async function listDirectory(path: string): Promise<string[]> {
   return (await readdir(fsPath(path), { encoding: 'buffer' })).map(nameFromBytes);

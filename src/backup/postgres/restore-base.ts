@@ -1,9 +1,8 @@
-import { chmod, chown, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RestoredBase, TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { findNode, loadTree } from '../browse/walk.ts';
-import { look } from '../files/fs.ts';
+import { giveDirectory, look, writeText } from '../files/fs.ts';
 import { restoreFiles, type RestoreOptions, type RestoreResult } from '../files/restore/restore.ts';
 import type { Repository, Snapshot } from '../repository.ts';
 import { checkPlaces, renderTablespaceMap, tablespacesOf } from './tablespaces.ts';
@@ -42,7 +41,7 @@ export async function restoreBase(repository: Repository, snapshot: Snapshot, op
   for (const { issueCount, issues } of results) if (issueCount > 0) throw incomplete(issueCount, issues[0]?.message ?? '');
   if (places.length > 0) {
     const map = join(directory, 'tablespace_map');
-    await writeFile(map, renderTablespaceMap(places.map(({ oid, target }) => ({ oid, location: target }))));
+    await writeText(map, renderTablespaceMap(places.map(({ oid, target }) => ({ oid, location: target }))));
   }
   const sum = (of: (result: RestoreResult) => number): number => results.reduce((total, result) => total + of(result), 0);
   return {
@@ -55,9 +54,7 @@ export async function restoreBase(repository: Repository, snapshot: Snapshot, op
 
 /** Of the root of what is restored a snapshot says nothing. */
 async function likeDataDirectory(directory: string, target: string): Promise<void> {
-  const { uid, gid } = await look(join(directory, 'PG_VERSION'));
-  if (process.geteuid?.() === 0) await chown(target, Number(uid), Number(gid));
-  await chmod(target, 0o700);
+  await giveDirectory(target, await look(join(directory, 'PG_VERSION')));
 }
 
 function incomplete(count: number, first: string): HoldfastError {

@@ -1,9 +1,9 @@
-import { readdir } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import type { TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { dumpSnapshot } from '../browse/dump.ts';
 import { loadTree } from '../browse/walk.ts';
+import { listDirectory } from '../files/fs.ts';
 import type { Repository, Snapshot } from '../repository.ts';
 
 /*
@@ -75,7 +75,7 @@ export async function checkPlaces(
     if (isWithin(target, directory) || isWithin(directory, target)) throw refused(name, target, `overlaps with ${directory}`);
     if (taken.has(target)) throw refused(name, target, 'is the place of another tablespace');
     taken.add(target);
-    const found = await readdir(target).catch((error: NodeJS.ErrnoException) => {
+    const found = await listDirectory(target).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [];
       throw refused(name, target, `can not be read: ${error.message}`);
     });
