@@ -1,6 +1,7 @@
 // What the rest of backup/ asks of an open repository. Format: restic repository version 2, doc/design.rst of restic/restic.
 import type { Cutting } from './chunk/cutter.ts';
 import type { FileStats } from './files/node-of.ts';
+import type { PieceOfFile } from './reading/compare-pieces.ts';
 import type { BlobToWrite, RunOutcome } from './reading/write-run.ts';
 import type { CallOptions, Location } from '../storage/index.ts';
 
@@ -124,6 +125,9 @@ export interface Repository extends AsyncDisposable {
    * calls damaged may still be had by `loadBlob`. @throws STORAGE_NOT_FOUND, STORAGE_DAMAGED, and what the location throws
    */
   writeBlobs(packId: FileId, blobs: readonly BlobToWrite[], options: CallOptions): Promise<RunOutcome>;
+
+  /** Which of a file's pieces are, byte for byte, the blobs that they should be. @throws what the system says of the file */
+  holdsBlobs(path: string, pieces: readonly PieceOfFile[], options: CallOptions): Promise<readonly boolean[]>;
 
   snapshots(options: CallOptions): AsyncIterable<Snapshot>;
   /** By its whole id, an unambiguous prefix of it, or `latest`. @throws BACKUP_SNAPSHOT_UNKNOWN (which there are) */

@@ -7,6 +7,7 @@ import type { Configuration } from '../documents/configuration.ts';
 import { owned } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
 import { objectKey } from '../documents/ids.ts';
+import type { PieceOfFile } from '../reading/compare-pieces.ts';
 import type { BlobToWrite, RunOutcome } from '../reading/write-run.ts';
 import { listFiles, loadDocument, type RepositoryFiles } from '../documents/files.ts';
 import type { MasterIndex } from '../index/master-index.ts';
@@ -33,6 +34,9 @@ import { chooseSnapshot, snapshotOf, unknownSnapshot } from '../snapshot/snapsho
 import { timeFromMs } from '../tree/time.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import { Writer } from './writer.ts';
+
+/** Of a file, compared by one thread in one go. */
+const comparedBytesMax = 16 * 1024 * 1024;
 
 /** What an open repository is made of. */
 export interface RepositoryParts {
@@ -109,6 +113,21 @@ export class OpenedRepository implements Repository {
     const range = { offset, sizeBytes: last.offset + last.sizeBytes - offset };
     const stored = await this.location.get(objectKey('data', packId), { signal, range });
     return await this.parts.pool.run('write', { stored: owned(stored), offset, blobs });
+  }
+
+  async holdsBlobs(path: string, pieces: readonly PieceOfFile[], { signal }: CallOptions): Promise<readonly boolean[]> {
+    const same: boolean[] = [];
+    for (let begin = 0; begin < pieces.length;) {
+      signal.throwIfAborted();
+      let end = begin;
+      let bytes = 0;
+      while (end < pieces.length && (end === begin || bytes + pieces[end]!.sizeBytes <= comparedBytesMax))
+        bytes += pieces[end++]!.sizeBytes;
+      const lot = await this.parts.pool.run('compare', { path, pieces: pieces.slice(begin, end) }, bytes);
+      same.push(...lot.same);
+      begin = end;
+    }
+    return same;
   }
 
   /** The blob, or why no place gives it. */

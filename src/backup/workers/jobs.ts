@@ -8,6 +8,7 @@ import { type FlatIndex, flattenIndex } from '../index/flat-index.ts';
 import { decodeIndex } from '../index/index-file.ts';
 import type { PackEntry } from '../pack/header.ts';
 import { inspectPack, type PackFault, unsealBlob } from '../pack/inspect.ts';
+import { comparePieces, type PieceOfFile } from '../reading/compare-pieces.ts';
 import { type OwnRun, sealRun } from '../reading/sealed-run.ts';
 import { type BlobToWrite, type RunOutcome, writeRun } from '../reading/write-run.ts';
 import type { BlobId, BlobType, FileId } from '../repository.ts';
@@ -38,6 +39,11 @@ export interface Jobs {
     readonly input: { readonly stored: OwnBytes; readonly offset: number; readonly blobs: readonly BlobToWrite[] };
     readonly output: RunOutcome;
   };
+  /** Which pieces a file holds as they should be. */
+  readonly compare: {
+    readonly input: { readonly path: string; readonly pieces: readonly PieceOfFile[] };
+    readonly output: { readonly same: readonly boolean[] };
+  };
   /** What is wrong with a pack beside its index; with `entries` undefined only its own header is believed. */
   readonly inspect: {
     readonly input: { readonly id: FileId; readonly pack: OwnBytes; readonly entries: readonly PackEntry[] };
@@ -57,6 +63,7 @@ export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
   seal: (key, { type, id, data, compresses }) => sealRun(key, type, [{ id, data }], compresses),
   open: (key, blob) => ({ data: openBlob(key, blob) }),
   write: (key, { stored, offset, blobs }) => writeRun(key, stored, offset, blobs),
+  compare: (_key, { path, pieces }) => ({ same: comparePieces(path, pieces) }),
   inspect: (key, { id, pack, entries }) => ({ faults: inspectPack(key, id, pack, entries) }),
   index: (key, { id, stored }) => {
     const what = `index ${id}`;

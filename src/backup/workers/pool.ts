@@ -45,11 +45,16 @@ export class WorkerPool implements AsyncDisposable {
     this.size = size;
   }
 
-  /** Takes the buffers in `input` over; those in what it resolves to are the caller's. */
-  async run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]['input']): Promise<Jobs[Kind]['output']> {
+  /**
+   * Takes the buffers in `input` over; those in what it resolves to are the caller's.
+   * @param bytes how much there is to do, where that is not what the buffers hold
+   */
+  async run<Kind extends JobKind>(
+    kind: Kind,
+    input: Jobs[Kind]['input'],
+    bytes = buffersOf(input).reduce((sum, buffer) => sum + buffer.byteLength, 0),
+  ): Promise<Jobs[Kind]['output']> {
     if (this.#broken) throw this.#broken;
-    const buffers = buffersOf(input);
-    const bytes = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
     if (this.#isInPlace(bytes)) return jobs[kind](this.#key, input);
     const settle = Promise.withResolvers<unknown>();
     this.#queue.push({ order: { kind, input }, settle });

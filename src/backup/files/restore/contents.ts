@@ -6,7 +6,7 @@ import { close, look } from '../fs.ts';
 import { mapAtOnce } from '../../gate.ts';
 import type { RestoreIssues } from './issues.ts';
 import type { PlannedFile } from './survey.ts';
-import { holdsBlob, openTargetFile } from './target-files.ts';
+import { openTargetFile, piecesOf } from './target-files.ts';
 
 export interface ContentOptions {
   readonly repository: Repository;
@@ -56,7 +56,7 @@ interface NeededBlob extends PlacedBlob {
 
 /** Blobs planned at once: bounds memory, at the price that a pack may be read once more for each further lot (some 250 GB of files). */
 const blobsPlannedMax = 250_000;
-const filesComparedAtOnceMax = 4;
+const filesComparedAtOnceMax = 8;
 const runsAtOnceMax = 4;
 /** One call reads at most so many bytes of a pack, unless one blob has more. */
 const runBytesMax = 4 * 1024 * 1024;
@@ -106,37 +106,22 @@ async function compare(
     progress.keptBytes += planned.sizeBytes;
     return { planned, sizeBytes: planned.sizeBytes, isNew: false, failed: false };
   }
-  const places: PlacedBlob[] = [];
-  for (const id of planned.content) places.push({ id, place: await placeOf(repository, id, signal) });
-  const sizeBytes = places.reduce((sum, { place }) => sum + place.plainSizeBytes, 0);
-  const file = (isNewFile: boolean): OpenedFile => ({ planned, sizeBytes, isNew: isNewFile, failed: false });
-  if (isNew && sizeBytes > 0) return await noteMissing(file(true), places, packs, () => Promise.resolve(false));
-  const made = await openTargetFile(target, sizeBytes);
-  try {
-    const scratch = made.isNew ? undefined : Buffer.allocUnsafe(places.reduce((max, { place }) => Math.max(max, place.plainSizeBytes), 1));
-    return await noteMissing(file(made.isNew), places, packs, async ({ id, place }, position) => {
-      if (scratch === undefined || !(await holdsBlob(made.fd, id, position, scratch, place.plainSizeBytes))) return false;
-      progress.keptBytes += place.plainSizeBytes;
-      onProgress();
-      signal.throwIfAborted();
-      return true;
-    });
-  } finally {
+  const places = new Map<BlobId, BlobPlace>();
+  for (const id of planned.content) if (!places.has(id)) places.set(id, await placeOf(repository, id, signal));
+  const pieces = piecesOf(planned.content, (id) => places.get(id)!.plainSizeBytes);
+  const sizeBytes = pieces.reduce((sum, piece) => sum + piece.sizeBytes, 0);
+  let held: readonly boolean[] | undefined;
+  if (!isNew || sizeBytes === 0) {
+    const made = await openTargetFile(target, sizeBytes);
     await close(made.fd);
+    if (!made.isNew) held = await repository.holdsBlobs(target, pieces, { signal });
   }
-}
-
-async function noteMissing(
-  file: OpenedFile,
-  places: readonly PlacedBlob[],
-  packs: Map<FileId, Map<BlobId, NeededBlob>>,
-  isThere: (blob: PlacedBlob, position: number) => Promise<boolean>,
-): Promise<OpenedFile> {
-  let position = 0;
-  for (const blob of places) {
-    if (!(await isThere(blob, position))) note(packs, blob.id, blob.place, { file, position });
-    position += blob.place.plainSizeBytes;
+  const file: OpenedFile = { planned, sizeBytes, isNew: held === undefined, failed: false };
+  for (const [number, { id, position, sizeBytes: pieceBytes }] of pieces.entries()) {
+    if (held?.[number] === true) progress.keptBytes += pieceBytes;
+    else note(packs, id, places.get(id)!, { file, position });
   }
+  if (held !== undefined) onProgress();
   return file;
 }
 

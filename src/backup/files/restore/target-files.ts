@@ -1,7 +1,8 @@
-import { hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
-import { close, look, openWith, readAt } from '../fs.ts';
+import type { PieceOfFile } from '../../reading/compare-pieces.ts';
+import type { BlobId } from '../../repository.ts';
+import { close, look, openWith } from '../fs.ts';
 import { codeOf, fsPath } from '../path.ts';
 
 const truncate = promisify(fs.ftruncate);
@@ -29,13 +30,13 @@ export async function openTargetFile(path: string, sizeBytes: number): Promise<{
   }
 }
 
-/** Whether the file has exactly this blob there already. */
-export async function holdsBlob(fd: number, id: string, position: number, scratch: Buffer, sizeBytes: number): Promise<boolean> {
-  let filled = 0;
-  while (filled < sizeBytes) {
-    const got = await readAt(fd, scratch, filled, sizeBytes - filled, position + filled);
-    if (got === 0) return false;
-    filled += got;
-  }
-  return hash('sha256', scratch.subarray(0, sizeBytes), 'hex') === id;
+/** The blobs of a file, one behind the other. */
+export function piecesOf(content: readonly BlobId[], sizeOf: (id: BlobId) => number): PieceOfFile[] {
+  let end = 0;
+  return content.map((id) => {
+    const position = end;
+    const sizeBytes = sizeOf(id);
+    end += sizeBytes;
+    return { id, position, sizeBytes };
+  });
 }
