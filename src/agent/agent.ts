@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import type { HoldfastConfig } from '../config/schema.ts';
-import { formatAddress } from '../core/config-fields.ts';
+import { formatAddress } from '../core/address.ts';
 import { messageOf } from '../core/errors.ts';
 import type { MachineRuntime } from '../core/runtime.ts';
 import type { CoordinationStore } from '../coordination/store.ts';

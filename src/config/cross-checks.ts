@@ -1,5 +1,5 @@
-import { formatAddress } from '../core/config-fields.ts';
-import type { Address } from '../core/config-fields.ts';
+import { formatAddress } from '../core/address.ts';
+import type { Address } from '../core/address.ts';
 import { nearest } from '../core/nearest.ts';
 import { journalSettings } from './copies.ts';
 import type { Finding, Path } from './problem.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseAddress, type Address } from './address.ts';
 import { HoldfastError } from './errors.ts';
 import { Secret } from './secret.ts';
 import { parseDurationMs, parsePercent, parseRate, parseSizeBytes } from './units.ts';
@@ -10,12 +11,6 @@ import { parseDurationMs, parsePercent, parseRate, parseSizeBytes } from './unit
 // For editors, by way of JSON Schema; the parsers judge.
 const durationPattern = '^(\\d+(\\.\\d+)?(ms|[smhdw]))+$';
 const sizePattern = '^\\d+(\\.\\d+)?([KMGTP]iB|[kMGTP]?B)';
-
-/** Host and port. IPv6 addresses are without brackets here. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** `'10s'` → 10000 milliseconds, within bounds that are durations themselves, inclusive. */
 export function duration(bounds: { min?: string; max?: string } = {}) {
@@ -86,19 +81,6 @@ export function secret() {
     .string(allowed)
     .meta({ kind: 'secret', pattern: '^(\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}|file:.+)$', examples: ['${HOLDFAST_TOKEN}', 'file:token.secret'] })
     .transform((text, context): Secret => parseSecret(text) ?? reject(context, allowed));
-}
-
-/** Parses `HOST:PORT`; undefined when it is not that. */
-export function parseAddress(text: string): Address | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})?)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : undefined;
-}
-
-/** The inverse of `parseAddress`. */
-export function formatAddress({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function parseSecret(text: string): Secret | undefined {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server } from 'node:net';
-import { formatAddress, type Address } from '../core/config-fields.ts';
+import { formatAddress, type Address } from '../core/address.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 
 /** What to say where it does not work. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
-import type { Address } from '../core/config-fields.ts';
+import type { Address } from '../core/address.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import { type ConnectionLimits, Connections } from './connections.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { checkText, findConfig } from '../../config/load.ts';
 import { readPrivateFile } from '../../config/secrets.ts';
-import { formatAddress, type Address } from '../../core/config-fields.ts';
+import { formatAddress, type Address } from '../../core/address.ts';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
 
 /** How to reach a cluster, from the options that all commands for agents have. */

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import { urlOf, type Remote } from './addresses.ts';
 import { reach } from './reach.ts';
-import { parseAddress } from '../../core/config-fields.ts';
+import { parseAddress } from '../../core/address.ts';
 
 /** An agent that went away is asked again so often. */
 const retryMs = 1_000;

@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { initRepository, openRepository, type OpenedRepository } from '../../backup/index.ts';
-import { findConfig, loadForRestore } from '../../config/load.ts';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
 import type { MachineRuntime } from '../../core/runtime.ts';
 import { createRuntime } from '../../runtime/index.ts';
-import { locationSchema, openLocation, type LocationConfig } from '../../storage/index.ts';
+import type { LocationConfig } from '../../storage/index.ts';
+import { openLocation } from '../../storage/registry.ts';
 import type { CommonOptions } from '../command.ts';
 
 /** Options of every command on a repository. */
@@ -43,7 +43,7 @@ export async function withRepository(
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(interrupted()));
   const { signal } = stop;
-  const place = placeOf(options);
+  const place = await placeOf(options);
   await using location = await openLocation(place.name, place.locations, runtime, { signal });
   const password = open.password ?? (await readPassword(options.passwordFile ?? process.env['HOLDFAST_PASSWORD_FILE'], place.config));
   if (open.create === true) await initRepository(location, { password }, runtime, { signal });
@@ -60,16 +60,21 @@ interface Place {
 }
 
 /** The location that was named: a directory, or one of the configuration. @throws CLI_USAGE, CONFIG_… */
-export function placeOf({ repo = process.env['HOLDFAST_REPO'], config: file }: Pick<RepositoryOptions, 'repo' | 'config'>): Place {
+export async function placeOf({
+  repo = process.env['HOLDFAST_REPO'],
+  config: file,
+}: Pick<RepositoryOptions, 'repo' | 'config'>): Promise<Place> {
   if (repo === undefined || repo === '') {
     throw new HoldfastError('CLI_USAGE', 'no repository is named', {
       hint: 'Name it: --repo DIRECTORY/, --repo LOCATION, or HOLDFAST_REPO.',
     });
   }
   if (repo.includes('/')) {
-    const config = locationSchema.parse({ path: resolve(repo) });
+    const config = { path: resolve(repo) };
     return { name: repo, locations: { [repo]: config }, config };
   }
+  // Only here: what reads a configuration takes longer to load than a small repository takes to open.
+  const { findConfig, loadForRestore } = await import('../../config/load.ts');
   const { locations } = loadForRestore(findConfig(file));
   const config = Object.hasOwn(locations, repo) ? locations[repo] : undefined;
   if (config === undefined) {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type Address, formatAddress, parseAddress } from '../../core/config-fields.ts';
+import { type Address, formatAddress, parseAddress } from '../../core/address.ts';
 import { HoldfastError } from '../../core/errors.ts';
 
 /** Where a server is to listen, and how it is protected there. */

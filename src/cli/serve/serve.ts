@@ -1,6 +1,6 @@
 import { BasicGate } from '../../api/basic-gate.ts';
 import { RestService, type RestMode } from '../../backup/index.ts';
-import { formatAddress } from '../../core/config-fields.ts';
+import { formatAddress } from '../../core/address.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { createRuntime, openWebServer } from '../../runtime/index.ts';
@@ -27,7 +27,7 @@ export async function serveLocation(name: string, mode: RestMode, options: Serve
   const { users: usersPath, allowNoUsers = false, allowNoTls = false, logLevel } = options;
   const hasUsers = usersPath !== undefined;
   assertProtected({ address, hasUsers, hasTls: certificate !== undefined, allowNoUsers, allowNoTls });
-  const place = placeOf({ repo: name, ...(options.config && { config: options.config }) });
+  const place = await placeOf({ repo: name, ...(options.config && { config: options.config }) });
   const credentials = certificate && (await readCertificate(certificate));
 
   await using runtime = createRuntime({ log: { level: logLevel } });

@@ -1,5 +1,5 @@
 import type { ClusterStatus, MemberStatus, ServiceStatus } from '../../api/schema.ts';
-import { formatAddress } from '../../core/config-fields.ts';
+import { formatAddress } from '../../core/address.ts';
 import { formatDurationMs, formatSizeBytes } from '../../core/units.ts';
 import { visible, type Paint, type Style } from '../terminal/style.ts';
 import { tableLines, type Cell, type Column } from '../terminal/table.ts';

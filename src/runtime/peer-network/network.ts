@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { formatAddress, type Address } from '../../core/config-fields.ts';
+import { formatAddress, type Address } from '../../core/address.ts';
 import type { PeerHandler, PeerLink, PeerNetwork } from '../../core/peer-network.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import type { Listener } from '../listener.ts';

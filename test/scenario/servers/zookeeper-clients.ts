@@ -2,7 +2,7 @@ import { Connection } from '../../../src/coordination/adapters/zookeeper/connect
 import { ZooKeeperFailure } from '../../../src/coordination/adapters/zookeeper/failure.ts';
 import { configSchema, open, type ZooKeeperConfig } from '../../../src/coordination/adapters/zookeeper/index.ts';
 import type { CoordinationStore } from '../../../src/coordination/store.ts';
-import { parseAddress } from '../../../src/core/config-fields.ts';
+import { parseAddress } from '../../../src/core/address.ts';
 import { silentLogger } from '../../../src/core/logger.ts';
 import { createClock, createRandom } from '../../../src/runtime/index.ts';
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../../core/clock.ts';
-import { type Address, formatAddress } from '../../../core/config-fields.ts';
+import { type Address, formatAddress } from '../../../core/address.ts';
 import { type Sent, sentNow } from '../../validity.ts';
 import { dial, type DialOptions } from './dial.ts';
 import { connectFailure, silentHint, ZooKeeperFailure } from './failure.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { type Address, formatAddress } from '../../../core/config-fields.ts';
+import { type Address, formatAddress } from '../../../core/address.ts';
 import type { Clock } from '../../../core/clock.ts';
 import { connectFailure, ZooKeeperFailure } from './failure.ts';
 

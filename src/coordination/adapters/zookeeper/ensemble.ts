@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/clock.ts';
-import { type Address, formatAddress } from '../../../core/config-fields.ts';
+import { type Address, formatAddress } from '../../../core/address.ts';
 import { abortable } from '../../../core/abortable.ts';
 import { type ConnectOptions, Connection } from './connection.ts';
 import type { TlsMaterial } from './dial.ts';

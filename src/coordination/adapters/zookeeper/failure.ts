@@ -1,6 +1,6 @@
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
-import type { Address } from '../../../core/config-fields.ts';
-import { formatAddress } from '../../../core/config-fields.ts';
+import type { Address } from '../../../core/address.ts';
+import { formatAddress } from '../../../core/address.ts';
 
 /**
  * - `away`: no connection was had, nothing was sent;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import type { Address } from '../../../core/config-fields.ts';
-import { formatAddress } from '../../../core/config-fields.ts';
+import type { Address } from '../../../core/address.ts';
+import { formatAddress } from '../../../core/address.ts';
 import { dial, type DialOptions } from './dial.ts';
 import { connectFailure, silentHint, ZooKeeperFailure } from './failure.ts';
 

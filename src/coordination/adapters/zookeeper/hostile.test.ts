@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { Address } from '../../../core/config-fields.ts';
+import type { Address } from '../../../core/address.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { createClock, createRandom } from '../../../runtime/index.ts';
 import { configSchema, inspectStore, open } from './index.ts';

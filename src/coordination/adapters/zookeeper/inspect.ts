@@ -1,4 +1,4 @@
-import { type Address, formatAddress } from '../../../core/config-fields.ts';
+import { type Address, formatAddress } from '../../../core/address.ts';
 import { messageOf } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
 import type { ZooKeeperConfig } from './config.ts';

@@ -3,8 +3,6 @@ import type { LocationAdapter } from '../../adapter.ts';
 import type { LocalConfig } from './config.ts';
 import { LocalLocation } from './local-location.ts';
 
-export { configSchema, type LocalConfig } from './config.ts';
-
 export const kind = 'path';
 
 /** The location in a directory. */

@@ -4,8 +4,6 @@ import { type S3Limits, s3Limits } from './client.ts';
 import type { S3Config } from './config.ts';
 import { S3Location } from './s3-location.ts';
 
-export { configSchema, type S3Config } from './config.ts';
-
 export const kind = 's3';
 
 /** The location in a bucket. */

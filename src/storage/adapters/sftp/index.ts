@@ -4,8 +4,6 @@ import type { SftpConfig } from './config.ts';
 import { type SftpLimits, sftpLimits } from './connection.ts';
 import { SftpLocation } from './sftp-location.ts';
 
-export { configSchema, type SftpConfig } from './config.ts';
-
 export const kind = 'sftp';
 
 /** The location in a directory of an SSH server. */
