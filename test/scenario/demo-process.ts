@@ -112,3 +112,14 @@ export async function processesOf(directory: string): Promise<string[]> {
   }
   return found;
 }
+
+/** SIGKILL to all of them. */
+export async function killProcessesOf(directory: string): Promise<void> {
+  for (const found of await processesOf(directory)) {
+    try {
+      process.kill(Number.parseInt(found, 10), 'SIGKILL');
+    } catch {
+      // It has ended with another one.
+    }
+  }
+}

@@ -32,7 +32,7 @@ async function startNode(
   control.members = [replicaMember];
   const api = resources.use(await createApi(control, { tokens: [], readOpen: true, clock }));
   listener.onRequest(api.handle);
-  return { control, port: listener.address.port, server: resources.use(await TestMember.start(node)) };
+  return { control, port: listener.address.port, server: resources.use(await TestMember.start(node, undefined, '127.0.0.1')) };
 }
 
 describe.skipIf(haproxy === undefined)('the HAProxy configuration of docs/operations.md (needs haproxy)', () => {

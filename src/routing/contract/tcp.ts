@@ -8,8 +8,7 @@ import type { Clock } from '../../core/clock.ts';
 /** A server of a service: says its name to whoever connects, then echoes. */
 export class TestMember implements AsyncDisposable {
   readonly node: string;
-  /** Of its own: on a shared one somebody else may take the port while this is dead. */
-  readonly host = `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
+  readonly host: string;
   readonly sockets = new Set<Socket>();
   accepted = 0;
   /** How the last connections ended: with an error's code, or `end`. */
@@ -17,14 +16,16 @@ export class TestMember implements AsyncDisposable {
   #server: Server;
   #port = 0;
 
-  static async start(node: string, serve: (socket: Socket) => void = greetAndEcho(node)): Promise<TestMember> {
-    const member = new TestMember(node, serve);
+  /** @param host by default one of its own: on a shared one somebody else may take the port while this is dead */
+  static async start(node: string, serve: (socket: Socket) => void = greetAndEcho(node), host = ownHost()): Promise<TestMember> {
+    const member = new TestMember(node, serve, host);
     await member.listen();
     return member;
   }
 
-  private constructor(node: string, serve: (socket: Socket) => void) {
+  private constructor(node: string, serve: (socket: Socket) => void, host: string) {
     this.node = node;
+    this.host = host;
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       this.accepted++;
       this.sockets.add(socket);
@@ -57,6 +58,10 @@ export class TestMember implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#server.listening) await this.die();
   }
+}
+
+function ownHost(): string {
+  return ['127', ...Array.from({ length: 3 }, () => randomInt(1, 255))].join('.');
 }
 
 function greetAndEcho(node: string): (socket: Socket) => void {

@@ -5,17 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { Agents, query, type Configuration } from '../agents.ts';
-import { processesOf, temporaryDirectory } from '../demo-process.ts';
+import { killProcessesOf, temporaryDirectory } from '../demo-process.ts';
 
 const journalMs = 250;
 
 async function until(what: string, reached: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
   for (const end = performance.now() + timeoutMs; performance.now() < end; await sleep(100)) if (await reached()) return;
   throw new Error(`not in time: ${what}`);
-}
-
-async function killAll(directory: string): Promise<void> {
-  for (const found of await processesOf(directory)) process.kill(Number.parseInt(found, 10), 'SIGKILL');
 }
 
 /** Changes what all members have configured; read when their agents start. */
@@ -48,7 +44,7 @@ test('three nodes that were lost come back from copies, at a time, on a timeline
   await mkdir(disk);
   const password = join(directory.path, 'copies.password');
   await writeFile(password, randomBytes(24).toString('base64'), { mode: 0o600 });
-  await using everything = { [Symbol.asyncDispose]: () => killAll(directory.path) };
+  await using everything = { [Symbol.asyncDispose]: () => killProcessesOf(directory.path) };
   const agents = await Agents.start({
     directory: join(directory.path, 'cluster'),
     configure: (config) => {
@@ -62,7 +58,7 @@ test('three nodes that were lost come back from copies, at a time, on a timeline
   const restart = (): void => agents.members.forEach(({ name }) => agents.startAgent(name));
   const end = async (): Promise<void> => {
     for (const { name } of agents.members) await agents.signal(name, 'SIGKILL');
-    await killAll(directory.path);
+    await killProcessesOf(directory.path);
     agents.startAgent('router');
   };
   const note = (text: string) => query(agents.write, 'insert into note values ($1)', [text]);
@@ -116,10 +112,14 @@ test('three nodes that were lost come back from copies, at a time, on a timeline
   await rm(disk, { recursive: true });
   await rename(`${disk}.away`, disk);
   expect(await readdir(dirname(data))).not.toContainEqual(expect.stringMatching(/^data\.aside/));
+  // The copies have something of the leader's new timeline.
+  await note('four');
+  await sleep(journalMs * 4);
   await client.reinit('orders', { node, from: 'copies' });
   await agents.whole();
   expect(await readdir(dirname(data))).toContainEqual(expect.stringMatching(/^data\.aside-.*-reinit$/));
-  expect(await everEvent(agents, node, 'member.provisioned')).toContainEqual(expect.objectContaining({ from: 'copies' }));
+  const failures = JSON.stringify(await everEvent(agents, node, 'member.provision.failed'));
+  expect(await everEvent(agents, node, 'member.provisioned'), failures).toContainEqual(expect.objectContaining({ from: 'copies' }));
 
   // A new leader that finds no base backup has one made by a replica.
   const snapshots = join(disk, 'snapshots');

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { MachineRuntime } from '../../../src/core/runtime.ts';
 import { Agents, query } from '../agents.ts';
-import { processesOf } from '../demo-process.ts';
+import { killProcessesOf } from '../demo-process.ts';
 import { startRestored } from './restored.ts';
 
 const program = new URL('../../../bin/holdfast.mjs', import.meta.url).pathname;
@@ -67,13 +67,7 @@ export class JournalledCluster implements AsyncDisposable {
 
   /** SIGKILL to every process of every node. */
   async kill(): Promise<void> {
-    for (const found of await processesOf(this.#directory)) {
-      try {
-        process.kill(Number.parseInt(found, 10), 'SIGKILL');
-      } catch {
-        // It has ended with another one.
-      }
-    }
+    await killProcessesOf(this.#directory);
   }
 
   restart(): void {

@@ -6,14 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createRuntime } from '../../../src/runtime/index.ts';
 import { Agents, query } from '../agents.ts';
-import { processesOf, temporaryDirectory } from '../demo-process.ts';
+import { killProcessesOf, temporaryDirectory } from '../demo-process.ts';
 import { startRestored } from './restored.ts';
 
 const program = new URL('../../../bin/holdfast.mjs', import.meta.url).pathname;
-
-async function killAll(directory: string): Promise<void> {
-  for (const found of await processesOf(directory)) process.kill(Number.parseInt(found, 10), 'SIGKILL');
-}
 
 /** Runs `holdfast restore`; what it prints as JSON. */
 function restore(configFile: string, ...args: string[]): { status: number | null; document: Record<string, unknown> } {
@@ -35,7 +31,7 @@ test(
     const password = join(directory.path, 'copies.password');
     await writeFile(password, randomBytes(24).toString('base64'), { mode: 0o600 });
     // Nothing of it is ended gently.
-    await using everything = { [Symbol.asyncDispose]: () => killAll(directory.path) };
+    await using everything = { [Symbol.asyncDispose]: () => killProcessesOf(directory.path) };
     const agents = await Agents.start({
       directory: join(directory.path, 'cluster'),
       configure: (config) => {
