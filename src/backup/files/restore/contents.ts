@@ -42,7 +42,16 @@ interface OpenedFile {
   /** Of its blobs together. */
   readonly sizeBytes: number;
   readonly isNew: boolean;
+  /** Read just now, and as it should be: nothing is to be written. */
+  readonly isHeld: boolean;
   failed: boolean;
+}
+
+export interface RestoredFiles {
+  /** Paths of the files that are as they should be. */
+  readonly whole: ReadonlySet<string>;
+  /** Those of them that were so before, every byte read and compared. */
+  readonly held: ReadonlySet<string>;
 }
 
 interface PlacedBlob {
@@ -65,21 +74,25 @@ const gapBytesMax = 64 * 1024;
 
 /**
  * Gives files their contents: only blobs that a file does not hold already are loaded, each once for all its places, pack after pack in the
- * order in which they lie there. Returns the files that are whole.
+ * order in which they lie there.
  */
-export async function restoreContents(files: readonly PlannedFile[], options: ContentOptions): Promise<Set<string>> {
+export async function restoreContents(files: readonly PlannedFile[], options: ContentOptions): Promise<RestoredFiles> {
   const whole = new Set<string>();
+  const held = new Set<string>();
   for (let begin = 0; begin < files.length;) {
     let end = begin;
     for (let blobs = 0; end < files.length && (end === begin || blobs < blobsPlannedMax); end += 1)
       blobs += files[end]?.content.length ?? 0;
-    for (const path of await restoreLot(files.slice(begin, end), options)) whole.add(path);
+    for (const { planned, isHeld } of await restoreLot(files.slice(begin, end), options)) {
+      whole.add(planned.path);
+      if (isHeld) held.add(planned.path);
+    }
     begin = end;
   }
-  return whole;
+  return { whole, held };
 }
 
-async function restoreLot(files: readonly PlannedFile[], options: ContentOptions): Promise<string[]> {
+async function restoreLot(files: readonly PlannedFile[], options: ContentOptions): Promise<OpenedFile[]> {
   const packs = new Map<FileId, Map<BlobId, NeededBlob>>();
   const opened = await mapAtOnce(files, filesComparedAtOnceMax, async (planned) => {
     options.signal.throwIfAborted();
@@ -92,7 +105,7 @@ async function restoreLot(files: readonly PlannedFile[], options: ContentOptions
   });
   const runs = [...packs.values()].flatMap((blobs) => runsOf([...blobs.values()]));
   await mapAtOnce(runs, runsAtOnceMax, (run) => restoreRun(run, options));
-  return opened.filter((file) => file !== undefined && !file.failed).map((file) => (file as OpenedFile).planned.path);
+  return opened.filter((file) => file?.failed === false) as OpenedFile[];
 }
 
 /** Makes the file at its size, unless the target is new, and notes what it lacks. */
@@ -104,7 +117,7 @@ async function compare(
   const target = targetOf(planned.path);
   if (trustTimes && (await looksUnchanged(target, planned))) {
     progress.keptBytes += planned.sizeBytes;
-    return { planned, sizeBytes: planned.sizeBytes, isNew: false, failed: false };
+    return { planned, sizeBytes: planned.sizeBytes, isNew: false, isHeld: false, failed: false };
   }
   const places = new Map<BlobId, BlobPlace>();
   for (const id of planned.content) if (!places.has(id)) places.set(id, await placeOf(repository, id, signal));
@@ -116,7 +129,7 @@ async function compare(
     await close(made.fd);
     if (!made.isNew) held = await repository.holdsBlobs(target, pieces, { signal });
   }
-  const file: OpenedFile = { planned, sizeBytes, isNew: held === undefined, failed: false };
+  const file: OpenedFile = { planned, sizeBytes, isNew: held === undefined, isHeld: held?.every(Boolean) === true, failed: false };
   for (const [number, { id, position, sizeBytes: pieceBytes }] of pieces.entries()) {
     if (held?.[number] === true) progress.keptBytes += pieceBytes;
     else note(packs, id, places.get(id)!, { file, position });

@@ -240,6 +240,22 @@ describe('a part', () => {
   });
 });
 
+describe('read back', () => {
+  test('is what was written; what was compared and left counts as well, what was only taken for the same by its times does not', async () => {
+    for (const name of ['kept', 'other', 'empty']) writeFileSync(join(source, name), name === 'empty' ? '' : randomBytes(50_000));
+    utimesSync(join(source, 'other'), 1e9, 1e9);
+    const snapshot = await backup();
+    expect(await restore(snapshot, { verify: true })).toMatchObject({ verifiedFiles: 3 });
+    writeFileSync(join(target, 'other'), randomBytes(50_000));
+    expect(await restore(snapshot, { verify: true, overwrite: true })).toMatchObject({ verifiedFiles: 3, keptBytes: 50_000 });
+    // Rotten, and looks as it was.
+    writeFileSync(join(target, 'other'), randomBytes(50_000));
+    utimesSync(join(target, 'other'), 1e9, 1e9);
+    const { verifiedFiles, issues } = await restore(snapshot, { verify: true, overwrite: true, trustTimes: true });
+    expect([verifiedFiles, issues.map(({ path }) => path)]).toEqual([2, ['/other']]);
+  });
+});
+
 describe('what does not come back whole', () => {
   test('is told, and the rest is restored', async () => {
     const names = ['a', 'b', 'c'];
