@@ -123,14 +123,18 @@ test('three nodes that were lost come back from copies, at a time, on a timeline
   const from = failed.length === 0 ? 'copies' : 'leader';
   expect(await everEvent(agents, node, 'member.provisioned')).toContainEqual(expect.objectContaining({ from }));
 
-  // A new leader that finds no base backup has one made, by a replica where one is well.
+  // A new leader that finds no base backup has one made by a replica.
   const snapshots = join(disk, 'snapshots');
   for (const name of await readdir(snapshots)) await rm(join(snapshots, name));
   const { leader: old } = await agents.whole();
   await agents.client(old!).switchover('orders', {});
   const third = await agents.whole();
-  await until('a base backup', async () => (await readdir(snapshots)).length > 0);
+  await until('a base backup of a replica', async () => (await readdir(snapshots)).length > 0);
   expect(third.leader).not.toBe(old);
+  expect(await everEvent(agents, third.leader!, 'backup.base.made')).toEqual([]);
+  const others = third.members.filter(({ role }) => role === 'replica');
+  const made = await Promise.all(others.map((one) => everEvent(agents, one.node, 'backup.base.made')));
+  expect(made.flat()).toHaveLength(1);
   await everything[Symbol.asyncDispose]();
   await agents.abandon();
 });
