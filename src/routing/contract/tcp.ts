@@ -2,8 +2,12 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
+import { createClock } from '../../runtime/clock.ts';
 
 // Real TCP ends for the tests of routers.
+
+const LISTEN_ATTEMPTS_MAX = 1_000;
+const LISTEN_AGAIN_MS = 10;
 
 /** A server of a service: says its name to whoever connects, then echoes. */
 export class TestMember implements AsyncDisposable {
@@ -40,10 +44,21 @@ export class TestMember implements AsyncDisposable {
     return this.#port;
   }
 
-  /** Listens, on the same port as before. */
+  /**
+   * Listens, on the same port as before: as soon as nobody holds the socket that was closed. A child that another thread starts has a copy of it
+   * between fork and exec.
+   */
   async listen(): Promise<void> {
-    this.#server.listen({ host: this.host, port: this.#port });
-    await once(this.#server, 'listening');
+    for (let attempt = 1; ; attempt++) {
+      this.#server.listen({ host: this.host, port: this.#port });
+      const error = await once(this.#server, 'listening').then(
+        () => undefined,
+        (thrown: NodeJS.ErrnoException) => thrown,
+      );
+      if (error === undefined) break;
+      if (error.code !== 'EADDRINUSE' || attempt === LISTEN_ATTEMPTS_MAX) throw error;
+      await createClock().sleep(LISTEN_AGAIN_MS);
+    }
     this.#port = (this.#server.address() as AddressInfo).port;
   }
 
