@@ -35,6 +35,23 @@ test('a location that is away costs nothing but time', async () => {
   await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
 });
 
+test('a server is not left with a stream that nobody reads, however slow the location is', async () => {
+  const w = await journalWorld(1, { slowMs: 30_000, bufferedBytesMax: 10_000 });
+  const { journal, stop } = w.start();
+  await w.time.advance(2_000);
+  expect(w.wal.streams).toBe(1);
+  w.fail({ slow: 1 });
+  w.wal.write(100_000);
+  await w.time.advance(5_000);
+  expect(journal.status().lagBytes).toBeGreaterThan(0);
+  expect(w.wal.streams).toBe(0);
+  await w.time.advance(40 * 30_000);
+  expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 0, gaps: [] });
+  await stop();
+  expect(w.wal.streams).toBe(0);
+  await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
+});
+
 test('WAL that the server has no more is told as a gap, and the journal goes on', async () => {
   const w = await journalWorld();
   const first = w.start();

@@ -15,6 +15,8 @@ import { Witness } from './witness.ts';
 /** Pauses after a failure: doubled from the first to the last. */
 const retryMsMin = 500;
 const retryMsMax = 15_000;
+/** As much may have come and not be stored yet. */
+const bufferedBytesMax = 64 * 1024 * 1024;
 /** Where commits wait for it. */
 const urgentRetryMsMax = 1_000;
 
@@ -22,6 +24,8 @@ export interface JournalOptions {
   readonly service: string;
   /** What came within so long is put as one part: what a lost site costs, beside the time that putting takes. 0: what came while the last part was put. */
   readonly intervalMs: number;
+  /** As much may have come and not be stored yet. Default: 64 MiB */
+  readonly bufferedBytesMax?: number;
 }
 
 export interface JournalStatus {
@@ -191,7 +195,7 @@ export class Journal {
 
   /** Until the timeline ends, or the server. @returns where the next timeline begins */
   async #copy({ stream, from, signal }: OpenStream, stop: AbortController): Promise<WalPosition | undefined> {
-    const buffer = (this.#buffer = new WalBuffer(from, this.#runtime.clock));
+    const buffer = (this.#buffer = new WalBuffer(from, this.#runtime.clock, this.#options.bufferedBytesMax ?? bufferedBytesMax));
     this.#stored = from;
     this.#state = 'running';
     this.#failure = undefined;
@@ -205,11 +209,18 @@ export class Journal {
         const event = await stream.next();
         if (event.kind === 'bytes') {
           this.#behindSinceMs ??= this.#runtime.clock.monotonicMs();
-          await buffer.add(event, signal);
+          if (await buffer.add(event, signal)) continue;
+          // A server that sends to somebody who does not read can not shut down. What is not read is asked for again.
+          await stream[Symbol.asyncDispose]();
+          buffer.end();
+          await storing;
+          return undefined;
         }
         // What is not stored yet is had from the next leader: a hand-over must not wait for a location.
-        if (event.kind === 'ending') return undefined;
-        if (event.kind !== 'switch') continue;
+        if (event.kind === 'ending') {
+          await stream[Symbol.asyncDispose]();
+          return undefined;
+        }
         buffer.end();
         await storing;
         return { timeline: event.next, lsn: event.lsn };

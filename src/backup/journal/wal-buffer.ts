@@ -2,8 +2,8 @@ import { abortable } from '../../core/abortable.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { WalPosition, WalRange } from './coverage.ts';
 
-/** What may wait to be stored: then no more is read, and the server keeps it. */
-const bufferedBytesMax = 64 * 1024 * 1024;
+/** For so long is waited for room. */
+const roomMsMax = 1_000;
 
 export interface WalCut {
   readonly range: WalRange;
@@ -19,6 +19,7 @@ interface Piece {
 export class WalBuffer {
   readonly #timeline: number;
   readonly #clock: Clock;
+  readonly #bytesMax: number;
   #pieces: Piece[] = [];
   #start: bigint;
   #end: bigint;
@@ -27,8 +28,10 @@ export class WalBuffer {
   #ended = false;
   #changed = Promise.withResolvers<void>();
 
-  constructor(from: WalPosition, clock: Clock) {
+  /** @param bytesMax may wait to be stored */
+  constructor(from: WalPosition, clock: Clock, bytesMax: number) {
     this.#timeline = from.timeline;
+    this.#bytesMax = bytesMax;
     this.#start = from.lsn;
     this.#end = from.lsn;
     this.#clock = clock;
@@ -44,13 +47,14 @@ export class WalBuffer {
     return this.#taken?.sinceMs ?? this.#pieces[0]?.arrivedMs;
   }
 
-  /** Waits for room. @throws RangeError when it does not continue what came before; the signal's reason */
-  async add({ lsn, bytes }: { lsn: bigint; bytes: Uint8Array }, signal: AbortSignal): Promise<void> {
+  /** Waits for room, but not for long. @returns whether there was any. @throws RangeError when it does not continue what came before; the signal's reason */
+  async add({ lsn, bytes }: { lsn: bigint; bytes: Uint8Array }, signal: AbortSignal): Promise<boolean> {
     if (lsn !== this.#end) throw new RangeError(`WAL at ${lsn} does not continue what ends at ${this.#end}`);
-    while (this.sizeBytes > 0 && this.sizeBytes + bytes.byteLength > bufferedBytesMax) await this.#change(signal);
+    if (!this.#hasRoom(bytes) && !(await this.#room(bytes, signal))) return false;
     this.#pieces.push({ bytes, arrivedMs: this.#clock.monotonicMs() });
     this.#end += BigInt(bytes.byteLength);
     this.#notify();
+    return true;
   }
 
   /** Nothing more comes: what is there is taken without waiting for more. */
@@ -88,6 +92,21 @@ export class WalBuffer {
   done(): void {
     this.#taken = undefined;
     this.#notify();
+  }
+
+  #hasRoom(bytes: Uint8Array): boolean {
+    return this.sizeBytes === 0 || this.sizeBytes + bytes.byteLength <= this.#bytesMax;
+  }
+
+  async #room(bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    let isLate = false;
+    using timer = this.#clock.after(roomMsMax, () => {
+      isLate = true;
+      this.#notify();
+    });
+    void timer;
+    while (!this.#hasRoom(bytes) && !isLate) await this.#change(signal);
+    return this.#hasRoom(bytes);
   }
 
   #cut(sizeBytesMax: number): WalCut {

@@ -18,19 +18,19 @@ const intervalMs = 1_000;
 const smallPartsMax = 6;
 
 /** A database, its journal, and a location that fails as told, all in simulated time. */
-export async function journalWorld(seed = 1) {
+export async function journalWorld(seed = 1, { slowMs = 1_000, bufferedBytesMax }: { slowMs?: number; bufferedBytesMax?: number } = {}) {
   const time = new SimulatedTime();
   const clock = time.clock();
   const random = seededRandom(seed);
   const runtime = { clock, random, logger: silentLogger };
   const objects: MemoryObjects = new Map();
   let location!: FaultyLocation;
-  const around = (inner: Location): Location => (location = new FaultyLocation(inner, { clock, random }, { rates: {} }));
+  const around = (inner: Location): Location => (location = new FaultyLocation(inner, { clock, random }, { rates: {}, slowMs }));
   const repository = await openMemoryRepository({ objects, around });
   const wal = new SimulatedWal(clock);
   const start = () => {
     const stop = new AbortController();
-    const journal = new Journal(wal, repository, runtime, { service, intervalMs });
+    const journal = new Journal(wal, repository, runtime, { service, intervalMs, ...(bufferedBytesMax && { bufferedBytesMax }) });
     const running = journal.run(stop.signal);
     return { journal, stop: () => (stop.abort(), running) };
   };

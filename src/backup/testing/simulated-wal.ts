@@ -18,6 +18,8 @@ export class SimulatedWal implements WalSource {
   /** Nothing before it is kept. */
   keptFrom: bigint;
   confirmed = 0n;
+  /** Streams that somebody has. */
+  streams = 0;
   /** Of the server's clock, to that of the simulation. */
   clockOffsetMs = 0;
   /** Streams fail while it is true. */
@@ -81,6 +83,8 @@ export class SimulatedWal implements WalSource {
     await this.#turn(signal);
     if (from.lsn < this.keptFrom) throw new HoldfastError('ENGINE_WAL_GONE', `no WAL from ${from.lsn}`);
     let at = from.lsn;
+    let isOpen = true;
+    this.streams++;
     const next = async (): Promise<WalEvent> => {
       for (;;) {
         await this.#turn(signal);
@@ -106,7 +110,11 @@ export class SimulatedWal implements WalSource {
     const confirm = (lsn: bigint): void => {
       if (lsn > this.confirmed) this.confirmed = lsn;
     };
-    return { next, confirm, [Symbol.asyncDispose]: async () => {} };
+    const close = async (): Promise<void> => {
+      if (isOpen) this.streams--;
+      isOpen = false;
+    };
+    return { next, confirm, [Symbol.asyncDispose]: close };
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
