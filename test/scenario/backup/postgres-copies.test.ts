@@ -8,6 +8,7 @@ import { restoreService } from '../../../src/agent/copies/restore.ts';
 import { backupBase, initRepository, Journal, openRepository, type OpenedRepository } from '../../../src/backup/index.ts';
 import type { HoldfastConfig } from '../../../src/config/schema.ts';
 import type { DataCopies, RestoredBase } from '../../../src/core/data-copies.ts';
+import { parseHistory } from '../../../src/core/timeline.ts';
 import { LocalLocation } from '../../../src/storage/adapters/local/local-location.ts';
 import { eventually, giveToAccount, replicate, TestCluster, type TestMember } from '../postgres/harness.ts';
 import { startRestored } from './restored.ts';
@@ -228,10 +229,12 @@ describe('a cluster made of copies', () => {
       expect(ofTheNew.status()).toMatchObject({ stored: { timeline: 2 }, gaps: [] });
     }
     // Made of the same copies, before these knew of the first one: it begins the same timeline elsewhere.
-    await makeCluster(f, twin, { kind: 'latest' });
+    const wal: DataCopies['wal'] = async (name, options) => (name === '00000002.history' ? undefined : await twin.wal(name, options));
+    await makeCluster(f, { ...partsOf(twin), wal }, { kind: 'latest' });
     expect(await notes(f)).toEqual(['after the base', 'only by streaming', 'later', 'last']);
     await using ofTheTwin = startJournal(f);
     await eventually(cluster.runtime, 'its journal is refused', async () => ofTheTwin.status().failure?.includes('timeline 2'));
+    await expectContinued(f);
     const g = await openMember('g');
     await makeCluster(g, await copies({ timeline: 1 }), { kind: 'latest' });
     expect((await g.engine.inspect({ signal })).position?.timeline).toBe(3);
@@ -241,7 +244,18 @@ describe('a cluster made of copies', () => {
   });
 });
 
-async function makeCluster(of: TestMember, from: PlannedCopies, target: CopiesOrder['target']): Promise<void> {
+/** By a leader on a timeline of its own, of which nothing is stored: copies that end where that timeline begins. */
+async function expectContinued(leader: TestMember): Promise<void> {
+  const { timeline, end: lsn } = parseHistory(2, await leader.engine.wal!.history(2, { signal })).ancestors.at(-1)!;
+  const h = await openMember('h');
+  await h.engine.acceptCredentials((await leader.engine.credentials())!);
+  await using from = await copies({ timeline: 1 });
+  const restore = (): Promise<never> => Promise.reject(new Error('it would be restored now'));
+  const ending = { ...partsOf(from), reached: { timeline, lsn }, restore };
+  await expect(h.engine.provision(leader.address, { copies: ending, signal })).rejects.toThrow('it would be restored now');
+}
+
+async function makeCluster(of: TestMember, from: DataCopies, target: CopiesOrder['target']): Promise<void> {
   await using source = from;
   await of.engine.bootstrap({ restore: { copies: source, target }, signal });
   await of.engine.startPrimary({ acknowledge: null, signal });

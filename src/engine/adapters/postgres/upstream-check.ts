@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { MemberAddress, Position } from '../../engine.ts';
 import type { ControlFile } from './control-file.ts';
-import { formatLsn, segmentName } from '../../../core/lsn.ts';
+import { formatLsn, parseLsn, segmentName } from '../../../core/lsn.ts';
 import {
   identifySystem,
+  parseRow,
   readUpstreamHistory,
   ServerError,
   type ReplicationConnection,
@@ -88,19 +89,36 @@ export async function checkContinues(
 
 /** Whether the other member can stream from this place on. The connection is spent then. */
 export async function hasWal(connection: ReplicationConnection, from: Position, signal: AbortSignal): Promise<boolean> {
-  connection.send(`START_REPLICATION PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${from.timeline}`);
   try {
-    for (;;) {
-      const { type } = await connection.next({ timeoutMs: answerMs, signal });
-      // Data, or the end of this timeline: both come only after the first file was opened.
-      if (type === 'd' || type === 'c') return true;
-      if (type === 'Z') return false;
+    for (let at = from; ;) {
+      connection.send(`START_REPLICATION PHYSICAL ${formatLsn(at.lsn)} TIMELINE ${at.timeline}`);
+      const answer = await readStart(connection, signal);
+      if (typeof answer === 'boolean') return answer;
+      if (answer.timeline <= at.timeline) return false;
+      at = answer;
     }
   } catch (error) {
     if (error instanceof ServerError) return false;
     throw error;
   } finally {
     connection.cut();
+  }
+}
+
+/**
+ * How it begins to stream. From exactly the end of a timeline that was left there is nothing to stream: only a row then tells which one comes next, and
+ * from where on (PostgreSQL manual, START_REPLICATION).
+ */
+async function readStart(connection: ReplicationConnection, signal: AbortSignal): Promise<boolean | Position> {
+  let next: Position | undefined;
+  for (;;) {
+    const { type, body } = await connection.next({ timeoutMs: answerMs, signal });
+    // Data, or the end of this timeline: both come only after the first file was opened.
+    if (type === 'd' || type === 'c') return true;
+    if (type === 'Z') return next ?? false;
+    if (type !== 'D') continue;
+    const [timeline, lsn] = parseRow(body);
+    if (timeline !== undefined && lsn !== undefined) next = { timeline: Number(timeline), lsn: parseLsn(lsn) };
   }
 }
 
