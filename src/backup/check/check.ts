@@ -3,7 +3,8 @@ import { hasCode, messageOf } from '../../core/errors.ts';
 import type { CallOptions } from '../../storage/index.ts';
 import { loadDocument } from '../documents/files.ts';
 import type { OpenedRepository } from '../open/opened-repository.ts';
-import type { Snapshot } from '../repository.ts';
+import { loadAhead } from '../load-ahead.ts';
+import type { Snapshot, StoredFile } from '../repository.ts';
 import { snapshotOf } from '../snapshot/snapshot.ts';
 import { noteLosses } from './losses.ts';
 import { checkPacks } from './packs.ts';
@@ -67,18 +68,19 @@ export async function checkRepository(repository: OpenedRepository, options: Che
 
 async function readSnapshots(repository: OpenedRepository, damages: Damages, options: CallOptions): Promise<Snapshot[]> {
   const { files } = repository.parts;
-  const snapshots: Snapshot[] = [];
-  for await (const { id } of repository.files('snapshot', options)) {
+  const load = async ({ id }: StoredFile): Promise<Snapshot | undefined> => {
     try {
-      snapshots.push(snapshotOf(id, await loadDocument(files, 'snapshot', id, options)));
+      return snapshotOf(id, await loadDocument(files, 'snapshot', id, options));
     } catch (error) {
-      if (hasCode(error, 'STORAGE_NOT_FOUND')) continue;
+      if (hasCode(error, 'STORAGE_NOT_FOUND')) return undefined;
       if (!hasCode(error, 'BACKUP_DAMAGED') && !hasCode(error, 'STORAGE_DAMAGED')) throw error;
       damages.add('snapshot', id, messageOf(error));
       damages.addLoss('snapshot', id, id, '/');
+      return undefined;
     }
-  }
-  return snapshots;
+  };
+  const loaded = await Array.fromAsync(loadAhead(repository.files('snapshot', options), load));
+  return loaded.filter((snapshot) => snapshot !== undefined);
 }
 
 function unused(verdicts: Verdicts): { readonly unusedBlobs: number; readonly unusedBytes: number } {

@@ -12,6 +12,7 @@ import { encodeIndexes, type IndexedPack } from './index-file.ts';
 
 /** Index files that are read at once: each takes some 50 MiB while it is decoded. */
 const readsMax = 3;
+const removesMax = 4;
 
 /** All index files of a repository, as one table. */
 export class MasterIndex {
@@ -102,8 +103,8 @@ export class MasterIndex {
     await this.#exclusively(async () => {
       const written = new Set<FileId>();
       for (const json of encodeIndexes(table.packs())) written.add(await saveDocument(this.#files, 'index', json, options));
-      for (const id of [...this.#known, ...this.#damaged.keys()])
-        if (!written.has(id)) await this.#files.location.remove(objectKey('index', id), options);
+      const former = [...this.#known, ...this.#damaged.keys()].filter((id) => !written.has(id));
+      await inParallel(former, removesMax, (id) => this.#files.location.remove(objectKey('index', id), options));
       this.#table = table;
       this.#known = written;
       this.#damaged.clear();

@@ -5,7 +5,8 @@ import type { CallOptions } from '../../storage/index.ts';
 import { listFiles, loadDocument, prepareDocument, removeFile, type RepositoryFiles, storeDocument } from '../documents/files.ts';
 import { objectKey } from '../documents/ids.ts';
 import type { Owner } from '../machine/owner.ts';
-import type { FileId, HeldLock } from '../repository.ts';
+import { loadAhead } from '../load-ahead.ts';
+import type { FileId, HeldLock, StoredFile } from '../repository.ts';
 import { decodeLock, describeLock, encodeLock, isStale, type RepositoryLock, staleAfterMs } from './lock-document.ts';
 
 const refreshEveryMs = 5 * 60 * 1000;
@@ -96,17 +97,25 @@ interface UnreadableLock {
 }
 
 export async function* readLocks(files: RepositoryFiles, options: CallOptions): AsyncGenerator<RepositoryLock | UnreadableLock> {
-  for await (const { id, sizeBytes, modifiedMs } of listFiles(files.location, 'lock', options)) {
-    // What some stores leave of a write that was cut.
-    if (sizeBytes === 0) continue;
-    try {
-      const lock = decodeLock(id, await loadDocument(files, 'lock', id, options));
-      yield { ...lock, ...(modifiedMs !== undefined && { storedMs: modifiedMs }) };
-    } catch (error) {
-      if (hasCode(error, 'STORAGE_NOT_FOUND')) continue;
-      if (!hasCode(error, 'BACKUP_DAMAGED')) throw error;
-      yield { id, problem: messageOf(error) };
-    }
+  const load = (file: StoredFile): Promise<RepositoryLock | UnreadableLock | undefined> => readLock(files, file, options);
+  for await (const lock of loadAhead(listFiles(files.location, 'lock', options), load)) if (lock !== undefined) yield lock;
+}
+
+/** Undefined for one that is gone. */
+async function readLock(
+  files: RepositoryFiles,
+  { id, sizeBytes, modifiedMs }: StoredFile,
+  options: CallOptions,
+): Promise<RepositoryLock | UnreadableLock | undefined> {
+  // What some stores leave of a write that was cut.
+  if (sizeBytes === 0) return undefined;
+  try {
+    const lock = decodeLock(id, await loadDocument(files, 'lock', id, options));
+    return { ...lock, ...(modifiedMs !== undefined && { storedMs: modifiedMs }) };
+  } catch (error) {
+    if (hasCode(error, 'STORAGE_NOT_FOUND')) return undefined;
+    if (!hasCode(error, 'BACKUP_DAMAGED')) throw error;
+    return { id, problem: messageOf(error) };
   }
 }
 

@@ -15,6 +15,7 @@ import { dropKey, listKeys, type RepositoryKey, storeKey } from '../keys/keys.ts
 import { acquireLock, type Lock, readLocks, unlock } from '../lock/lock.ts';
 import type { RepositoryLock } from '../lock/lock-document.ts';
 import type { Owner } from '../machine/owner.ts';
+import { loadAhead } from '../load-ahead.ts';
 import { loadPlaced } from './load-placed.ts';
 import { Maintenance } from './maintenance.ts';
 import type {
@@ -155,14 +156,13 @@ export class OpenedRepository implements Repository {
   }
 
   async *snapshots(options: CallOptions): AsyncGenerator<Snapshot> {
-    for await (const { id } of this.files('snapshot', options)) {
-      try {
-        yield await this.#loadSnapshot(id, options);
-      } catch (error) {
+    const load = ({ id }: StoredFile): Promise<Snapshot | undefined> =>
+      this.#loadSnapshot(id, options).catch((error: unknown) => {
         // Forgotten since it was listed.
         if (!hasCode(error, 'STORAGE_NOT_FOUND')) throw error;
-      }
-    }
+        return undefined;
+      });
+    for await (const snapshot of loadAhead(this.files('snapshot', options), load)) if (snapshot !== undefined) yield snapshot;
   }
 
   async snapshot(idOrPrefix: string, options: CallOptions): Promise<Snapshot> {

@@ -51,6 +51,7 @@ async function run(paths: string[], options: BackupOptions): Promise<void> {
     throw new HoldfastError('CLI_USAGE', 'paths are to be given, or --stdin', { hint: 'holdfast backup --help' });
   }
   await withRepository(options, async (session) => {
+    await session.admit();
     const result = await backup(paths, options, session);
     if (!result.isComplete) process.exitCode = 3;
     const { snapshot, summary, issues, issueCount } = result;

@@ -30,6 +30,7 @@ async function run(ids: string[], options: CopyCommandOptions): Promise<void> {
   };
   await withRepository(options, (source) =>
     withRepository(to, async (target) => {
+      await target.admit();
       const tell = progressTo(options, source.runtime.clock);
       const result = await copySnapshots(source.repository, target.repository, {
         snapshots: await chosenSnapshots(source, ids, options),

@@ -7,6 +7,7 @@ import { HoldfastError, messageOf } from '../../core/errors.ts';
 import type { MachineRuntime } from '../../core/runtime.ts';
 import { createRuntime } from '../../runtime/index.ts';
 import type { LocationConfig } from '../../storage/index.ts';
+import { Quota } from '../../storage/quota.ts';
 import { openLocation } from '../../storage/registry.ts';
 import type { CommonOptions } from '../command.ts';
 
@@ -22,6 +23,8 @@ export interface RepositorySession {
   readonly runtime: MachineRuntime;
   /** Aborts when the command is interrupted. */
   readonly signal: AbortSignal;
+  /** To be asked before anything large is added: whether `limits.size` of the location lets it in. @throws STORAGE_QUOTA */
+  admit(): Promise<void>;
 }
 
 const passwordBytesMax = 64 * 1024;
@@ -50,7 +53,8 @@ export async function withRepository(
   await using repository = await openRepository(location, { password, skipsDamagedIndexes: open.skipsDamagedIndexes ?? false }, runtime, {
     signal,
   });
-  await work({ repository, runtime, signal });
+  const admit = (): Promise<void> => new Quota(place.locations, runtime).admit(place.name, { signal });
+  await work({ repository, runtime, signal, admit });
 }
 
 interface Place {

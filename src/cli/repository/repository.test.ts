@@ -7,8 +7,19 @@ import { main } from '../main.ts';
 const root = mkdtempSync(join(tmpdir(), 'holdfast-commands-'));
 const names = { repo: join(root, 'repo'), password: join(root, 'password'), source: join(root, 'source') };
 
-/** Runs a command; its exit code and what it wrote. */
-async function run(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command on the first repository. */
+function run(...words: string[]): Promise<Ran> {
+  return runAs([...words, '--repo', names.repo, '--password-file', names.password]);
+}
+
+/** Its exit code and what it wrote. */
+async function runAs(words: readonly string[]): Promise<Ran> {
   let [out, err] = ['', ''];
   vi.spyOn(process.stdout, 'write').mockImplementation(
     (text) => ((out += typeof text === 'string' ? text : Buffer.from(text).toString()), true),
@@ -16,7 +27,7 @@ async function run(...words: string[]): Promise<{ code: number; out: string; err
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
   process.exitCode = undefined;
   try {
-    const code = await main([...words, '--repo', names.repo, '--password-file', names.password]);
+    const code = await main([...words]);
     return { code, out, err };
   } finally {
     vi.restoreAllMocks();
@@ -75,6 +86,25 @@ describe('a repository by hand', () => {
     expect((await run('forget', '--keep-last', '1', '--group-by', 'none', '--prune')).out).toMatch(/freed \d/);
     expect(JSON.parse((await run('snapshots', '--json')).out)).toHaveLength(1);
     expect(JSON.parse((await run('check', '--read-data', '--json')).out)).toMatchObject({ ok: true, snapshots: 1, strayPacks: [] });
+  });
+
+  test('a location that is full by its quota is given no backup and no copies, and says so before anything is read', async () => {
+    const small = join(root, 'small');
+    mkdirSync(small);
+    const file = join(root, 'holdfast.yaml');
+    const locations = (size: string): string =>
+      `cluster: c\nnode: { name: a, listen: 127.0.0.1:1 }\nsecurity: { ca: a, cert: b, key: c }\ncoordination: { embedded: ./d }\nlocations:\n  small: { path: ${small}, limits: { size: ${size} } }\n`;
+    const at = ['--repo', 'small', '--config', file, '--password-file', names.password];
+    const inSmall = (...words: string[]) => runAs([...words, ...at]);
+    writeFileSync(file, locations('1MiB'));
+    expect(await inSmall('init')).toMatchObject({ code: 0, err: '' });
+    expect(await inSmall('backup', names.source)).toMatchObject({ code: 0, err: '' });
+    writeFileSync(file, locations('1KiB'));
+    const full = { code: 1, err: expect.stringMatching(/location 'small', and 1KiB may: .*STORAGE_QUOTA/) };
+    expect(await inSmall('backup', join(root, 'not even looked for'))).toMatchObject(full);
+    expect(await run('copy', '--to', 'small', '--config', file)).toMatchObject(full);
+    expect(JSON.parse((await inSmall('snapshots', '--json')).out)).toHaveLength(1);
+    expect((await inSmall('forget', '--keep-last', '1', '--prune')).code).toBe(0);
   });
 
   test.each([

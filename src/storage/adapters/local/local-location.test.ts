@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -52,6 +52,22 @@ describe('a local directory', () => {
     for (const name of ['config', 'keys/k', 'keys/k~', 'keys/.nfs 1', 'keys/ü']) await writeFile(join(directory, name), bytes);
     const listed = await Array.fromAsync(location.list('', { signal }));
     expect(listed.map(({ key, sizeBytes }) => `${key} ${sizeBytes}`).toSorted()).toEqual(['config 5', 'keys/k 5']);
+  });
+
+  test('leaves no directory open when a list is given up, at whatever point', async () => {
+    await using location = open();
+    for (let n = 0; n < 5; n += 1) await location.put(`data/${n}`, [bytes], { signal });
+    for (let turns = 0; turns < 200; turns += 1) {
+      const given = new AbortController();
+      const listing = Array.fromAsync(location.list('', { signal: given.signal })).catch(() => {});
+      for (let turn = 0; turn < turns % 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      given.abort();
+      await listing;
+    }
+    await location[Symbol.asyncDispose]();
+    const descriptors = await readdir('/proc/self/fd');
+    const paths = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+    expect(paths.filter((path) => path.startsWith(directory))).toEqual([]);
   });
 
   test('is away while its directory is missing, makes none in its place, and comes back', async () => {

@@ -256,16 +256,24 @@ export class LocalLocation implements Location {
   /** What is in one directory, some at a time; nothing when it is not there (any more). */
   async *#entries(root: string, prefix: string, signal: AbortSignal): AsyncGenerator<{ files: ObjectInfo[]; directories: string[] }> {
     const path = join(root, prefix).replace(/\/$/, '');
-    const directory = await this.#calls.run(signal, async () => ((await this.#real(path)) === undefined ? undefined : openDirectory(path)));
-    if (directory === undefined) return await this.#calls.run(signal, () => this.#assertThere());
+    // A call that is given up goes on by itself: what it opens then is nobody's.
+    const listed: { directory?: Dir | undefined; isOver: boolean } = { isOver: false };
     try {
+      await this.#calls.run(signal, async () => {
+        if ((await this.#real(path)) === undefined) return;
+        listed.directory = await openDirectory(path);
+        if (listed.isOver) await listed.directory?.close();
+      });
+      const { directory } = listed;
+      if (directory === undefined) return await this.#calls.run(signal, () => this.#assertThere());
       for (let more = true; more;) {
         const found = await this.#calls.run(signal, () => this.#nextEntries(directory, root, prefix));
         more = found.more;
         yield found;
       }
     } finally {
-      await directory.close().catch(() => {});
+      listed.isOver = true;
+      await listed.directory?.close().catch(() => {});
     }
   }
 
