@@ -31,6 +31,7 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   forget: { summary: 'forget snapshots by rules, or by their ids', load: () => import('./commands/forget.ts') },
   prune: { summary: 'remove what no snapshot needs', load: () => import('./commands/prune.ts') },
   check: { summary: 'judge whether a repository is whole', load: () => import('./commands/check.ts') },
+  scrub: { summary: 'read every copy and shard of a location, and heal what is damaged', load: () => import('./commands/scrub.ts') },
   repair: { summary: 'make the index of a repository anew from its packs', load: () => import('./commands/repair.ts') },
   copy: { summary: 'copy snapshots into another repository', load: () => import('./commands/copy.ts') },
   key: { summary: 'list, add, change and remove passwords of a repository', load: () => import('./commands/key.ts') },

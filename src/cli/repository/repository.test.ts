@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -86,6 +86,35 @@ describe('a repository by hand', () => {
     expect((await run('forget', '--keep-last', '1', '--group-by', 'none', '--prune')).out).toMatch(/freed \d/);
     expect(JSON.parse((await run('snapshots', '--json')).out)).toHaveLength(1);
     expect(JSON.parse((await run('check', '--read-data', '--json')).out)).toMatchObject({ ok: true, snapshots: 1, strayPacks: [] });
+  });
+
+  test('a scrub heals what is damaged in one copy from the other, and says what it could not', async () => {
+    const parts = ['one', 'other'].map((name) => join(root, name));
+    for (const part of parts) mkdirSync(part);
+    const file = join(root, 'mirror.yaml');
+    const text = [
+      'cluster: shop',
+      'node: { name: db1, listen: "127.0.0.1:7400" }',
+      'security: { ca: ca.pem, cert: a.pem, key: a.key }',
+      'coordination: { embedded: store.db }',
+      'services: {}',
+      `locations: { one: { path: ${parts[0]} }, other: { path: ${parts[1]} }, both: { mirror: [one, other] } }`,
+    ];
+    writeFileSync(file, text.join('\n'));
+    const password = ['--password-file', names.password];
+    expect(await runAs(['init', '--repo', 'both', '--config', file, ...password])).toMatchObject({ code: 0, err: '' });
+    const [key] = readdirSync(join(parts[0]!, 'keys'));
+    writeFileSync(join(parts[0]!, 'keys', key!), 'rot');
+
+    const alone = await runAs(['scrub', parts[0]!]);
+    expect([alone.code, alone.out]).toEqual([1, expect.stringMatching(/^damaged: \S+ keys\/.*0 healed, 1 left\n$/s)]);
+    expect((await runAs(['scrub', 'both', '--config', file, '--no-heal'])).code).toBe(1);
+    const healed = await runAs(['scrub', 'both', '--config', file, '--rate', '100MiB/s', '--json']);
+    expect([healed.code, JSON.parse(healed.out)]).toEqual([0, expect.objectContaining({ objects: 2, healed: 1, open: 0 })]);
+    expect(readFileSync(join(parts[0]!, 'keys', key!))).toEqual(readFileSync(join(parts[1]!, 'keys', key!)));
+    renameSync(parts[1]!, `${parts[1]}.gone`);
+    const away = await runAs(['scrub', 'both', '--config', file]);
+    expect([away.code, away.out]).toEqual([1, expect.stringContaining('other is away')]);
   });
 
   test('a location that is full by its quota is given no backup and no copies, and says so before anything is read', async () => {
