@@ -164,7 +164,7 @@ export class Ensemble {
       throw this.tooFew(key, outcomes);
     }
     if (missing.length > 0) {
-      await this.#seeNotes(key, done, signal);
+      await this.seeNotes(key, done, signal);
       await this.pending.add(key, missing, { stamp: this.stamps.next(), sizeBytes }, done, this.writeMin, signal);
       this.runtime.logger.warn('storage.change.missed', { location: this.name, key, parts: missing.map(({ name }) => name) });
     }
@@ -176,7 +176,7 @@ export class Ensemble {
   }
 
   /** Reads what others noted of a key, so that what is noted next is later, however far the clocks of the writers are apart. */
-  async #seeNotes(key: string, holders: readonly Part[], signal: AbortSignal): Promise<void> {
+  async seeNotes(key: string, holders: readonly Part[], signal: AbortSignal): Promise<void> {
     const looks = await this.readNotes(key, holders, signal);
     // So many that one of them was there whenever enough others were; less than half can not promise that.
     if (doneIn(looks).length < Math.min(this.writeMin, this.parts.length - this.writeMin + 1)) throw this.tooFew(key, looks);

@@ -85,6 +85,11 @@ export class Pending {
     return [...(this.#notes.get(key)?.values() ?? [])].filter(({ of }) => of === stagedMark).map(({ stamp }) => stamp);
   }
 
+  /** Whether shards of this write may wait, whatever its key. */
+  isStagedBy(stamp: string): boolean {
+    return this.keys().some((key) => this.staged(key).includes(stamp));
+  }
+
   has(key: string): boolean {
     return this.#notes.has(key);
   }

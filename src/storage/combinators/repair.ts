@@ -22,6 +22,8 @@ export interface Scheme {
   /** Makes the targets have that version. @throws what went wrong; then it is looked at anew */
   write(key: string, plan: RepairPlan & { verdict: 'write' }, copies: readonly Copy[], signal: AbortSignal): Promise<void>;
   dropStaged(key: string, stamps: readonly string[], parts: readonly Part[], signal: AbortSignal): Promise<void>;
+  /** Removes what waits and nothing tells of: it arrived when a removal had already dropped it, or was dropped without its writer, which died. */
+  dropStrays(signal: AbortSignal): Promise<void>;
 }
 
 export type Meter = (sizeBytes: number, signal: AbortSignal) => Promise<void>;

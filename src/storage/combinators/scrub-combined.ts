@@ -39,6 +39,8 @@ export async function scrubbedCombined(location: CombinedLocation, limit: Meter,
     tally.done(key);
   }
   await confirm(location, doubts, tally, options);
+  // It costs room only: what can not be removed now is left to the next scrub.
+  if (heal) await scheme.dropStrays(signal).catch(() => signal.throwIfAborted());
   return tally.report();
 }
 

@@ -29,6 +29,20 @@ test('finds what is damaged, missing, outdated or not listed in a mirror, and he
   for (const { notes } of parts) expect(notes).toEqual([]);
 });
 
+test('removes what waits beside objects once nothing tells of it and its writer is long gone', async () => {
+  const { parts, runtime, clock } = toys(3);
+  await using vault = createParity('vault', parts, code, runtime);
+  await vault.put(first, [Buffer.from('content')], { signal });
+  const staged = (agoMs: number): string =>
+    `.holdfast/vault/staged/${'ab'.repeat(32)}/${(clock.wallMs() - agoMs).toString(16).padStart(12, '0')}${'0'.repeat(20)}`;
+  const [stray, young] = [staged(3_600_000), staged(1_000)];
+  for (const key of [stray, young]) await parts[1]!.put(key, [Buffer.from('shard')], { signal });
+  await scrub(vault, runtime, { signal, heal: false });
+  expect(parts[1]!.notes.toSorted()).toEqual([stray, young].toSorted());
+  const { findings } = await scrub(vault, runtime, { signal });
+  expect([findings, parts.flatMap(({ notes }) => notes)]).toEqual([[], [young]]);
+});
+
 test('without healing it changes nothing', async () => {
   const { parts, runtime } = toys(2);
   await using mirror = createMirror('both', parts, runtime);

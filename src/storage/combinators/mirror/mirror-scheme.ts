@@ -57,6 +57,8 @@ export class MirrorScheme implements Scheme {
 
   async dropStaged(): Promise<void> {}
 
+  async dropStrays(): Promise<void> {}
+
   async write(
     key: string,
     { version, targets }: RepairPlan & { verdict: 'write' },

@@ -1,9 +1,28 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../../sim/index.ts';
-import { clientsOf, packOf, signal, toys } from '../testing/kit.ts';
+import { unreachable } from '../../failures.ts';
+import { clientsOf, packOf, signal, toys, type Toys } from '../testing/kit.ts';
 import { createParity } from './parity.ts';
 
 const code = { data: 2, parity: 1 };
+
+const text = (value: string): Uint8Array => Buffer.from(value);
+
+/** A process that died when it had put a new object beside the old one of `state`, and written it over that in these parts alone. */
+async function dieReplacing(kit: Toys, value: string, overwritten: readonly number[], aheadMs = 0): Promise<void> {
+  const clients = clientsOf(kit).map((client, number) => {
+    const put = client.put.bind(client);
+    return Object.assign(client, {
+      put: (key: string, data: readonly Uint8Array[], options: Parameters<typeof put>[2]) =>
+        key !== 'state' || options.ifAbsent === true || overwritten.includes(number)
+          ? put(key, data, options)
+          : Promise.reject(unreachable(client.name, 'its writer is dead')),
+    });
+  });
+  const clock = kit.time.clock({ wallStartMs: kit.clock.wallMs() + aheadMs });
+  await using vault = createParity('vault', clients, code, { ...kit.runtime, clock });
+  await expect(vault.put('state', [text(value)], { signal })).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' });
+}
 const { key, bytes } = packOf(400_001);
 
 test('reads from the data shards alone, and of a part only the blocks that hold it', async () => {
@@ -145,4 +164,25 @@ test('how many must have a write follows from the code', () => {
   const { parts, runtime } = toys(3);
   expect(() => createParity('vault', parts, { data: 2, parity: 2 }, runtime)).toThrow(RangeError);
   expect(() => createParity('vault', parts, code, runtime, { writeMin: 1 })).toThrow('2 to 3');
+});
+
+test('what lies in three versions in three parts is not gone: the last one is whole beside them', async () => {
+  const kit = toys(3);
+  await using vault = createParity('vault', kit.parts, code, kit.runtime);
+  await vault.put('state', [text('first')], { signal });
+  await dieReplacing(kit, 'second', [0]);
+  await dieReplacing(kit, 'third', [1]);
+  await using reader = createParity('vault', clientsOf(kit), code, kit.runtime);
+  expect(Buffer.from(await reader.get('state', { signal })).toString()).toBe('third');
+});
+
+test('what a dead writer with a fast clock left beside an object does not take the place of a later one', async () => {
+  const kit = toys(3);
+  await using vault = createParity('vault', kit.parts, code, kit.runtime);
+  await vault.put('state', [text('first')], { signal });
+  await dieReplacing(kit, 'never acknowledged', [], 60_000);
+  await vault.put('state', [text('last')], { signal });
+  await vault.catchUp({ signal });
+  await using reader = createParity('vault', clientsOf(kit), code, kit.runtime);
+  expect(Buffer.from(await reader.get('state', { signal })).toString()).toBe('last');
 });

@@ -4,6 +4,7 @@ import type { Ensemble } from '../ensemble.ts';
 import type { Part } from '../part.ts';
 import { type Copy, holdersOf, type RepairPlan } from '../plan.ts';
 import type { Meter, Scheme } from '../repair.ts';
+import { stampWallMs } from '../stamps.ts';
 import { isDamage, type Shard, type Shards } from './shards.ts';
 
 /** How shards are looked at and made anew. */
@@ -47,6 +48,19 @@ export class ParityScheme implements Scheme {
       parts.map((part) => part.run((location) => location.remove(this.#shards.stagedKey(key, stamp), { signal }), signal)),
     );
     await Promise.all(drops);
+  }
+
+  async dropStrays(signal: AbortSignal): Promise<void> {
+    const { graceMs, pending, present, reserved, runtime } = this.#ensemble;
+    const beforeMs = runtime.clock.wallMs() - graceMs;
+    for (const part of present) {
+      const found = await part.run((location) => Array.fromAsync(location.list(`${reserved}staged/`, { signal })), signal);
+      for (const { key } of found) {
+        const stamp = key.slice(key.lastIndexOf('/') + 1);
+        if (stampWallMs(stamp) < beforeMs && !pending.isStagedBy(stamp))
+          await part.run((location) => location.remove(key, { signal }), signal);
+      }
+    }
   }
 
   async write(

@@ -142,8 +142,9 @@ export class ParityReader {
         return found;
       }
       const failure = this.#judge(key, outcomes);
-      // In the midst of a replacement neither the old nor the new one may be whole: then the new one is beside them.
-      if (hasCode(failure, 'STORAGE_NOT_FOUND') || doneIn(outcomes).length === 0) throw failure;
+      // In the midst of a replacement neither the old nor the new one may be whole, however few shards of either are left: then the new one is
+      // beside them.
+      if (doneIn(outcomes).length === 0) throw failure;
       const staged = await this.#staged(key, signal, read);
       if (staged !== undefined && !this.#mayBeLater(outcomes, staged.stamp)) return staged;
       // Nor may what was noted of a part be true any more.

@@ -96,7 +96,8 @@ export class ParityWriter {
    */
   async #replace(key: string, { header, payloads }: Write, signal: AbortSignal): Promise<Outcome<void>[]> {
     const { writeMin } = this.#ensemble;
-    // Later than all that it replaces, whatever the clocks of their writers were.
+    // Later than all that it replaces, whatever the clocks of their writers were: also than what one that died has left beside it.
+    await this.#ensemble.seeNotes(key, this.#ensemble.forChange(), signal);
     const stamp = this.#ensemble.stamps.next();
     const { sizeBytes } = header;
     const write: Write = { header: { ...header, stamp }, payloads };
