@@ -113,6 +113,12 @@ describe('objects', () => {
     expect(await Array.fromAsync(location.list('', { signal }))).toEqual([]);
   });
 
+  test('what would overwrite something is forbidden, as rest-server says', async () => {
+    await ask(serviceOf(), 'POST', url, {}, pack);
+    expect(await ask(serviceOf(), 'POST', url, {}, pack.subarray(1))).toMatchObject({ status: 403 });
+    expect(Buffer.compare(await location.get(key, { signal }), pack)).toBe(0);
+  });
+
   test('the same once more is no failure and writes nothing; a damaged copy is replaced', async () => {
     const service = serviceOf('append-only');
     await ask(service, 'POST', url, {}, pack);

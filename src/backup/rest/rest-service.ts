@@ -224,7 +224,7 @@ export class RestService {
     // Who is to make room needs a lock for that.
     using allowed = kind === 'lock' ? undefined : await this.#bound?.take(mostBytes(request, { bytesMax }), options);
     using upload = await this.#receive(request, bytesMax, options);
-    if (upload.sha256 !== id) throw new Refusal(400, 'the SHA-256 of what came is not its name');
+    if (upload.sha256 !== id) throw await this.#misnamed(key, options);
     try {
       await this.#location.put(key, upload.data, { ...options, ifAbsent: true });
       allowed?.keep(upload.sizeBytes);
@@ -233,6 +233,14 @@ export class RestService {
       await this.#settle(key, id, upload, options);
     }
     return answer(200);
+  }
+
+  /** As rest-server answers: to overwrite something is forbidden, what would be new is wrong. */
+  async #misnamed(key: string, options: CallOptions): Promise<Refusal> {
+    const isThere = (await this.#location.stat(key, options)) !== undefined;
+    return isThere
+      ? new Refusal(403, 'it is there already, and nothing is overwritten')
+      : new Refusal(400, 'the SHA-256 of what came is not its name');
   }
 
   /** It is there already: the same, or damaged. */
