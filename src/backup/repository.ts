@@ -1,7 +1,9 @@
 // What the rest of backup/ asks of an open repository. Format: restic repository version 2, doc/design.rst of restic/restic.
 import type { Cutting } from './chunk/cutter.ts';
 import type { FileStats } from './files/node-of.ts';
-import type { PieceOfFile } from './reading/compare-pieces.ts';
+import type { CompareOptions, FileCompared } from './reading/compare-files.ts';
+import type { FileToCompare } from './reading/compare-pieces.ts';
+import type { FileLook } from './reading/look-at-files.ts';
 import type { BlobToWrite, RunOutcome } from './reading/write-run.ts';
 import type { CallOptions, Location } from '../storage/index.ts';
 
@@ -126,8 +128,10 @@ export interface Repository extends AsyncDisposable {
    */
   writeBlobs(packId: FileId, blobs: readonly BlobToWrite[], options: CallOptions): Promise<RunOutcome>;
 
-  /** Which of a file's pieces are, byte for byte, the blobs that they should be. @throws what the system says of the file */
-  holdsBlobs(path: string, pieces: readonly PieceOfFile[], options: CallOptions): Promise<readonly boolean[]>;
+  /** Which of files' pieces are, byte for byte, the blobs that they should be. */
+  compareFiles(files: readonly FileToCompare[], options: CompareOptions): Promise<readonly FileCompared[]>;
+  /** What the system says of files, by the repository's threads. */
+  lookAtFiles(paths: readonly string[], options: CallOptions): Promise<readonly (FileLook | undefined)[]>;
 
   snapshots(options: CallOptions): AsyncIterable<Snapshot>;
   /** By its whole id, an unambiguous prefix of it, or `latest`. @throws BACKUP_SNAPSHOT_UNKNOWN (which there are) */

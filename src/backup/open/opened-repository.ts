@@ -7,7 +7,9 @@ import type { Configuration } from '../documents/configuration.ts';
 import { owned } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
 import { objectKey } from '../documents/ids.ts';
-import type { PieceOfFile } from '../reading/compare-pieces.ts';
+import { compareFiles, type CompareOptions, type FileCompared } from '../reading/compare-files.ts';
+import type { FileToCompare } from '../reading/compare-pieces.ts';
+import { type FileLook, lookAtAll } from '../reading/look-at-files.ts';
 import type { BlobToWrite, RunOutcome } from '../reading/write-run.ts';
 import { listFiles, loadDocument, type RepositoryFiles } from '../documents/files.ts';
 import type { MasterIndex } from '../index/master-index.ts';
@@ -35,9 +37,6 @@ import { chooseSnapshot, snapshotOf, unknownSnapshot } from '../snapshot/snapsho
 import { timeFromMs } from '../tree/time.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import { Writer } from './writer.ts';
-
-/** Of a file, compared by one thread in one go. */
-const comparedBytesMax = 16 * 1024 * 1024;
 
 /** What an open repository is made of. */
 export interface RepositoryParts {
@@ -116,19 +115,12 @@ export class OpenedRepository implements Repository {
     return await this.parts.pool.run('write', { stored: owned(stored), offset, blobs });
   }
 
-  async holdsBlobs(path: string, pieces: readonly PieceOfFile[], { signal }: CallOptions): Promise<readonly boolean[]> {
-    const same: boolean[] = [];
-    for (let begin = 0; begin < pieces.length;) {
-      signal.throwIfAborted();
-      let end = begin;
-      let bytes = 0;
-      while (end < pieces.length && (end === begin || bytes + pieces[end]!.sizeBytes <= comparedBytesMax))
-        bytes += pieces[end++]!.sizeBytes;
-      const lot = await this.parts.pool.run('compare', { path, pieces: pieces.slice(begin, end) }, bytes);
-      same.push(...lot.same);
-      begin = end;
-    }
-    return same;
+  compareFiles(files: readonly FileToCompare[], options: CompareOptions): Promise<readonly FileCompared[]> {
+    return compareFiles(this.parts.pool, files, options);
+  }
+
+  lookAtFiles(paths: readonly string[], options: CallOptions): Promise<readonly (FileLook | undefined)[]> {
+    return lookAtAll(this.parts.pool, paths, options);
   }
 
   /** The blob, or why no place gives it. */

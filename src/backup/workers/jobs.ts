@@ -8,7 +8,8 @@ import { type FlatIndex, flattenIndex } from '../index/flat-index.ts';
 import { decodeIndex } from '../index/index-file.ts';
 import type { PackEntry } from '../pack/header.ts';
 import { inspectPack, type PackFault, unsealBlob } from '../pack/inspect.ts';
-import { comparePieces, type PieceOfFile } from '../reading/compare-pieces.ts';
+import { comparePieces, type FileToCompare, type PiecesCompared } from '../reading/compare-pieces.ts';
+import { type FileLook, lookAtFiles } from '../reading/look-at-files.ts';
 import { type OwnRun, sealRun } from '../reading/sealed-run.ts';
 import { type BlobToWrite, type RunOutcome, writeRun } from '../reading/write-run.ts';
 import type { BlobId, BlobType, FileId } from '../repository.ts';
@@ -39,10 +40,11 @@ export interface Jobs {
     readonly input: { readonly stored: OwnBytes; readonly offset: number; readonly blobs: readonly BlobToWrite[] };
     readonly output: RunOutcome;
   };
-  /** Which pieces a file holds as they should be. */
-  readonly compare: {
-    readonly input: { readonly path: string; readonly pieces: readonly PieceOfFile[] };
-    readonly output: { readonly same: readonly boolean[] };
+  /** Which pieces files hold as they should be. */
+  readonly compare: { readonly input: { readonly files: readonly FileToCompare[] }; readonly output: PiecesCompared };
+  readonly look: {
+    readonly input: { readonly paths: readonly string[] };
+    readonly output: { readonly looks: readonly (FileLook | undefined)[] };
   };
   /** What is wrong with a pack beside its index; with `entries` undefined only its own header is believed. */
   readonly inspect: {
@@ -63,7 +65,8 @@ export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
   seal: (key, { type, id, data, compresses }) => sealRun(key, type, [{ id, data }], compresses),
   open: (key, blob) => ({ data: openBlob(key, blob) }),
   write: (key, { stored, offset, blobs }) => writeRun(key, stored, offset, blobs),
-  compare: (_key, { path, pieces }) => ({ same: comparePieces(path, pieces) }),
+  compare: (_key, { files }) => comparePieces(files),
+  look: (_key, { paths }) => ({ looks: lookAtFiles(paths) }),
   inspect: (key, { id, pack, entries }) => ({ faults: inspectPack(key, id, pack, entries) }),
   index: (key, { id, stored }) => {
     const what = `index ${id}`;

@@ -1,26 +1,17 @@
-import { hasCode, HoldfastError } from '../../../core/errors.ts';
-import type { BlobId, BlobPlace, FileId, Repository } from '../../repository.ts';
-import { timeToNs } from '../../tree/time.ts';
+import { hasCode } from '../../../core/errors.ts';
+import type { BlobId, BlobPlace, FileId } from '../../repository.ts';
 import { type BlobUse, writeBlob, type WriteFailure } from '../../reading/write-run.ts';
-import { close, look } from '../fs.ts';
 import { mapAtOnce } from '../../gate.ts';
-import type { RestoreIssues } from './issues.ts';
+import { findPresent, type PresentFile, type PresentOptions } from './present.ts';
 import type { PlannedFile } from './survey.ts';
-import { openTargetFile, piecesOf } from './target-files.ts';
+import { verifyContents } from './verify.ts';
 
-export interface ContentOptions {
-  readonly repository: Repository;
-  /** Where a path of the snapshot lies in the target. */
-  readonly targetOf: (path: string) => string;
+export interface ContentOptions extends Omit<PresentOptions, 'onSame'> {
   readonly sparse: boolean;
-  /** Nothing is in the target: files are made when their first bytes come. */
-  readonly isNew: boolean;
-  /** Files whose size and time of change are as they should are taken to be so without being read. */
-  readonly trustTimes: boolean;
-  readonly issues: RestoreIssues;
+  /** Reads back what was written. */
+  readonly verify: boolean;
   readonly progress: ContentProgress;
   readonly onProgress: () => void;
-  readonly signal: AbortSignal;
 }
 
 export interface ContentProgress {
@@ -37,21 +28,15 @@ interface Use {
   readonly position: number;
 }
 
-interface OpenedFile {
-  readonly planned: PlannedFile;
-  /** Of its blobs together. */
-  readonly sizeBytes: number;
-  readonly isNew: boolean;
-  /** Read just now, and as it should be: nothing is to be written. */
-  readonly isHeld: boolean;
+interface OpenedFile extends PresentFile {
   failed: boolean;
 }
 
 export interface RestoredFiles {
   /** Paths of the files that are as they should be. */
-  readonly whole: ReadonlySet<string>;
-  /** Those of them that were so before, every byte read and compared. */
-  readonly held: ReadonlySet<string>;
+  readonly whole: Set<string>;
+  /** How many of them were read back, or had been as they should be before; undefined when none were to be. */
+  verifiedFiles: number | undefined;
 }
 
 interface PlacedBlob {
@@ -65,7 +50,6 @@ interface NeededBlob extends PlacedBlob {
 
 /** Blobs planned at once: bounds memory, at the price that a pack may be read once more for each further lot (some 250 GB of files). */
 const blobsPlannedMax = 250_000;
-const filesComparedAtOnceMax = 8;
 const runsAtOnceMax = 4;
 /** One call reads at most so many bytes of a pack, unless one blob has more. */
 const runBytesMax = 4 * 1024 * 1024;
@@ -77,76 +61,41 @@ const gapBytesMax = 64 * 1024;
  * order in which they lie there.
  */
 export async function restoreContents(files: readonly PlannedFile[], options: ContentOptions): Promise<RestoredFiles> {
-  const whole = new Set<string>();
-  const held = new Set<string>();
+  const restored: RestoredFiles = { whole: new Set(), verifiedFiles: options.verify ? 0 : undefined };
   for (let begin = 0; begin < files.length;) {
     let end = begin;
     for (let blobs = 0; end < files.length && (end === begin || blobs < blobsPlannedMax); end += 1)
       blobs += files[end]?.content.length ?? 0;
-    for (const { planned, isHeld } of await restoreLot(files.slice(begin, end), options)) {
-      whole.add(planned.path);
-      if (isHeld) held.add(planned.path);
-    }
+    const whole = await restoreLot(files.slice(begin, end), options);
+    for (const { planned } of whole) restored.whole.add(planned.path);
+    if (restored.verifiedFiles !== undefined) restored.verifiedFiles += await verifyContents(whole, options);
     begin = end;
   }
-  return { whole, held };
+  return restored;
 }
 
-async function restoreLot(files: readonly PlannedFile[], options: ContentOptions): Promise<OpenedFile[]> {
-  const packs = new Map<FileId, Map<BlobId, NeededBlob>>();
-  const opened = await mapAtOnce(files, filesComparedAtOnceMax, async (planned) => {
-    options.signal.throwIfAborted();
-    try {
-      return await compare(planned, packs, options);
-    } catch (error) {
-      options.issues.addError(planned.path, error);
-      return undefined;
-    }
-  });
-  const runs = [...packs.values()].flatMap((blobs) => runsOf([...blobs.values()]));
+/** Returns the files that have theirs. */
+async function restoreLot(files: readonly PlannedFile[], options: ContentOptions): Promise<PresentFile[]> {
+  const { progress, onProgress } = options;
+  const onSame = (sizeBytes: number): void => {
+    progress.keptBytes += sizeBytes;
+    onProgress();
+  };
+  const opened = (await findPresent(files, { ...options, onSame })).map((file): OpenedFile => ({ ...file, failed: false }));
+  const runs = [...lackingBlobs(opened, options).values()].flatMap((blobs) => runsOf([...blobs.values()]));
   await mapAtOnce(runs, runsAtOnceMax, (run) => restoreRun(run, options));
-  return opened.filter((file) => file?.failed === false) as OpenedFile[];
+  return opened.filter(({ failed }) => !failed);
 }
 
-/** Makes the file at its size, unless the target is new, and notes what it lacks. */
-async function compare(
-  planned: PlannedFile,
-  packs: Map<FileId, Map<BlobId, NeededBlob>>,
-  { repository, targetOf, trustTimes, isNew, progress, onProgress, signal }: ContentOptions,
-): Promise<OpenedFile> {
-  const target = targetOf(planned.path);
-  if (trustTimes && (await looksUnchanged(target, planned))) {
-    progress.keptBytes += planned.sizeBytes;
-    return { planned, sizeBytes: planned.sizeBytes, isNew: false, isHeld: false, failed: false };
+/** What is to be written, by packs. */
+function lackingBlobs(files: readonly OpenedFile[], { repository }: ContentOptions): Map<FileId, Map<BlobId, NeededBlob>> {
+  const packs = new Map<FileId, Map<BlobId, NeededBlob>>();
+  for (const file of files) {
+    if (file.state === 'trusted') continue;
+    for (const [number, { id, position }] of file.pieces.entries())
+      if (file.held?.[number] !== 1) note(packs, id, repository.find('data', id)!, { file, position });
   }
-  const places = new Map<BlobId, BlobPlace>();
-  for (const id of planned.content) if (!places.has(id)) places.set(id, await placeOf(repository, id, signal));
-  const pieces = piecesOf(planned.content, (id) => places.get(id)!.plainSizeBytes);
-  const sizeBytes = pieces.reduce((sum, piece) => sum + piece.sizeBytes, 0);
-  let held: readonly boolean[] | undefined;
-  if (!isNew || sizeBytes === 0) {
-    const made = await openTargetFile(target, sizeBytes);
-    await close(made.fd);
-    if (!made.isNew) held = await repository.holdsBlobs(target, pieces, { signal });
-  }
-  const file: OpenedFile = { planned, sizeBytes, isNew: held === undefined, isHeld: held?.every(Boolean) === true, failed: false };
-  for (const [number, { id, position, sizeBytes: pieceBytes }] of pieces.entries()) {
-    if (held?.[number] === true) progress.keptBytes += pieceBytes;
-    else note(packs, id, places.get(id)!, { file, position });
-  }
-  if (held !== undefined) onProgress();
-  return file;
-}
-
-/** @throws BACKUP_BLOB_MISSING */
-async function placeOf(repository: Repository, id: BlobId, signal: AbortSignal): Promise<BlobPlace> {
-  const known = repository.find('data', id);
-  if (known !== undefined) return known;
-  // Looks for what others have added since, and tells when there is none.
-  await repository.loadBlob('data', id, { signal });
-  const place = repository.find('data', id);
-  if (place === undefined) throw new HoldfastError('BACKUP_BLOB_MISSING', `blob ${id} is in no index`);
-  return place;
+  return packs;
 }
 
 function note(packs: Map<FileId, Map<BlobId, NeededBlob>>, id: BlobId, place: BlobPlace, use: Use): void {
@@ -155,13 +104,6 @@ function note(packs: Map<FileId, Map<BlobId, NeededBlob>>, id: BlobId, place: Bl
   const blob = blobs.get(id);
   if (blob === undefined) blobs.set(id, { id, place, uses: [use] });
   else blob.uses.push(use);
-}
-
-async function looksUnchanged(target: string, planned: PlannedFile): Promise<boolean> {
-  const stats = await look(target).catch(() => undefined);
-  return (
-    stats?.isFile() === true && stats.nlink === 1n && stats.size === BigInt(planned.sizeBytes) && stats.mtimeNs === timeToNs(planned.mtime)
-  );
 }
 
 /** Blobs that one call reads, in the order of their offsets: what lies between them is read along when it is little. */
@@ -212,7 +154,7 @@ async function restoreRun(run: readonly NeededBlob[], options: ContentOptions): 
 }
 
 function blobUse({ file, position }: Use, { targetOf, sparse }: ContentOptions): BlobUse {
-  return { path: targetOf(file.planned.path), position, fileBytes: file.sizeBytes, isNew: file.isNew, sparse };
+  return { path: targetOf(file.planned.path), position, fileBytes: file.sizeBytes, isNew: file.state === 'new', sparse };
 }
 
 async function restoreAlone(blob: NeededBlob, options: ContentOptions): Promise<void> {
@@ -236,9 +178,9 @@ async function restoreAlone(blob: NeededBlob, options: ContentOptions): Promise<
 function tellFailures(blobs: readonly NeededBlob[], failures: readonly WriteFailure[], { targetOf, issues }: ContentOptions): void {
   if (failures.length === 0) return;
   const files = new Map(blobs.flatMap(({ uses }) => uses.map(({ file }) => [targetOf(file.planned.path), file] as const)));
-  for (const { path, code, message } of failures) {
-    const file = files.get(path)!;
+  for (const failure of failures) {
+    const file = files.get(failure.path)!;
     file.failed = true;
-    issues.addError(file.planned.path, Object.assign(new Error(message), { code }));
+    issues.addFailure(file.planned.path, failure);
   }
 }

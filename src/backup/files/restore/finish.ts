@@ -6,7 +6,7 @@ import type { TreeNode } from '../../tree/node.ts';
 import { listDirectory } from '../fs.ts';
 import { mapAtOnce } from '../../gate.ts';
 import { codeOf, fsPath, joinPath } from '../path.ts';
-import { makeSpecial, restoreMetadata, type MetadataOptions } from './metadata.ts';
+import { type Before, makeSpecial, restoreMetadata, type MetadataOptions } from './metadata.ts';
 import type { RestoreSelection } from './select.ts';
 import { soundNodes, type Survey } from './survey.ts';
 import { unfinishedMark } from './target.ts';
@@ -31,6 +31,8 @@ export interface FinishResult {
 }
 
 const entriesAtOnceMax = 16;
+/** Of a directory, together. */
+const entriesLookedAtMax = 256;
 
 /**
  * The second way through a snapshot, when all contents are written: further names of files, links and devices, then metadata; those of a
@@ -45,39 +47,51 @@ export async function finish(options: FinishOptions): Promise<FinishResult> {
   const into = (path: string, node: TreeNode): boolean => soundOnes.has(node) && select(path).below && survey.directories.has(path);
   for await (const { phase, path: directory, node: own, nodes } of walkTree(repository, tree, { into, signal })) {
     if (phase === 'leave') {
-      if (own !== undefined) await restoreMetadata(targetOf(directory), directory, own, options.isNew, options);
+      if (own !== undefined) await restoreMetadata(targetOf(directory), directory, own, { isNew: options.isNew }, options);
       continue;
     }
     const sound = soundNodes(directory, nodes, silent);
     for (const node of sound) soundOnes.add(node);
     if (options.removeOthers) removed += await removeOthers(directory, sound, options);
     const entries = sound.filter((node) => node.type !== 'dir' && select(joinTreePath(directory, node.name)).selected);
-    const made = await mapAtOnce(entries, entriesAtOnceMax, async (node) => {
-      const path = joinTreePath(directory, node.name);
-      try {
-        return await finishEntry(path, node, options);
-      } catch (error) {
-        issues.addError(path, error);
-        return false;
-      }
-    });
-    specials += made.filter(Boolean).length;
+    for (let at = 0; at < entries.length; at += entriesLookedAtMax) {
+      const lot = entries.slice(at, at + entriesLookedAtMax);
+      specials += await finishLot(directory, lot, options);
+    }
   }
   return { specials, removed };
 }
 
+/** Returns how many were made that are no files. */
+async function finishLot(directory: string, entries: readonly TreeNode[], options: FinishOptions): Promise<number> {
+  const { repository, system, isNew, issues, targetOf, signal } = options;
+  const numbered = entries.map((node, number) => ({ node, number, path: joinTreePath(directory, node.name) }));
+  const targets = numbered.map(({ path }) => targetOf(path));
+  const looks = await repository.lookAtFiles(targets, { signal });
+  const attributes = isNew ? undefined : await system?.readAttributes(targets);
+  const made = await mapAtOnce(numbered, entriesAtOnceMax, async ({ node, number, path }) => {
+    try {
+      return await finishEntry(path, node, { isNew, look: looks[number], attributes: attributes?.[number] }, options);
+    } catch (error) {
+      issues.addError(path, error);
+      return false;
+    }
+  });
+  return made.filter(Boolean).length;
+}
+
 /** Whether something was made that is no file. */
-async function finishEntry(path: string, node: TreeNode, options: FinishOptions): Promise<boolean> {
+async function finishEntry(path: string, node: TreeNode, before: Before, options: FinishOptions): Promise<boolean> {
   const { survey, whole, targetOf } = options;
   const target = targetOf(path);
   if (node.type !== 'file') {
     const isMade = await makeSpecial(target, path, node, options);
-    if (isMade) await restoreMetadata(target, path, node, true, options);
+    if (isMade) await restoreMetadata(target, path, node, { isNew: true }, options);
     return isMade;
   }
   const first = survey.hardLinks.get(path);
   if (first === undefined) {
-    if (whole.has(path)) await restoreMetadata(target, path, node, options.isNew, options);
+    if (whole.has(path)) await restoreMetadata(target, path, node, before, options);
   } else if (whole.has(first)) {
     await fs.rm(fsPath(target), { force: true });
     await fs.link(fsPath(targetOf(first)), fsPath(target));

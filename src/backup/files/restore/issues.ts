@@ -17,6 +17,8 @@ export interface RestoreIssues {
   add(issue: RestoreIssue): void;
   /** An error about one file; anything else is thrown on. */
   addError(path: string, error: unknown, kind?: RestoreIssue['kind']): void;
+  /** The same of one that a thread told. */
+  addFailure(path: string, failure: { readonly code: string; readonly message: string }): void;
 }
 
 /** So many are told one by one; the others are counted. */
@@ -40,6 +42,9 @@ export function createRestoreIssues(onIssue?: (issue: RestoreIssue) => void): Re
       // A full disk concerns all that comes after.
       if (!isDamage && (!/^E(?!RR_)[A-Z0-9]+$/.test(codeOf(error)) || codeOf(error) === 'ENOSPC')) throw error;
       this.add({ path, kind: isDamage ? 'damaged' : kind, message: messageOf(error) });
+    },
+    addFailure(path, { code, message }) {
+      this.addError(path, Object.assign(new Error(message), { code }));
     },
   };
 }

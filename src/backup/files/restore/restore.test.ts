@@ -27,6 +27,7 @@ import { modeFromStat } from '../../tree/mode.ts';
 import type { TreeNode } from '../../tree/node.ts';
 import { encodeTree } from '../../tree/tree.ts';
 import { backupFiles } from '../backup.ts';
+import { openSystemCalls } from '../system.ts';
 import { restoreFiles, type RestoreOptions, type RestoreResult } from './restore.ts';
 import { unfinishedMark } from './target.ts';
 
@@ -185,6 +186,51 @@ describe('over what is there', () => {
     writeFileSync(join(source, 'other'), '');
     expect((await restore(await backup(), { overwrite: true, removeOthers: true })).removed).toBe(3);
     expect(listed()).toEqual(['other']);
+  });
+
+  test('what is wrong with a file besides its content is put right, what is right is left', async () => {
+    for (const name of ['mode', 'time', 'read', 'right']) writeFileSync(join(source, name), 'content', { mode: 0o640 });
+    const snapshot = await backup();
+    await restore(snapshot);
+    chmodSync(join(target, 'mode'), 0o4777);
+    utimesSync(join(target, 'time'), 5, 5);
+    const { mtime } = lstatSync(join(target, 'read'));
+    utimesSync(join(target, 'read'), 5, mtime);
+    const { ctimeNs } = lstatSync(join(target, 'right'), { bigint: true });
+    expect((await restore(snapshot, { overwrite: true })).writtenBytes).toBe(0);
+    const facts = (name: string): unknown[] => {
+      const { mode, mtimeNs, atimeNs } = lstatSync(join(target, name), { bigint: true });
+      return [mode, mtimeNs, atimeNs];
+    };
+    const { mtimeNs } = lstatSync(join(source, 'right'), { bigint: true });
+    expect(facts('right')).toEqual([0o100640n, mtimeNs, mtimeNs]);
+    expect(lstatSync(join(target, 'right'), { bigint: true }).ctimeNs).toBe(ctimeNs);
+    for (const name of ['mode', 'time', 'read']) {
+      const own = lstatSync(join(source, name), { bigint: true });
+      expect(facts(name), name).toEqual([own.mode, own.mtimeNs, own.mtimeNs]);
+    }
+  });
+
+  test('extended attributes become those of the source', async () => {
+    await using system = await openSystemCalls();
+    for (const name of ['with', 'without']) writeFileSync(join(source, name), 'content');
+    const attribute = (name: string, text: string) => ({ name: `user.${name}`, value: Buffer.from(text) });
+    const set = async (path: string, name: string, text: string): Promise<void> => {
+      expect(await system!.writeAttribute(path, attribute(name, text))).toMatchObject({ errno: 0 });
+    };
+    await set(join(source, 'with'), 'mark', 'right');
+    const snapshot = await backup();
+    for (const name of ['with', 'without']) {
+      mkdirSync(target, { recursive: true });
+      writeFileSync(join(target, name), 'content');
+      for (const which of ['mark', 'other']) await set(join(target, name), which, 'wrong');
+    }
+    expect((await restore(snapshot, { overwrite: true })).issues).toEqual([]);
+    const found = await system!.readAttributes(['with', 'without'].map((name) => join(target, name)));
+    expect(found.map(({ value }) => value?.map(({ name, value: bytes }) => [name, Buffer.from(bytes).toString()]))).toEqual([
+      [['user.mark', 'right']],
+      [],
+    ]);
   });
 
   test('a directory where a file is to be is told, not removed', async () => {

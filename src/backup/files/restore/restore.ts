@@ -3,15 +3,13 @@ import { HoldfastError } from '../../../core/errors.ts';
 import { findNode } from '../../browse/walk.ts';
 import { fileChunkSizes } from '../../chunk/fast-cdc.ts';
 import type { BlobId, Repository, Snapshot } from '../../repository.ts';
-import { mapAtOnce } from '../../gate.ts';
 import { openSystemCalls } from '../system.ts';
 import { restoreContents, type ContentProgress } from './contents.ts';
 import { finish } from './finish.ts';
 import { createRestoreIssues, type RestoreIssue } from './issues.ts';
 import { createRestoreSelection, type RestoreFilter } from './select.ts';
 import { survey, type Survey } from './survey.ts';
-import { allocatedBytes, assertSpace, makeDirectory, markUnfinished, prepareTarget, unmark } from './target.ts';
-import { verifyContents } from './verify.ts';
+import { assertSpace, makeDirectory, markUnfinished, prepareTarget, unmark } from './target.ts';
 
 export interface RestoreOptions {
   /** A directory; made when it is absent. */
@@ -55,8 +53,6 @@ export interface RestoreResult extends RestoreProgress {
   readonly issueCount: number;
 }
 
-const looksAtOnceMax = 16;
-
 /**
  * Restores a snapshot's files into a directory, and never writes outside of it, whatever its trees say; as long as nobody else changes the
  * target meanwhile. Cut off anywhere, the same call again goes on where it was. What can not be restored is told, and the rest is.
@@ -71,8 +67,9 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
   const tree = await treeOf(repository, snapshot, options.from ?? '/', signal);
   const target = await prepareTarget(options.target, snapshot.id, options.overwrite === true);
   const targetOf = (path: string): string => (target.path === '/' ? path : target.path + path);
+  const sparse = options.sparse ?? true;
   const plan = await survey(repository, tree, select, issues, signal);
-  await assertSpace(target.path, await neededBytes(repository, plan, target.isEmpty ? undefined : targetOf, options.sparse ?? true));
+  await assertSpace(target.path, await neededBytes(repository, plan, target.isEmpty ? undefined : targetOf, { sparse, signal }));
 
   await markUnfinished(target.path, snapshot.id);
   for (const directory of plan.directories) await makeDirectory(targetOf(directory));
@@ -84,21 +81,13 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     issues,
     signal,
     progress,
-    sparse: options.sparse ?? true,
+    sparse,
+    verify: options.verify ?? false,
     isNew: target.isEmpty,
     trustTimes: options.trustTimes ?? false,
     onProgress: () => options.onProgress?.({ ...progress, totalBytes }),
   };
-  const { whole, held } = await restoreContents(plan.files, content);
-  const written = plan.files.filter((file) => whole.has(file.path));
-  const verifiedFiles =
-    options.verify === true
-      ? held.size +
-        (await verifyContents(
-          written.filter((file) => !held.has(file.path)),
-          content,
-        ))
-      : undefined;
+  const { whole, verifiedFiles } = await restoreContents(plan.files, content);
 
   await using system = await openSystemCalls();
   const finished = await finish({
@@ -121,7 +110,7 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     ...progress,
     ...finished,
     totalBytes,
-    files: written.length + plan.hardLinks.size,
+    files: whole.size + plan.hardLinks.size,
     directories: plan.directories.size,
     verifiedFiles,
     issues: issues.told,
@@ -145,15 +134,18 @@ async function neededBytes(
   repository: Repository,
   plan: Survey,
   targetOf: ((path: string) => string) | undefined,
-  sparse: boolean,
+  { sparse, signal }: { readonly sparse: boolean; readonly signal: AbortSignal },
 ): Promise<number> {
   const holes = sparse ? zeroBlobs() : new Set<BlobId>();
-  const needs = await mapAtOnce(plan.files, looksAtOnceMax, async (file) => {
+  const paths = targetOf === undefined ? [] : plan.files.map(({ path }) => targetOf(path));
+  const looks = await repository.lookAtFiles(paths, { signal });
+  let needed = 0;
+  for (const [number, { content }] of plan.files.entries()) {
     let bytes = 0;
-    for (const id of file.content) if (!holes.has(id)) bytes += repository.find('data', id)?.plainSizeBytes ?? 0;
-    return Math.max(0, bytes - (targetOf === undefined ? 0 : await allocatedBytes(targetOf(file.path))));
-  });
-  return needs.reduce((sum, bytes) => sum + bytes, 0);
+    for (const id of content) if (!holes.has(id)) bytes += repository.find('data', id)?.plainSizeBytes ?? 0;
+    needed += Math.max(0, bytes - (looks[number]?.allocatedBytes ?? 0));
+  }
+  return needed;
 }
 
 /** What long runs of zeros become: our chunker cuts them at its maximum, restic's at its minimum. */

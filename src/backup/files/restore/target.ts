@@ -70,12 +70,6 @@ export async function assertSpace(target: string, neededBytes: number): Promise<
   });
 }
 
-/** Bytes that a file takes on its disk now. */
-export async function allocatedBytes(path: string): Promise<number> {
-  const stats = await look(path).catch(() => undefined);
-  return stats?.isFile() === true ? Number(stats.blocks) * 512 : 0;
-}
-
 /**
  * Makes a directory that is really one: what is in its place, above all a symbolic link that would lead out of the target, is removed.
  * Returns whether it was made.

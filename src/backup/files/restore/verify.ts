@@ -1,9 +1,7 @@
 import type { Repository } from '../../repository.ts';
-import { look } from '../fs.ts';
-import { mapAtOnce } from '../../gate.ts';
+import type { PieceOfFile } from '../../reading/compare-pieces.ts';
 import type { RestoreIssues } from './issues.ts';
-import type { PlannedFile } from './survey.ts';
-import { piecesOf } from './target-files.ts';
+import type { PresentFile } from './present.ts';
 
 export interface VerifyOptions {
   readonly repository: Repository;
@@ -12,31 +10,37 @@ export interface VerifyOptions {
   readonly signal: AbortSignal;
 }
 
-const filesAtOnceMax = 8;
-
-/** Reads restored files back and compares each blob's hash. Returns how many are as they should be; the others are told. */
-export async function verifyContents(files: readonly PlannedFile[], options: VerifyOptions): Promise<number> {
+/**
+ * Reads back what was written to files, or was trusted, and compares each blob's hash, and their sizes. Pieces that were read and compared in
+ * their places just now are not read again. Returns how many files are as they should be; the others are told.
+ */
+export async function verifyContents(
+  files: readonly PresentFile[],
+  { repository, targetOf, issues, signal }: VerifyOptions,
+): Promise<number> {
+  const wanted = files.map(({ planned, pieces, held }) => ({
+    path: targetOf(planned.path),
+    pieces: held === undefined ? pieces : pieces.filter((_, number) => held[number] !== 1),
+  }));
+  const found = await repository.compareFiles(wanted, { signal });
+  const looks = await repository.lookAtFiles(
+    wanted.map(({ path }) => path),
+    { signal },
+  );
   let good = 0;
-  await mapAtOnce(files, filesAtOnceMax, async (file) => {
-    try {
-      const problem = await compare(file, options);
-      if (problem === undefined) good += 1;
-      else options.issues.add({ path: file.path, kind: 'damaged', message: problem });
-    } catch (error) {
-      options.signal.throwIfAborted();
-      options.issues.addError(file.path, error);
-    }
-  });
+  for (const [number, { planned, sizeBytes }] of files.entries()) {
+    const { same, failure } = found[number]!;
+    const wrong = wanted[number]!.pieces[same.indexOf(0)];
+    const size = looks[number]?.sizeBytes;
+    const isDamaged = (message: string): void => issues.add({ path: planned.path, kind: 'damaged', message });
+    if (failure !== undefined) issues.addFailure(planned.path, failure);
+    else if (wrong !== undefined) isDamaged(differs(wrong));
+    else if (size !== sizeBytes) isDamaged(`read back, it has ${size ?? 'no'} bytes instead of ${sizeBytes}`);
+    else good += 1;
+  }
   return good;
 }
 
-async function compare(file: PlannedFile, { repository, targetOf, signal }: VerifyOptions): Promise<string | undefined> {
-  const path = targetOf(file.path);
-  const pieces = piecesOf(file.content, (id) => repository.find('data', id)?.plainSizeBytes ?? 0);
-  const same = await repository.holdsBlobs(path, pieces, { signal });
-  const wrong = pieces[same.indexOf(false)];
-  if (wrong !== undefined) return `read back, it differs within ${wrong.sizeBytes} bytes from byte ${wrong.position} on`;
-  const { size } = await look(path);
-  const wanted = pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  return size === BigInt(wanted) ? undefined : `read back, it has ${size} bytes instead of ${wanted}`;
+function differs({ sizeBytes, position }: PieceOfFile): string {
+  return `read back, it differs within ${sizeBytes} bytes from byte ${position} on`;
 }
