@@ -75,7 +75,7 @@ export class BaseDesk implements AsyncDisposable {
     const signal = AbortSignal.any([this.#stop.signal, given.signal]);
     const unwatch = this.#watch(given);
     try {
-      await using copies = await openCopies(config, config.services[service]!.backup!.to, runtime, { create: false, signal });
+      await using copies = await openCopies(config, config.services[service]!.backup!.to, runtime, { signal });
       await makeBase(this.#parts, this.#member, copies.repository, stored, signal);
     } finally {
       unwatch();

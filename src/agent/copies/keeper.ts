@@ -8,7 +8,8 @@ import { AlarmBell } from './alarm-bell.ts';
 import { BaseDesk } from './base-orders.ts';
 import { CopiesCare } from './care.ts';
 import { JournalVoice } from './journal-voice.ts';
-import { openCopies, type Copies } from './open-copies.ts';
+import type { Copies } from './open-copies.ts';
+import { openKept } from './open-kept.ts';
 import { Complaint, lookMs, pauseMs, type CopiesTerm, type KeeperParts } from './term.ts';
 
 const lagMsMaxDefault = 30_000;
@@ -73,7 +74,7 @@ export class CopiesKeeper implements AsyncDisposable {
     const service = config.services[this.#member.service]!;
     const backup = service.backup!;
     using until = linked(signal);
-    await using copies = await openCopies(config, backup.to, runtime, { create: true, signal });
+    await using copies = await openKept(this.#parts, backup.to, { signal });
     this.#complaint.settle();
     const lagMsMax = lagMsMaxOf(service.objectives?.rpo, this.#journalling?.intervalMs);
     const term: CopiesTerm = { ...this.#parts, ...copies, member: this.#member, backup, journal: this.#journal(copies), lagMsMax };

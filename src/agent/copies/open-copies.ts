@@ -12,14 +12,14 @@ export interface Copies extends AsyncDisposable {
 }
 
 /**
- * Opens it; makes it, when there is none and `create` says so.
+ * Opens it; makes it, when there is none and `beforeMaking` lets it be.
  * @throws BACKUP_NO_PASSWORD, BACKUP_NO_REPOSITORY, BACKUP_PASSWORD_WRONG, STORAGE_…
  */
 export async function openCopies(
   config: Pick<HoldfastConfig, 'locations'>,
   name: string,
   runtime: Runtime,
-  { create, signal }: { readonly create: boolean; readonly signal: AbortSignal },
+  { beforeMaking, signal }: { readonly beforeMaking?: () => Promise<void>; readonly signal: AbortSignal },
 ): Promise<Copies> {
   const password = config.locations[name]?.password?.reveal();
   if (password === undefined) {
@@ -31,7 +31,8 @@ export async function openCopies(
   const location = stack.use(await openLocation(name, config.locations, runtime, { signal }));
   const open = (): Promise<OpenedRepository> => openRepository(location, { password }, runtime, { signal });
   const repository = await open().catch(async (error: unknown) => {
-    if (!create || !hasCode(error, 'BACKUP_NO_REPOSITORY')) throw error;
+    if (beforeMaking === undefined || !hasCode(error, 'BACKUP_NO_REPOSITORY')) throw error;
+    await beforeMaking();
     await initRepository(location, { password }, runtime, { signal }).catch((failure: unknown) => {
       // Another one has just made it.
       if (!hasCode(failure, 'BACKUP_EXISTS')) throw failure;

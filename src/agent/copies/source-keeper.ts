@@ -7,7 +7,7 @@ import type { CopiesState } from '../../failover/messages.ts';
 import { AlarmBell } from './alarm-bell.ts';
 import { decideAlarms, type Alarm } from './alarms.ts';
 import { partsOf } from './care.ts';
-import { openCopies } from './open-copies.ts';
+import { openKept } from './open-kept.ts';
 import { PruneTurn } from './prune-turn.ts';
 import { findSourceCopies, makeSourceCopy } from './source-copy.ts';
 import { Complaint, definedRules, isTaken, lookMs, pauseMs, scheduleOf, type KeeperParts } from './term.ts';
@@ -103,13 +103,13 @@ export class SourceKeeper implements AsyncDisposable {
 
   /** Looks for the last one, and makes one when that is due. */
   async #turn(signal: AbortSignal): Promise<void> {
-    const { config, node, quota, runtime, service, store } = this.#parts;
+    const { node, quota, runtime, service, store } = this.#parts;
     // A directory is each node's own.
     const own = this.#settings.files === undefined ? {} : { node };
     const lock = own.node === undefined ? `copies/${service}` : `copies/${service}/${node}`;
     await using hold = await acquireLock(store, lock, runtime, { holder: node, signal });
     using both = linked(signal, hold.signal);
-    await using copies = await openCopies(config, this.#backup.to, runtime, { create: true, signal: both.signal });
+    await using copies = await openKept(this.#parts, this.#backup.to, { signal: both.signal });
     try {
       const [last] = (await findSourceCopies(copies.repository, { service, ...own, signal: both.signal })).slice(-1);
       this.#lastMs = last?.timeMs;

@@ -44,7 +44,7 @@ export async function untilCopied(cluster: DemoCluster, runtime: MachineRuntime,
 }
 
 async function basesOf(config: HoldfastConfig, runtime: MachineRuntime, signal: AbortSignal): Promise<number> {
-  await using copies = await openCopies(config, config.services[DEMO_SERVICE]!.backup!.to, runtime, { create: false, signal });
+  await using copies = await openCopies(config, config.services[DEMO_SERVICE]!.backup!.to, runtime, { signal });
   return (await findBases(copies.repository, { service: DEMO_SERVICE, signal })).length;
 }
 
