@@ -2,33 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { silentLogger } from '../core/logger.ts';
 import type { Heartbeat } from '../failover/messages.ts';
 import { Peers } from '../failover/peers.ts';
+import { memberState } from '../failover/testing/member-state.ts';
 import { SimulatedNetwork, SimulatedTime, seededRandom } from '../sim/index.ts';
 import { Heartbeats } from './heartbeats.ts';
 
 const everyMs = 100;
-const member = {
-  service: 'orders',
-  address: { host: '127.0.0.1', port: 5432 },
-  replicated: true,
-  term: 1,
-  leader: 'a',
-  promised: 1,
-  serving: 0,
-  released: 0,
-  suspects: 0,
-  role: 'replica',
-  state: 'streaming',
-  running: true,
-  accepting: true,
-  hasData: true,
-  eligible: true,
-  nofailover: false,
-  priority: 0,
-  paused: false,
-  pendingRestart: false,
-  pids: { agent: 1 },
-} as const;
-
 /** Agents a and b with a member, and c without; each knows how often it heard whom, and what. */
 async function agents() {
   const time = new SimulatedTime();
@@ -55,7 +33,7 @@ async function agents() {
     const compose = (): Heartbeat => ({
       wallMs: clock.wallMs(),
       agentAddress: `${name}:7400`,
-      members: name === 'c' ? [] : [{ ...member, term: says.term }],
+      members: name === 'c' ? [] : [memberState({ term: says.term })],
       routers: [],
       copies: [],
     });

@@ -1,31 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { MemberState } from '../failover/messages.ts';
+import { memberState } from '../failover/testing/member-state.ts';
 import { routeView } from './route-view.ts';
 
 function state(over: Partial<MemberState>): MemberState {
-  return {
-    service: 'orders',
-    address: { host: '10.0.0.1', port: 5432 },
-    replicated: true,
-    term: 3,
-    leader: 'a',
-    promised: 0,
-    serving: 0,
-    released: 0,
-    suspects: 0,
-    role: 'replica',
-    state: 'streaming',
-    running: true,
-    accepting: true,
-    hasData: true,
-    eligible: true,
-    nofailover: false,
-    priority: 100,
-    paused: false,
-    pendingRestart: false,
-    pids: { agent: 1 },
-    ...over,
-  };
+  return memberState({ term: 3, ...over });
 }
 
 const leader = { node: 'a', alive: true, state: state({ role: 'primary', serving: 3, position: { timeline: 1, lsn: '1000' } }) };

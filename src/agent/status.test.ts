@@ -1,34 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { serviceStatusSchema } from '../api/schema.ts';
 import type { CopiesState, MemberState } from '../failover/messages.ts';
+import { memberState } from '../failover/testing/member-state.ts';
 import { agentMetrics } from './metrics.ts';
 import { serviceStatus, type NodeReport, type ServiceFacts } from './status.ts';
 
 function node(name: string, over: Partial<MemberState>, report: Partial<NodeReport> = {}): NodeReport {
-  const state: MemberState = {
-    service: 'orders',
-    address: { host: '10.0.0.1', port: 5432 },
-    replicated: true,
+  const state = memberState({
     term: 2,
-    leader: 'a',
-    promised: 0,
-    serving: 0,
-    released: 0,
-    suspects: 0,
-    role: 'replica',
-    state: 'streaming',
-    running: true,
-    accepting: true,
-    hasData: true,
-    eligible: true,
-    nofailover: false,
-    priority: 100,
-    paused: false,
-    pendingRestart: false,
     pids: { agent: 1, guard: 2, database: 3 },
     position: { timeline: 1, lsn: String(0x3000000) },
     ...over,
-  };
+  });
   return {
     node: name,
     alive: true,

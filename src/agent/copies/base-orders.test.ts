@@ -1,34 +1,11 @@
 import { expect, test } from 'vitest';
 import type { MemberState } from '../../failover/messages.ts';
 import type { PeerView } from '../../failover/observation.ts';
+import { memberState } from '../../failover/testing/member-state.ts';
 import { replicasOf } from './base-orders.ts';
 
 function peer(node: string, state: Partial<MemberState> = {}, alive = true): PeerView {
-  const whole: MemberState = {
-    service: 'orders',
-    address: { host: node, port: 1 },
-    replicated: true,
-    term: 1,
-    leader: 'a',
-    promised: 1,
-    serving: 0,
-    released: 0,
-    suspects: 0,
-    role: 'replica',
-    state: 'streaming',
-    running: true,
-    accepting: true,
-    streamingFrom: 'a',
-    hasData: true,
-    eligible: true,
-    nofailover: false,
-    priority: 100,
-    paused: false,
-    pendingRestart: false,
-    pids: { agent: 1 },
-    ...state,
-  };
-  return { node, alive, state: whole, ageMs: 0 };
+  return { node, alive, state: memberState({ streamingFrom: 'a', ...state }), ageMs: 0 };
 }
 
 test('base backups are made of replicas in good health, the least wanted as a leader first', () => {

@@ -5,6 +5,7 @@ import type { MemberState } from '../messages.ts';
 import type { Observation, PeerView } from '../observation.ts';
 import { defaultPolicy } from '../policy.ts';
 import type { LeadershipRecord } from '../records.ts';
+import { memberState } from './member-state.ts';
 
 /* Situations, for tables that say what is done in each, and why. Three members: n1, n2, n3; the one that decides is n2 unless it says otherwise. */
 
@@ -54,31 +55,16 @@ export function peer(node: string, state: Partial<MemberState> = {}, alive = tru
     node,
     alive,
     ageMs: 50,
-    state: {
-      service: 'orders',
+    state: memberState({
       address: { host: node, port: 5432 },
-      replicated: true,
       term: 7,
       leader: 'n1',
       promised: 7,
-      serving: 0,
-      released: 0,
-      suspects: 0,
-      role: 'replica',
-      state: 'streaming',
-      running: true,
-      accepting: true,
       position: { timeline: 3, lsn: '1000' },
-      hasData: true,
       systemId: 'S',
-      eligible: true,
-      nofailover: false,
       priority: 0,
-      paused: false,
-      pendingRestart: false,
-      pids: { agent: 1 },
       ...state,
-    },
+    }),
   };
 }
 
