@@ -14,7 +14,8 @@ import type { KnownPieces } from './known-pieces.ts';
 import { layOut } from './layout.ts';
 import { createSelection, type SelectionOptions } from './selection.ts';
 import { snapshotDocument } from './snapshot-document.ts';
-import { openSystemCalls } from './system.ts';
+import { createLooks } from './looks.ts';
+import { lateSystemCalls } from './system.ts';
 import { createTally, type BackupSummary } from './tally.ts';
 import { TreeSaver } from './tree-saver.ts';
 
@@ -41,6 +42,8 @@ export interface BackupFilesOptions {
   /** How a file is cut. Default: FastCDC. */
   readonly cutterFor?: (path: string, sizeBytes: number) => Cutter;
   readonly filesAtOnceMax?: number;
+  /** This process has nothing else to do that could not wait for a slow file system. */
+  readonly mayBlock?: boolean;
   /** Asked when all is read, before the snapshot is made: for what can only be known or had then. What it throws ends the backup. */
   readonly complete?: (tree: BlobId, writer: RepositoryWriter) => Promise<{ readonly tree: BlobId; readonly tags: readonly string[] }>;
   readonly onProgress?: (summary: BackupSummary) => void;
@@ -83,7 +86,7 @@ export async function backupFiles(
   const issues = createIssueList(options.onIssue);
   const tally = createTally();
 
-  await using system = await openSystemCalls();
+  await using system = lateSystemCalls();
   await using writer = await repository.write({ signal: options.signal });
   using link = linked(options.signal, writer.signal);
   const filesAtOnceMax = options.filesAtOnceMax ?? (writer.saveFile === undefined ? filesAtOnceDefault : filesReadByThreadsMax);
@@ -93,6 +96,7 @@ export async function backupFiles(
     writer,
     content: createContentSaver(writer, pool, (kind, saved, sizeBytes) => tally.save(kind, saved, sizeBytes)),
     system,
+    looks: createLooks(runtime.clock, options.mayBlock ?? false),
     selection,
     issues,
     tally,
@@ -116,7 +120,7 @@ export async function backupFiles(
     );
   }
   const { tree, tags } = (await options.complete?.(read, writer)) ?? { tree: read, tags: options.tags ?? [] };
-  const result = { summary: tally.summary, issues: issues.told, issueCount: issues.count, isComplete: !issues.isIncomplete };
+  const result = { summary: { ...tally.summary }, issues: issues.told, issueCount: issues.count, isComplete: !issues.isIncomplete };
   if (options.skipIfUnchanged === true && parent?.tree === tree) return { ...result, snapshot: undefined };
   const snapshot = await writer.saveSnapshot(
     snapshotDocument({

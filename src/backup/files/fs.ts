@@ -23,6 +23,12 @@ export function lookThrough(path: string): Promise<fs.BigIntStats> {
   return stat(fsPath(path), { bigint: true });
 }
 
+/** The same for who may stand still meanwhile. */
+export function lookNow(path: string, isFollowed: boolean): fs.BigIntStats {
+  const options = { bigint: true, throwIfNoEntry: true } as const;
+  return isFollowed ? fs.statSync(fsPath(path), options) : fs.lstatSync(fsPath(path), options);
+}
+
 export function lookAt(fd: number): Promise<fs.BigIntStats> {
   return fstat(fd, { bigint: true });
 }

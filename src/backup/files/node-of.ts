@@ -56,7 +56,7 @@ export function isUntouched(stats: BigIntStats, before: TreeNode): boolean {
     before.inode === stats.ino &&
     before.type === modeFromStat(Number(stats.mode)).type &&
     isTime(before.ctime, stats.ctimeNs) &&
-    isTime(before.mtime, stats.mtimeNs) &&
+    (before.mtime === before.ctime ? stats.mtimeNs === stats.ctimeNs : isTime(before.mtime, stats.mtimeNs)) &&
     (before.type !== 'file' || BigInt(before.size ?? 0) === stats.size)
   );
 }

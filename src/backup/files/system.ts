@@ -110,6 +110,19 @@ export async function openSystemCalls(): Promise<SystemCalls | undefined> {
   return undefined;
 }
 
+/** They are opened when they are first asked for: where nothing changed nobody does. */
+export interface LateSystemCalls extends AsyncDisposable {
+  get(): Promise<SystemCalls | undefined>;
+}
+
+export function lateSystemCalls(): LateSystemCalls {
+  let opening: Promise<SystemCalls | undefined> | undefined;
+  return {
+    get: () => (opening ??= openSystemCalls()),
+    [Symbol.asyncDispose]: async () => (await opening)?.[Symbol.asyncDispose](),
+  };
+}
+
 class PerlCalls implements SystemCalls {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #pending: Pending[] = [];

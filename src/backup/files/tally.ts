@@ -22,6 +22,7 @@ export interface BackupSummary {
 }
 
 export interface Tally {
+  /** As it is: it goes on counting. */
   readonly summary: BackupSummary;
   save(kind: 'data' | 'tree', saved: SavedBlob, sizeBytes: number): void;
   count(name: keyof BackupSummary, by: number): void;
@@ -44,9 +45,7 @@ export function createTally(): Tally {
     readBytes: 0,
   };
   return {
-    get summary() {
-      return { ...summary };
-    },
+    summary,
     save(kind, saved, sizeBytes) {
       if (!saved.isNew) return;
       summary[kind === 'data' ? 'dataBlobs' : 'treeBlobs'] += 1;

@@ -7,23 +7,25 @@ import type { ExtendedAttribute, TreeNode } from '../tree/node.ts';
 import { timeFromNs } from '../tree/time.ts';
 import { decodeTree, encodeTree } from '../tree/tree.ts';
 import type { ContentSaver, SavedContent } from './content.ts';
-import { close, listDirectory, look, lookAt, lookThrough, openForReading, readAt, readLink } from './fs.ts';
-import { createGate, mapAtOnce, settle, type Gate } from '../gate.ts';
+import { close, listDirectory, look, lookAt, openForReading, readAt, readLink } from './fs.ts';
+import { createGate, settle, type Gate } from '../gate.ts';
 import { takeOver, unknownPieces, type KnownPieces, type TakenOver } from './known-pieces.ts';
 import { unknownFile, wholeFile, type PartsToRead } from './parts-to-read.ts';
 import type { IssueList } from './issues.ts';
 import type { Layout } from './layout.ts';
+import type { Looks } from './looks.ts';
 import { type FileStats, isUntouched, type NodeFacts, nodeOf } from './node-of.ts';
 import { joinPath } from './path.ts';
 import type { Selection } from './selection.ts';
-import type { SystemCalls } from './system.ts';
+import type { LateSystemCalls } from './system.ts';
 import { countFile, trackItem, type Tally } from './tally.ts';
 
 export interface TreeSaverOptions {
   readonly repository: Repository;
   readonly writer: RepositoryWriter;
   readonly content: ContentSaver;
-  readonly system: SystemCalls | undefined;
+  readonly system: LateSystemCalls;
+  readonly looks: Looks;
   readonly selection: Selection;
   readonly issues: IssueList;
   readonly tally: Tally;
@@ -41,7 +43,6 @@ export interface TreeSaverOptions {
 
 /** As many directories are gone through at once; more are done one after another. */
 const directoriesAtOnceMax = 4;
-const looksAtOnceMax = 32;
 /** Threads open smaller files by themselves; longer ones are read by several at once. */
 const smallBytesMax = 8 * 1024 * 1024;
 /** Of a file's damaged pages. */
@@ -73,6 +74,8 @@ interface Found {
   readonly path: string;
   readonly stats: BigIntStats;
   readonly before: TreeNode | undefined;
+  /** Nothing of it was touched since then. */
+  readonly isKnown: boolean;
 }
 
 /** Saves directories and what is in them as trees. */
@@ -113,7 +116,7 @@ export class TreeSaver {
       issues.addError(layout.path, error);
       return undefined;
     }
-    const found: Found = { name, path: layout.path, stats, before };
+    const found = this.#find(name, layout.path, stats, before);
     const [attributes] = await this.#attributesOf([found]);
     if (layout.children === undefined) {
       const entry = await this.#begin(found, attributes ?? [], stats.dev);
@@ -154,38 +157,37 @@ export class TreeSaver {
   }
 
   async #lookAtAll(place: Place, names: readonly string[], known: ReadonlyMap<string, TreeNode> | undefined): Promise<Found[]> {
-    const { selection, issues, followed } = this.#options;
-    const found = await mapAtOnce(names, looksAtOnceMax, async (name): Promise<Found | undefined> => {
-      const path = joinPath(place.path, name);
-      try {
-        const stats = await (followed.has(path) ? lookThrough(path) : look(path));
-        return selection.takes(stats, place.rootDevice, place.device) ? { name, path, stats, before: known?.get(name) } : undefined;
-      } catch (error) {
-        issues.addError(path, error);
-        return undefined;
-      }
-    });
-    return found.filter((one) => one !== undefined);
+    const { selection, issues, followed, looks } = this.#options;
+    const paths = names.map((name) => joinPath(place.path, name));
+    const found: Found[] = [];
+    for (const [at, outcome] of (await looks.at(paths, (path) => followed.has(path))).entries()) {
+      const [name, path] = [names[at]!, paths[at]!];
+      if ('error' in outcome) issues.addError(path, outcome.error);
+      else if (selection.takes(outcome.stats, place.rootDevice, place.device))
+        found.push(this.#find(name, path, outcome.stats, known?.get(name)));
+    }
+    return found;
+  }
+
+  #find(name: string, path: string, stats: BigIntStats, before: TreeNode | undefined): Found {
+    const isKnown = before !== undefined && stats.ctimeNs < this.#options.trustedBeforeNs && isUntouched(stats, before);
+    return { name, path, stats, before, isKnown };
   }
 
   /** Attributes change the time of change: those of an untouched file are known. */
   async #attributesOf(found: readonly Found[]): Promise<(readonly ExtendedAttribute[])[]> {
     const { system, issues } = this.#options;
-    const touched = found.filter((one) => !this.#isKnown(one));
-    const outcomes = (await system?.readAttributes(touched.map(({ path }) => path))) ?? [];
+    const touched = found.filter(({ isKnown }) => !isKnown);
+    const outcomes = touched.length === 0 ? [] : ((await (await system.get())?.readAttributes(touched.map(({ path }) => path))) ?? []);
     const read = new Map(touched.map((one, index) => [one, outcomes[index]]));
     return found.map((one) => {
       const outcome = read.get(one);
-      if (outcome === undefined) return this.#isKnown(one) ? (one.before?.extendedAttributes ?? []) : [];
+      if (outcome === undefined) return one.isKnown ? (one.before?.extendedAttributes ?? []) : [];
       if (outcome.errno !== 0 && !harmless.has(outcome.errno)) {
         issues.add({ path: one.path, kind: 'unreadable', message: `its extended attributes can not be read (errno ${outcome.errno})` });
       }
       return outcome.value ?? [];
     });
-  }
-
-  #isKnown({ stats, before }: Found): boolean {
-    return before !== undefined && stats.ctimeNs < this.#options.trustedBeforeNs && isUntouched(stats, before);
   }
 
   /** Resolves when the entry is under way, which waits for a place; nothing for what is not backed up. */
@@ -204,7 +206,7 @@ export class TreeSaver {
       return { done: Promise.resolve(node) };
     }
     if (!stats.isFile()) return { done: this.#guard(found.path, () => this.#finishOther(found, attributes)) };
-    if (this.#isKnown(found) && this.#hasContent(found.before as TreeNode)) return { done: Promise.resolve(this.#finishUnmodified(found)) };
+    if (found.isKnown && this.#hasContent(found.before as TreeNode)) return { done: Promise.resolve(this.#finishUnmodified(found)) };
     return this.#files.enter(() => this.#guard(found.path, () => this.#saveFile(found, attributes)));
   }
 
@@ -225,7 +227,7 @@ export class TreeSaver {
   }
 
   async #finishDirectory(found: Found, attributes: readonly ExtendedAttribute[], subtree: BlobId): Promise<TreeNode> {
-    const isSame = this.#isKnown(found) && found.before?.subtree === subtree && !this.#options.withAccessTimes;
+    const isSame = found.isKnown && found.before?.subtree === subtree && !this.#options.withAccessTimes;
     const node = isSame ? found.before : { ...(await this.#nodeOf(found, attributes)), subtree };
     trackItem(this.#options.tally, 'dir', found.before, found.before?.subtree === subtree, 0);
     this.#options.onItem();
@@ -351,7 +353,8 @@ export class TreeSaver {
     attributes: readonly ExtendedAttribute[],
     linkTarget?: string,
   ): Promise<TreeNode> {
-    const { system, withAccessTimes } = this.#options;
+    const { withAccessTimes } = this.#options;
+    const system = await this.#options.system.get();
     const [user, group] = await Promise.all([system?.userName(Number(stats.uid)), system?.groupName(Number(stats.gid))]);
     return nodeOf({ name, stats, user, group, attributes, withAccessTimes, ...(linkTarget === undefined ? {} : { linkTarget }) });
   }

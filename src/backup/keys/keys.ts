@@ -24,7 +24,11 @@ export interface OpenedKey {
 }
 
 /** Tries the password on each key. @throws BACKUP_PASSWORD_WRONG, BACKUP_NO_REPOSITORY */
-export async function findKey(location: Location, password: string, options: CallOptions): Promise<OpenedKey> {
+export async function findKey(
+  location: Location,
+  password: string,
+  options: CallOptions & { readonly onDeriving?: (() => void) | undefined },
+): Promise<OpenedKey> {
   const unreadable: string[] = [];
   let tried = 0;
   for await (const { id } of listFiles(location, 'key', options)) {
@@ -32,7 +36,9 @@ export async function findKey(location: Location, password: string, options: Cal
     if (tried > keysTriedMax) break;
     try {
       const what = `key ${id}`;
-      const master = await openKeyFile(decodeKeyFile(await loadFile(location, 'key', id, options), what), password, what);
+      const opening = openKeyFile(decodeKeyFile(await loadFile(location, 'key', id, options), what), password, what);
+      options.onDeriving?.();
+      const master = await opening;
       if (master !== undefined) return { master, id };
     } catch (error) {
       options.signal.throwIfAborted();

@@ -42,6 +42,8 @@ export interface OpenOptions extends RepositorySecret {
   readonly skipsDamagedIndexes?: boolean;
   /** Whose locks they are, when not this process's. */
   readonly owner?: Owner;
+  /** Told when a key is being derived from the password, which keeps another core busy for some tenths of a second. */
+  readonly onDeriving?: () => void;
 }
 
 /**
@@ -80,10 +82,10 @@ export async function openRepository(
   runtime: Runtime,
   { signal }: CallOptions,
 ): Promise<OpenedRepository> {
-  const { password, packBytes = packBytesDefault, threads, owner = thisProcess(), skipsDamagedIndexes } = options;
+  const { password, packBytes = packBytesDefault, threads, owner = thisProcess(), skipsDamagedIndexes, onDeriving } = options;
   if (!(packBytes >= packBytesMin && packBytes <= packBytesMax)) throw new RangeError(`packs have 1 to 128 MiB, not ${packBytes} bytes`);
   const sealed = await getConfig(location, { signal });
-  const { master: key, id: keyId } = await findKey(location, password, { signal });
+  const { master: key, id: keyId } = await findKey(location, password, { signal, onDeriving });
   const configuration = decodeConfiguration(openObject(key, sealed, 'config'));
   const files: RepositoryFiles = { location, key, version: configuration.version };
   const pool = new WorkerPool(key, threads);

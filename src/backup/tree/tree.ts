@@ -85,111 +85,94 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
-function parseNode(json: unknown): TreeNode {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new SyntaxError('a node is not an object');
-  const members = new Members(json as Record<string, unknown>);
-  const linkTarget = members.string('linktarget');
-  const linkTargetRaw = members.string('linktarget_raw');
-  const type = members.string('type') ?? '';
-  if (!isNodeType(type)) throw new SyntaxError(`a node is of the unknown type ${JSON.stringify(type)}`);
-  return withoutUndefined({
-    name: unquoteName(members.needed('name')),
-    type,
-    mode: members.number('mode') ?? 0,
-    mtime: members.needed('mtime'),
-    atime: members.string('atime') ?? zeroTime,
-    ctime: members.string('ctime') ?? zeroTime,
-    uid: members.number('uid') ?? 0,
-    gid: members.number('gid') ?? 0,
-    user: members.string('user'),
-    group: members.string('group'),
-    inode: members.bigint('inode'),
-    deviceId: members.bigint('device_id'),
-    size: members.number('size'),
-    links: members.number('links'),
-    linkTarget: linkTargetRaw === undefined ? linkTarget : nameFromBytes(Buffer.from(linkTargetRaw, 'base64')),
-    extendedAttributes: members.list('extended_attributes')?.map(parseAttribute),
-    genericAttributes: members.object('generic_attributes'),
-    device: members.bigint('device'),
-    content: members.list('content')?.map(asId),
-    subtree: members.idOrNone('subtree'),
-    error: members.string('error'),
-    extra: members.rest(),
-  }) as unknown as TreeNode;
-}
+type Draft = { -readonly [Member in keyof TreeNode]: TreeNode[Member] };
 
 /** Go's zero time: what a node without that member has. */
 const zeroTime = '0001-01-01T00:00:00Z';
 
+/** How each member is taken over. Looked up in a map: trees of a million files have twenty million of them. */
+const members: ReadonlyMap<string, (node: Draft, value: unknown) => void> = new Map(
+  Object.entries({
+    name: (node: Draft, value: unknown) => void (node.name = unquoteName(asString('name', value))),
+    type: (node, value) => void (node.type = asType(asString('type', value))),
+    mode: (node, value) => void (node.mode = asNumber('mode', value)),
+    mtime: (node, value) => void (node.mtime = asString('mtime', value)),
+    atime: (node, value) => void (node.atime = asString('atime', value)),
+    ctime: (node, value) => void (node.ctime = asString('ctime', value)),
+    uid: (node, value) => void (node.uid = asNumber('uid', value)),
+    gid: (node, value) => void (node.gid = asNumber('gid', value)),
+    user: (node, value) => void (node.user = asString('user', value)),
+    group: (node, value) => void (node.group = asString('group', value)),
+    inode: (node, value) => void (node.inode = asBigint('inode', value)),
+    device_id: (node, value) => void (node.deviceId = asBigint('device_id', value)),
+    size: (node, value) => void (node.size = asNumber('size', value)),
+    links: (node, value) => void (node.links = asNumber('links', value)),
+    linktarget: (node, value) => void (node.linkTarget ??= asString('linktarget', value)),
+    linktarget_raw: (node, value) => void (node.linkTarget = nameFromBytes(Buffer.from(asString('linktarget_raw', value), 'base64'))),
+    extended_attributes: (node, value) => void (node.extendedAttributes = asList('extended_attributes', value).map(parseAttribute)),
+    generic_attributes: (node, value) => void (node.genericAttributes = asObject('generic_attributes', value)),
+    device: (node, value) => void (node.device = asBigint('device', value)),
+    content: (node, value) => void (node.content = asList('content', value).map(asId)),
+    subtree: (node, value) => void (node.subtree = asId(value)),
+    error: (node, value) => void (node.error = asString('error', value)),
+  } satisfies Record<string, (node: Draft, value: unknown) => void>),
+);
+
+function parseNode(json: unknown): TreeNode {
+  const object = asObject('node', json);
+  const node: Draft = { name: '', type: '', mode: 0, mtime: '', atime: zeroTime, ctime: zeroTime, uid: 0, gid: 0 };
+  let extra: Record<string, unknown> | undefined;
+  for (const key of Object.keys(object)) {
+    const value = object[key];
+    const take = members.get(key);
+    if (take === undefined) (extra ??= {})[key] = value;
+    // It counts as absent, as in Go.
+    else if (value !== null) take(node, value);
+  }
+  for (const key of ['name', 'mtime']) if (object[key] === undefined || object[key] === null) throw new SyntaxError(`a node has no ${key}`);
+  return extra === undefined ? node : { ...node, extra };
+}
+
 function parseAttribute(json: unknown): ExtendedAttribute {
-  const members = new Members(json as Record<string, unknown>);
-  return { name: members.needed('name'), value: new Uint8Array(Buffer.from(members.string('value') ?? '', 'base64')) };
+  const { name, value } = asObject('extended attribute', json);
+  return {
+    name: asString('name', name ?? null),
+    value: new Uint8Array(Buffer.from(value === null || value === undefined ? '' : asString('value', value), 'base64')),
+  };
 }
 
 function asId(value: unknown): string {
-  if (typeof value !== 'string' || !idForm.test(value)) throw new SyntaxError(`not an id: ${JSON.stringify(value)}`);
+  if (typeof value !== 'string' || !idForm.test(value)) throw new SyntaxError(`not an id: ${JSON.stringify(value, bigintsAsText)}`);
   return value;
 }
 
-function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {
-  for (const key of Object.keys(value)) if (value[key] === undefined) delete value[key];
-  return value;
+function asType(text: string): NodeType {
+  if (!isNodeType(text)) throw new SyntaxError(`a node is of the unknown type ${JSON.stringify(text)}`);
+  return text;
 }
 
-/** Takes members out of an object, each of the type that is asked for; null counts as absent, as in Go. */
-class Members {
-  readonly #taken = new Set<string>();
-  readonly #object: Record<string, unknown>;
+function asString(key: string, value: unknown): string {
+  return typeof value === 'string' ? value : unfit(key, value);
+}
 
-  constructor(object: Record<string, unknown>) {
-    this.#object = object;
-  }
+function asNumber(key: string, value: unknown): number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : unfit(key, value);
+}
 
-  string(key: string): string | undefined {
-    return this.#take(key, (value) => typeof value === 'string') as string | undefined;
-  }
+function asBigint(key: string, value: unknown): bigint {
+  return typeof value === 'bigint' || Number.isSafeInteger(value) ? BigInt(value as number | bigint) : unfit(key, value);
+}
 
-  needed(key: string): string {
-    const value = this.string(key);
-    if (value === undefined) throw new SyntaxError(`a node has no ${key}`);
-    return value;
-  }
+function asList(key: string, value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : unfit(key, value);
+}
 
-  number(key: string): number | undefined {
-    return this.#take(key, (value) => Number.isSafeInteger(value) && (value as number) >= 0) as number | undefined;
-  }
+function asObject(key: string, value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : unfit(key, value);
+}
 
-  bigint(key: string): bigint | undefined {
-    const value = this.#take(key, (one) => typeof one === 'bigint' || Number.isSafeInteger(one)) as number | bigint | undefined;
-    return value === undefined ? undefined : BigInt(value);
-  }
-
-  list(key: string): readonly unknown[] | undefined {
-    return this.#take(key, (value) => Array.isArray(value)) as readonly unknown[] | undefined;
-  }
-
-  object(key: string): Record<string, unknown> | undefined {
-    return this.#take(key, (value) => typeof value === 'object' && !Array.isArray(value)) as Record<string, unknown> | undefined;
-  }
-
-  idOrNone(key: string): string | undefined {
-    const value = this.string(key);
-    return value === undefined ? undefined : asId(value);
-  }
-
-  /** What nobody asked for. */
-  rest(): Record<string, unknown> | undefined {
-    const rest = Object.entries(this.#object).filter(([key]) => !this.#taken.has(key));
-    return rest.length === 0 ? undefined : Object.fromEntries(rest);
-  }
-
-  #take(key: string, fits: (value: unknown) => boolean): unknown {
-    this.#taken.add(key);
-    const value = Object.hasOwn(this.#object, key) ? this.#object[key] : undefined;
-    if (value === undefined || value === null) return undefined;
-    if (!fits(value)) throw new SyntaxError(`${key} of a node can not be ${JSON.stringify(value, bigintsAsText).slice(0, 64)}`);
-    return value;
-  }
+function unfit(key: string, value: unknown): never {
+  throw new SyntaxError(`${key} of a node can not be ${JSON.stringify(value, bigintsAsText).slice(0, 64)}`);
 }
 
 function bigintsAsText(_key: string, value: unknown): unknown {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { backupFiles, backupStream, type BackupResult, type BackupSummary } from '../../backup/index.ts';
+import type { BackupResult, BackupSummary } from '../../backup/index.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printJson, printLine } from '../print.ts';
@@ -50,7 +50,7 @@ async function run(paths: string[], options: BackupOptions): Promise<void> {
   if ((paths.length === 0) === (options.stdin !== true)) {
     throw new HoldfastError('CLI_USAGE', 'paths are to be given, or --stdin', { hint: 'holdfast backup --help' });
   }
-  await withRepository(options, async (session) => {
+  const make = async (session: RepositorySession): Promise<void> => {
     await session.admit();
     const result = await backup(paths, options, session);
     if (!result.isComplete) process.exitCode = 3;
@@ -60,10 +60,14 @@ async function run(paths: string[], options: BackupOptions): Promise<void> {
     for (const { path, kind, message } of issues) process.stderr.write(`${kind}: ${visible(path)}: ${visible(message)}\n`);
     printLine(snapshot === undefined ? 'nothing changed: no snapshot was made' : `snapshot ${shortId(snapshot.id)}: ${textOf(summary)}`);
     if (!result.isComplete) printLine(`${issueCount} files could not be read as they should`);
-  });
+  };
+  await withRepository(options, make, { load: options.stdin === true ? loadStream : loadFiles });
 }
 
-function backup(
+const loadFiles = () => import('../../backup/files/backup.ts');
+const loadStream = () => import('../../backup/files/stream.ts');
+
+async function backup(
   paths: readonly string[],
   options: BackupOptions,
   { repository, runtime, signal }: RepositorySession,
@@ -71,10 +75,15 @@ function backup(
   const tell = progressTo(options, runtime.clock);
   const onProgress = (summary: BackupSummary): void => tell(() => textOf(summary));
   const common = { tags: options.tag ?? [], ...(options.host && { host: options.host }), onProgress, signal };
-  if (options.stdin === true) return backupStream(repository, runtime, process.stdin, { ...common, name: options.stdinFilename });
-  return backupFiles(repository, runtime, {
+  if (options.stdin === true) {
+    const { backupStream } = await loadStream();
+    return await backupStream(repository, runtime, process.stdin, { ...common, name: options.stdinFilename });
+  }
+  const { backupFiles } = await loadFiles();
+  return await backupFiles(repository, runtime, {
     ...common,
     paths,
+    mayBlock: true,
     ...(options.base && { base: options.base }),
     ...(options.force && { parent: 'none' as const }),
     withAccessTimes: options.withAtime ?? false,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { checkRepository, parseSubset } from '../../backup/index.ts';
+import { parseSubset } from '../../backup/check/subset.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printJson, printLine } from '../print.ts';
 import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';
@@ -24,6 +24,7 @@ async function run(options: CheckCommandOptions): Promise<void> {
   const check = async ({ repository, runtime, signal }: Parameters<Parameters<typeof withRepository>[1]>[0]): Promise<void> => {
     const tell = progressTo(options, runtime.clock);
     let readBytes = 0;
+    const { checkRepository } = await load();
     const report = await checkRepository(repository, {
       ...(readData === undefined ? {} : { readData }),
       onRead: (sizeBytes) => tell(() => `read ${formatSizeBytes((readBytes += sizeBytes))}`),
@@ -41,5 +42,7 @@ async function run(options: CheckCommandOptions): Promise<void> {
     );
     printLine(report.ok ? 'no damage was found' : `${report.damages.length + report.moreDamages} damages`);
   };
-  await withRepository(options, check, { skipsDamagedIndexes: true });
+  await withRepository(options, check, { skipsDamagedIndexes: true, load });
 }
+
+const load = () => import('../../backup/check/check.ts');

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { copySnapshots } from '../../backup/index.ts';
+import { copySnapshots } from '../../backup/copy/copy.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printJson, printLine } from '../print.ts';
 import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';

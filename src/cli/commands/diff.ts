@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { diffTrees, type Difference } from '../../backup/index.ts';
+import { diffTrees, type Difference } from '../../backup/browse/diff.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printJson, printLine } from '../print.ts';
 import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';

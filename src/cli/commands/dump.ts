@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
-import { dumpSnapshot } from '../../backup/index.ts';
+import { dumpSnapshot } from '../../backup/browse/dump.ts';
 import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';
 
 export function register(command: Command): void {

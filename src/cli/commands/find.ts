@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { findInSnapshots } from '../../backup/index.ts';
+import { findInSnapshots } from '../../backup/browse/find.ts';
 import { printLine } from '../print.ts';
 import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';
 import { addFilterOptions, chosenSnapshots, collect, type FilterOptions } from '../repository/options.ts';

@@ -1,14 +1,8 @@
 import type { Command } from 'commander';
-import {
-  type ForgetGroup,
-  forgetByRules,
-  forgetSnapshots,
-  type GroupBy,
-  type KeepCount,
-  type KeepRules,
-  parseCalendarSpan,
-  prune,
-} from '../../backup/index.ts';
+import type { ForgetGroup, GroupBy, KeepCount, KeepRules } from '../../backup/index.ts';
+import { prune } from '../../backup/prune/prune.ts';
+import { forgetByRules, forgetSnapshots } from '../../backup/retention/forget.ts';
+import { parseCalendarSpan } from '../../backup/retention/stamp.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printJson, printLine } from '../print.ts';

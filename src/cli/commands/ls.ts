@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { listSnapshot } from '../../backup/index.ts';
+import { listSnapshot } from '../../backup/browse/list.ts';
 import { printLine } from '../print.ts';
 import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';
 import { formatNode, nodeJson } from '../repository/print.ts';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { prune, type PruneFigures } from '../../backup/index.ts';
+import type { PruneFigures } from '../../backup/index.ts';
+import { prune } from '../../backup/prune/prune.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printJson, printLine } from '../print.ts';
 import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';

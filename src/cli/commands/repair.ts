@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { repairIndex } from '../../backup/index.ts';
+import { repairIndex } from '../../backup/check/repair-index.ts';
 import { printJson, printLine } from '../print.ts';
 import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { restoreFiles, type RestoreProgress } from '../../backup/index.ts';
+import type { RestoreProgress } from '../../backup/index.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printJson, printLine } from '../print.ts';
-import { addRepositoryOptions, type RepositoryOptions, withRepository } from '../repository/open.ts';
+import { addRepositoryOptions, type RepositoryOptions, type RepositorySession, withRepository } from '../repository/open.ts';
 import { collect } from '../repository/options.ts';
 import { progressTo } from '../repository/print.ts';
 import { visible } from '../terminal/style.ts';
@@ -36,7 +36,8 @@ export function register(command: Command): void {
 }
 
 async function run(id: string, options: RestoreFilesOptions): Promise<void> {
-  await withRepository(options, async ({ repository, runtime, signal }) => {
+  const restore = async ({ repository, runtime, signal }: RepositorySession): Promise<void> => {
+    const { restoreFiles } = await load();
     const snapshot = await repository.snapshot(id, { signal });
     const tell = progressTo(options, runtime.clock);
     const result = await restoreFiles(repository, snapshot, {
@@ -57,8 +58,11 @@ async function run(id: string, options: RestoreFilesOptions): Promise<void> {
     const verified = result.verifiedFiles === undefined ? '' : `, ${result.verifiedFiles} read back and right`;
     printLine(`${result.files} files in ${result.directories} directories${verified}: ${textOf(result)}`);
     if (result.issueCount > 0) printLine(`${result.issueCount} things are not as they were`);
-  });
+  };
+  await withRepository(options, restore, { load });
 }
+
+const load = () => import('../../backup/files/restore/restore.ts');
 
 function textOf({ writtenBytes, keptBytes, totalBytes }: RestoreProgress): string {
   return `${formatSizeBytes(writtenBytes)} written, ${formatSizeBytes(keptBytes)} were there, of ${formatSizeBytes(totalBytes)}`;

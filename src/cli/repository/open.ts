@@ -1,11 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
-import { initRepository, openRepository, type OpenedRepository } from '../../backup/index.ts';
+import type { OpenedRepository } from '../../backup/index.ts';
+import { initRepository, openRepository } from '../../backup/open/open-repository.ts';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
-import type { MachineRuntime } from '../../core/runtime.ts';
-import { createRuntime } from '../../runtime/index.ts';
+import type { Runtime } from '../../core/runtime.ts';
+import { createCommandRuntime } from '../../runtime/command-runtime.ts';
 import type { LocationConfig } from '../../storage/index.ts';
 import { Quota } from '../../storage/quota.ts';
 import { openLocation } from '../../storage/registry.ts';
@@ -20,7 +20,7 @@ export interface RepositoryOptions extends CommonOptions {
 
 export interface RepositorySession {
   readonly repository: OpenedRepository;
-  readonly runtime: MachineRuntime;
+  readonly runtime: Runtime;
   /** Aborts when the command is interrupted. */
   readonly signal: AbortSignal;
   /** To be asked before anything large is added: whether `limits.size` of the location lets it in. @throws STORAGE_QUOTA */
@@ -40,9 +40,15 @@ export function addRepositoryOptions(command: Command): Command {
 export async function withRepository(
   options: RepositoryOptions,
   work: (session: RepositorySession) => Promise<void>,
-  open: { readonly create?: boolean; readonly skipsDamagedIndexes?: boolean; readonly password?: string } = {},
+  open: {
+    readonly create?: boolean;
+    readonly skipsDamagedIndexes?: boolean;
+    readonly password?: string;
+    /** Loads what the work needs, while another core derives the key. */
+    readonly load?: () => Promise<unknown>;
+  } = {},
 ): Promise<void> {
-  await using runtime = createRuntime({ log: { level: 'error' } });
+  await using runtime = createCommandRuntime();
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(interrupted()));
   const { signal } = stop;
@@ -50,9 +56,10 @@ export async function withRepository(
   await using location = await openLocation(place.name, place.locations, runtime, { signal });
   const password = open.password ?? (await readPassword(options.passwordFile ?? process.env['HOLDFAST_PASSWORD_FILE'], place.config));
   if (open.create === true) await initRepository(location, { password }, runtime, { signal });
-  await using repository = await openRepository(location, { password, skipsDamagedIndexes: open.skipsDamagedIndexes ?? false }, runtime, {
-    signal,
-  });
+  // What fails to load fails again where it is used.
+  const onDeriving = (): void => void open.load?.().catch(() => undefined);
+  const skipsDamagedIndexes = open.skipsDamagedIndexes ?? false;
+  await using repository = await openRepository(location, { password, skipsDamagedIndexes, onDeriving }, runtime, { signal });
   const admit = (): Promise<void> => new Quota(place.locations, runtime).admit(place.name, { signal });
   await work({ repository, runtime, signal, admit });
 }
@@ -114,6 +121,7 @@ async function readPasswordFile(file: string): Promise<string> {
 
 /** Typed letters are not shown: nothing is echoed where nothing is written. */
 async function askPassword(): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
   process.stderr.write('password: ');
   process.stdin.setRawMode(true);
   const lines = createInterface({ input: process.stdin, terminal: true });

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { matchesFilter, type Snapshot, type SnapshotFilter } from '../../backup/index.ts';
+import type { Snapshot } from '../../backup/index.ts';
+import { matchesFilter, type SnapshotFilter } from '../../backup/retention/group.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { parsePercent, parseSizeBytes } from '../../core/units.ts';
 import type { RepositorySession } from './open.ts';

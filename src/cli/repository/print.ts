@@ -1,4 +1,5 @@
-import { permissionsOf, type Snapshot, type TreeNode } from '../../backup/index.ts';
+import type { Snapshot, TreeNode } from '../../backup/index.ts';
+import { permissionsOf } from '../../backup/tree/mode.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printLine } from '../print.ts';
 import { paintFor, visible } from '../terminal/style.ts';
