@@ -9,6 +9,7 @@ export interface ServerPlace {
 
 /** Of repositories that are gone when they were measured: no secret. */
 export const benchPassword = 'of no use';
+export const benchService = 'bench';
 
 /** What a process of Holdfast is to do. */
 export type HoldfastOrder = { readonly repository: string; readonly server?: ServerPlace } & (
@@ -16,10 +17,13 @@ export type HoldfastOrder = { readonly repository: string; readonly server?: Ser
   | { readonly work: 'restore'; readonly target: string }
 );
 
-export interface HoldfastResult {
-  /** From the opening of the repository on: what an agent, which runs anyway, would have taken. */
-  readonly workMs: number;
+export interface HoldfastFigures {
   readonly readBytes: number;
   readonly storedBytes: number;
   readonly writtenBytes: number;
+}
+
+export interface HoldfastResult extends HoldfastFigures {
+  /** From the opening of the repository on: what an agent, which runs anyway, would have taken. */
+  readonly workMs: number;
 }

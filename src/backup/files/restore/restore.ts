@@ -6,6 +6,7 @@ import type { BlobId, Repository, Snapshot } from '../../repository.ts';
 import { openSystemCalls } from '../system.ts';
 import { restoreContents, type ContentProgress } from './contents.ts';
 import { finish } from './finish.ts';
+import { Flusher } from './flusher.ts';
 import { createRestoreIssues, type RestoreIssue } from './issues.ts';
 import { createRestoreSelection, type RestoreFilter } from './select.ts';
 import { survey, type Survey } from './survey.ts';
@@ -71,6 +72,8 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
   const plan = await survey(repository, tree, select, issues, signal);
   await assertSpace(target.path, await neededBytes(repository, plan, target.isEmpty ? undefined : targetOf, { sparse, signal }));
 
+  await using system = await openSystemCalls();
+  const flusher = (options.durable ?? true) && system !== undefined ? new Flusher(system, target.path, issues) : undefined;
   await markUnfinished(target.path, snapshot.id);
   for (const directory of plan.directories) await makeDirectory(targetOf(directory));
   const progress: ContentProgress = { writtenBytes: 0, keptBytes: 0, loadedBlobs: 0 };
@@ -85,11 +88,13 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     verify: options.verify ?? false,
     isNew: target.isEmpty,
     trustTimes: options.trustTimes ?? false,
-    onProgress: () => options.onProgress?.({ ...progress, totalBytes }),
+    onProgress: () => {
+      flusher?.wrote(progress.writtenBytes);
+      options.onProgress?.({ ...progress, totalBytes });
+    },
   };
   const { whole, verifiedFiles } = await restoreContents(plan.files, content);
 
-  await using system = await openSystemCalls();
   const finished = await finish({
     repository,
     tree,
@@ -104,7 +109,7 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     issues,
     signal,
   });
-  if (options.durable ?? true) await system?.syncFileSystem(target.path);
+  await flusher?.end();
   await unmark(target.path);
   return {
     ...progress,
