@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { WalPosition } from '../../backup/index.ts';
+import type { Clock } from '../../core/clock.ts';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
 import type { Member } from '../../failover/member.ts';
 import { fromWire, positionSchema, toWire } from '../../failover/messages.ts';
@@ -30,29 +31,51 @@ const replySchema = z.discriminatedUnion('state', [
   z.object({ state: z.literal('made') }),
   z.object({ state: z.literal('failed'), error: z.string() }),
 ]);
-type Reply = z.infer<typeof replySchema>;
+export type Reply = z.infer<typeof replySchema>;
+type Outcome = Exclude<Reply, { state: 'making' }>;
 
 /** Of one service, as all links carry several. */
 function kindOf(service: string): string {
   return `base.${service}`;
 }
 
+/** Makes a base backup of this node's replica, which begins after what is stored. */
+type MakeHere = (stored: WalPosition, signal: AbortSignal) => Promise<unknown>;
+
+/** The one of this node, with the repository opened for it. */
+export function makerOf(parts: KeeperParts, member: Member): MakeHere {
+  return async (stored, signal) => {
+    const { config, runtime } = parts;
+    await using copies = await openCopies(config, config.services[member.service]!.backup!.to, runtime, { signal });
+    return await makeBase(parts, member, copies.repository, stored, signal);
+  };
+}
+
+/** Why a base backup that is being made is given up; undefined: it is not. Pure. */
+export function decideGivingUp({ silentMs, role }: { readonly silentMs: number; readonly role: string }): string | undefined {
+  // PostgreSQL takes no base backup that began on a replica and ends on a primary.
+  if (role === 'primary') return 'the replica that makes this base backup leads now';
+  return silentMs > silentMsMax ? 'no leader asks for this base backup any more' : undefined;
+}
+
 /** Makes base backups of this node's replica as its leader orders: one at a time. */
 export class BaseDesk implements AsyncDisposable {
-  readonly #parts: KeeperParts;
+  readonly #clock: Clock;
   readonly #member: Member;
+  readonly #makeHere: MakeHere;
   readonly #stop = new AbortController();
   #last: { readonly id: string; reply: Reply; readonly work: Promise<void> } | undefined;
   #askedMs = 0;
 
-  constructor(parts: KeeperParts, member: Member) {
-    this.#parts = parts;
+  constructor(clock: Clock, member: Member, makeHere: MakeHere) {
+    this.#clock = clock;
     this.#member = member;
+    this.#makeHere = makeHere;
     member.deps.peers.network.handle(kindOf(member.service), async (_from, body) => this.#answer(requestSchema.parse(body).order));
   }
 
   #answer(order: { readonly id: string; readonly stored: z.infer<typeof positionSchema> } | undefined): Reply {
-    this.#askedMs = this.#parts.runtime.clock.monotonicMs();
+    this.#askedMs = this.#clock.monotonicMs();
     const last = this.#last;
     if (last?.reply.state === 'making') return last.reply;
     if (order === undefined) return { state: 'idle' };
@@ -69,29 +92,20 @@ export class BaseDesk implements AsyncDisposable {
   }
 
   async #make(stored: WalPosition): Promise<void> {
-    const { config, runtime } = this.#parts;
-    const { service } = this.#member;
     const given = new AbortController();
-    const signal = AbortSignal.any([this.#stop.signal, given.signal]);
-    const unwatch = this.#watch(given);
-    try {
-      await using copies = await openCopies(config, config.services[service]!.backup!.to, runtime, { signal });
-      await makeBase(this.#parts, this.#member, copies.repository, stored, signal);
-    } finally {
-      unwatch();
-    }
+    using _watch = this.#watch(given);
+    await this.#makeHere(stored, AbortSignal.any([this.#stop.signal, given.signal]));
   }
 
-  /** Gives up what nobody asks after any more. */
-  #watch(given: AbortController): () => void {
-    const { clock } = this.#parts.runtime;
+  #watch(given: AbortController): Disposable {
     const look = (): void => {
-      if (clock.monotonicMs() - this.#askedMs > silentMsMax)
-        given.abort(new HoldfastError('BACKUP_INTERRUPTED', 'no leader asks for this base backup any more', { retryable: true }));
-      else timer = clock.after(askMs, look);
+      const silentMs = this.#clock.monotonicMs() - this.#askedMs;
+      const why = decideGivingUp({ silentMs, role: this.#member.engineState.role });
+      if (why === undefined) timer = this.#clock.after(askMs, look);
+      else given.abort(new HoldfastError('BACKUP_INTERRUPTED', why, { retryable: true }));
     };
-    let timer = clock.after(askMs, look);
-    return () => timer[Symbol.dispose]();
+    let timer = this.#clock.after(askMs, look);
+    return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,20 +121,28 @@ export class BaseDesk implements AsyncDisposable {
 export async function orderBase(term: CopiesTerm, stored: WalPosition, signal: AbortSignal): Promise<string | undefined> {
   const { member, record, runtime } = term;
   const replicas = replicasOf(member.peerViews(), member.node);
-  // Ordered by the leader before this one, or by this agent before it was interrupted.
   const asked = await Promise.all(replicas.map(async (node) => ({ node, reply: await ask(term, node, undefined, signal) })));
-  const busy = asked.find(({ reply }) => reply?.state === 'making')?.node;
-  const able = asked.flatMap(({ node, reply }) => (reply === undefined ? [] : [node]));
-  const candidates = busy === undefined ? able.slice(0, candidatesMax) : [busy];
-  // The replica's copy begins there, so it is to be after what is stored.
-  if (candidates.length > 0 && busy === undefined) await member.deps.engine.checkpoint({ signal });
-  for (const node of candidates) {
-    const id = `${member.node}/${runtime.clock.wallMs()}`;
-    const reply = await untilDone(term, node, busy === undefined ? { id, stored: toWire(stored) } : undefined, signal);
+  for (const { node, isMaking } of decideMakers(asked)) {
+    // The replica's copy begins there, so it is to be after what is stored.
+    if (!isMaking) await member.deps.engine.checkpoint({ signal });
+    const order = isMaking ? undefined : { id: `${member.node}/${runtime.clock.wallMs()}`, stored: toWire(stored) };
+    const reply = await untilDone(term, node, order, signal);
     if (reply.state !== 'failed') return node;
     record('backup.base.failed', { node, error: reply.error });
   }
   return undefined;
+}
+
+/**
+ * Who is to make it, one after the other: first whoever makes one already, ordered by the leader before this one, or by this agent before it was
+ * interrupted. Pure.
+ * @param asked in order of preference; without a reply those that did not answer
+ */
+export function decideMakers(
+  asked: readonly { readonly node: string; readonly reply: Reply | undefined }[],
+): { readonly node: string; readonly isMaking: boolean }[] {
+  const able = asked.flatMap(({ node, reply }) => (reply === undefined ? [] : [{ node, isMaking: reply.state === 'making' }]));
+  return able.toSorted((a, b) => Number(b.isMaking) - Number(a.isMaking)).slice(0, candidatesMax);
 }
 
 /** Those in good health: first who never leads, then who is the least wanted as a leader. */
@@ -140,12 +162,7 @@ export function replicasOf(peers: readonly PeerView[], leader: string): string[]
 type Order = NonNullable<z.infer<typeof requestSchema>['order']>;
 
 /** @param order left out: another's is waited for, of which nothing is known but that it ends */
-async function untilDone(
-  term: CopiesTerm,
-  node: string,
-  order: Order | undefined,
-  signal: AbortSignal,
-): Promise<Exclude<Reply, { state: 'making' }>> {
+async function untilDone(term: CopiesTerm, node: string, order: Order | undefined, signal: AbortSignal): Promise<Outcome> {
   const { clock } = term.runtime;
   for (let heardMs = clock.monotonicMs(); ;) {
     const reply = await ask(term, node, order, signal);

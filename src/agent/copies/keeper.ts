@@ -5,7 +5,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { Member } from '../../failover/member.ts';
 import type { CopiesState } from '../../failover/messages.ts';
 import { AlarmBell } from './alarm-bell.ts';
-import { BaseDesk } from './base-orders.ts';
+import { BaseDesk, makerOf } from './base-orders.ts';
 import { CopiesCare } from './care.ts';
 import { JournalVoice } from './journal-voice.ts';
 import type { Copies } from './open-copies.ts';
@@ -33,7 +33,7 @@ export class CopiesKeeper implements AsyncDisposable {
     this.#member = member;
     this.#parts = parts;
     this.#complaint = new Complaint(parts.record, 'backup.failed');
-    this.#desk = new BaseDesk(parts, member);
+    this.#desk = new BaseDesk(parts.runtime.clock, member, makerOf(parts, member));
     this.#journalling = journalSettings(parts.config.services[member.service]!.backup!.journal);
     if (this.#journalling?.sync === true)
       this.#voice = new JournalVoice(member, parts, this.#journalling, () => this.#journalNow?.status());
