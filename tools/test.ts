@@ -4,9 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { addCounts, countReport, failures, nothing, summaryLine } from './test-counts.ts';
 
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
+
+const installMsMax = 600_000;
 
 async function main(args: readonly string[]): Promise<number> {
   const chosen = args.some((argument) => argument === '--project' || argument.startsWith('--project='));
@@ -20,6 +23,7 @@ async function main(args: readonly string[]): Promise<number> {
           ['--project', 'unit'],
           ['--project', 'scenario'],
         ]) {
+      if (project.includes('scenario')) await untilEnded(Number(process.env['HOLDFAST_SCENARIOS_AFTER'] ?? 0));
       const { code, report } = await runVitest([...project, ...args], join(folder, `${project[1] ?? 'chosen'}.json`));
       total = addCounts(total, countReport(report, code));
       failed.push(...failures(report));
@@ -40,6 +44,20 @@ async function runVitest(args: readonly string[], reportFile: string): Promise<{
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
   const code = await run([vitest, 'run', '--passWithNoTests', ...reporters, ...args]);
   return { code, report: readReport(reportFile) };
+}
+
+/** What installs something for the scenarios: whether that succeeded, they tell. @param pid 0: nothing does */
+async function untilEnded(pid: number): Promise<void> {
+  const end = performance.now() + installMsMax;
+  while (isRunning(pid) && performance.now() < end) await sleep(200);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return pid > 0 && process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 /** Undefined when vitest ended before it could write one. */
