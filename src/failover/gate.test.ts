@@ -56,6 +56,26 @@ describe('the gate', () => {
     await expect(next).resolves.toBe('yes');
   });
 
+  test('closed: what runs has let go by then, and nothing begins any more, however urgent', async () => {
+    const gate = new Gate();
+    const log: string[] = [];
+    const running = gate.run(async (signal) => {
+      await untilAborted(signal).catch(() => {});
+      await Promise.resolve();
+      log.push('let go');
+    });
+    const waiting = gate.run(async () => void log.push('waited'));
+    await Promise.resolve();
+    await Promise.all([
+      gate.close().then(() => log.push('closed')),
+      running,
+      expect(waiting).rejects.toThrow('this member stops'),
+      expect(gate.run(async () => void log.push('late'))).rejects.toThrow('this member stops'),
+    ]);
+    await expect(gate.run(async () => void log.push('urgent'), true)).rejects.toThrow('this member stops');
+    expect(log).toEqual(['let go', 'closed']);
+  });
+
   test('can be interrupted from outside', async () => {
     const gate = new Gate();
     const running = gate.run(untilAborted);

@@ -20,6 +20,8 @@ import { Retention } from './retention.ts';
 
 /** An action that failed is not tried again before. */
 const FAILED_ACTION_PAUSE_MS = 500;
+/** How long a command that was interrupted because this member stops is waited for: as long as one may take to kill a database on a slow disk. */
+const LET_GO_MS_MAX = 15_000;
 
 /**
  * One member of one service: turns in a loop of observe → decide → perform. What is decided is pure (decide.ts); this class holds what was seen
@@ -210,6 +212,8 @@ export class Member implements AsyncDisposable {
   async #turn(woken: boolean): Promise<void> {
     if (woken || this.#acting || this.occupiedBy !== undefined || !this.#watch.isQuiet) {
       this.engineState = await this.deps.engine.inspect({ signal: this.#stop.signal });
+      // Stopped meanwhile: a guard that is renewed now, or a database that is started, would be left behind.
+      this.#stop.signal.throwIfAborted();
       this.#watch.notice();
     }
     this.#leader.judge();
@@ -381,11 +385,14 @@ export class Member implements AsyncDisposable {
     });
   }
 
+  /** Once this resolves, it does nothing to its database or its guard any more: not of itself, nor when peers or operators ask. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the agent stops'));
     this.#ready.reject(new Error('the agent stops'));
     this.#timer?.[Symbol.dispose]();
     for (const listener of this.#listeners) listener[Symbol.dispose]();
-    this.gate.interrupt();
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    using _timer = this.deps.runtime.clock.after(LET_GO_MS_MAX, resolve);
+    await Promise.race([this.gate.close(), late]);
   }
 }

@@ -79,13 +79,8 @@ export class DemoProcess implements AsyncDisposable {
   }
 
   /** The last lines of each agent's log, for a failing test's message. */
-  async logs(): Promise<string> {
-    const parts: string[] = [];
-    for (const entry of await readdir(this.directory)) {
-      const text = await readFile(join(this.directory, entry, 'agent.log'), 'utf8').catch(() => undefined);
-      if (text !== undefined) parts.push(`--- ${entry}\n${text.split('\n').slice(-30).join('\n')}`);
-    }
-    return parts.join('\n');
+  logs(): Promise<string> {
+    return logsOf(this.directory);
   }
 
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
@@ -99,6 +94,21 @@ export class DemoProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop('SIGTERM');
   }
+}
+
+async function logsOf(directory: string): Promise<string> {
+  const parts: string[] = [];
+  for (const entry of await readdir(directory)) {
+    const text = await readFile(join(directory, entry, 'agent.log'), 'utf8').catch(() => undefined);
+    if (text !== undefined) parts.push(`--- ${entry}\n${text.split('\n').slice(-30).join('\n')}`);
+  }
+  return parts.join('\n');
+}
+
+/** Fails with what still runs of what has said that it ended, and with what its agents said last. */
+export async function expectNothingLeft(directory: string): Promise<void> {
+  const left = await processesOf(directory);
+  if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}\n${await logsOf(directory)}`);
 }
 
 /** Processes that work in, or were started with a path of, this directory. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import type { ClusterStatus, ServiceStatus } from '../../src/api/schema.ts';
-import { DemoProcess, holdfast, processesOf, temporaryDirectory, type DemoFacts } from './demo-process.ts';
+import { DemoProcess, holdfast, temporaryDirectory, type DemoFacts, expectNothingLeft } from './demo-process.ts';
 
 async function query<T extends pg.QueryResultRow>(connection: string, sql: string, values: unknown[] = []): Promise<T[]> {
   const client = new pg.Client({ connectionString: connection, connectionTimeoutMillis: 10_000, query_timeout: 10_000 });
@@ -20,12 +20,13 @@ async function status(directory: string): Promise<ServiceStatus> {
   return (JSON.parse(stdout) as ClusterStatus).services[0]!;
 }
 
-async function until<T>(what: string, ask: () => Promise<T | undefined>, timeoutMs = 30_000): Promise<T> {
+async function until<T>(what: string, ask: () => Promise<T | undefined>, timeoutMs = 90_000): Promise<T> {
+  let failure: unknown;
   for (const end = performance.now() + timeoutMs; performance.now() < end; await sleep(200)) {
-    const answer = await ask().catch(() => undefined);
+    const answer = await ask().catch((error: unknown) => void (failure = error));
     if (answer !== undefined) return answer;
   }
-  throw new Error(`not reached in time: ${what}`);
+  throw new Error(`not reached in time: ${what}`, { cause: failure });
 }
 
 function leaderOf(facts: DemoFacts, service: ServiceStatus): DemoFacts['members'][number] {
@@ -61,7 +62,7 @@ describe('demo', () => {
     expect(result.restore['rowsAfter']).toBeGreaterThan(0);
     expect(result.held).toBe(true);
     expect(code).toBe(0);
-    expect(await processesOf(directory.path)).toEqual([]);
+    await expectNothingLeft(directory.path);
   });
 
   test('a demo that was stopped goes on with its data; its commands work; nothing is left behind', async () => {
@@ -72,7 +73,7 @@ describe('demo', () => {
       await query(facts.write, 'create table kept (id int primary key)');
       await query(facts.write, 'insert into kept values (1)');
       expect(await demo.stop('SIGINT')).toBe(0);
-      expect(await processesOf(directory.path)).toEqual([]);
+      await expectNothingLeft(directory.path);
     }
     await using demo = await DemoProcess.start(directory.path);
     const facts = await demo.facts();
@@ -129,7 +130,11 @@ describe('demo', () => {
     const history = JSON.parse((await holdfast(['history', 'orders', '--json', '--demo', directory.path])).stdout) as { term: number }[];
     expect(history.length).toBeGreaterThanOrEqual(3);
     expect(history.map((entry) => entry.term)).toEqual(history.map((entry) => entry.term).toSorted((a, b) => a - b));
-    await demo.stop('SIGTERM');
-    expect(await processesOf(directory.path)).toEqual([]);
+
+    // Also of an agent that has just died, and of one that is just starting.
+    for (const { pids } of (await status(directory.path)).members.slice(0, 2))
+      if (pids.agent !== undefined) process.kill(pids.agent, 'SIGKILL');
+    expect(await demo.stop('SIGTERM')).toBe(0);
+    await expectNothingLeft(directory.path);
   });
 });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Agents, DirectWriter, query } from './agents.ts';
-import { processesOf, temporaryDirectory } from './demo-process.ts';
+import { temporaryDirectory, expectNothingLeft } from './demo-process.ts';
 import { createClock } from '../../src/runtime/index.ts';
 import { EtcdCluster, hasEtcd } from './servers/etcd.ts';
 
@@ -43,7 +43,7 @@ describe('failover with real PostgreSQL', () => {
       expect(old.acked.size).toBeGreaterThan(10);
       expect(await missing(agents.write, [...old.acked.keys(), ...routed.acked.keys()])).toEqual([]);
     }
-    expect(await processesOf(directory.path)).toEqual([]);
+    await expectNothingLeft(directory.path);
   });
 
   test('asynchronous mode: the old primary takes its last write before the new one takes its first', async () => {
@@ -65,7 +65,7 @@ describe('failover with real PostgreSQL', () => {
       await agents.signal(leader, 'SIGCONT');
       await agents.whole();
     }
-    expect(await processesOf(directory.path)).toEqual([]);
+    await expectNothingLeft(directory.path);
   });
 
   test('an agent that is killed and does not come back: its guard ends the database, the others take over', async () => {
@@ -81,7 +81,7 @@ describe('failover with real PostgreSQL', () => {
       agents.startAgent(leader);
       await agents.whole();
     }
-    expect(await processesOf(directory.path)).toEqual([]);
+    await expectNothingLeft(directory.path);
   });
 
   test('both other nodes gone: commits wait rather than lie; they go on when one is back', async () => {

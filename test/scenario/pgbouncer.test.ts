@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import pg from 'pg';
 import type { ServiceStatus } from '../../src/api/schema.ts';
 import { Agents, query } from './agents.ts';
-import { processesOf, temporaryDirectory } from './demo-process.ts';
+import { processesOf, temporaryDirectory, expectNothingLeft } from './demo-process.ts';
 import { psqlProgram, reachedByLibpq } from './libpq-hosts.ts';
 import { PooledLoad } from './pooled-load.ts';
 import { documentedHaproxy, Haproxy, haproxyProgram } from './servers/haproxy.ts';
@@ -66,7 +66,7 @@ describe.skipIf(lacks)('three nodes, their PgBouncer and HAProxy driven by agent
 
   afterAll(async () => {
     await resources.disposeAsync();
-    expect(await processesOf(directory)).toEqual([]);
+    await expectNothingLeft(directory);
   }, 60_000);
 
   const isObeyed = (service: ServiceStatus): boolean =>

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Agents } from './agents.ts';
-import { processesOf, temporaryDirectory } from './demo-process.ts';
+import { temporaryDirectory, expectNothingLeft } from './demo-process.ts';
 
 /** Writes a line `begin NODE` when it starts, `beat NODE` ten times a second, `end NODE` when told to stop. */
 const program = `
@@ -65,5 +65,5 @@ test('a process service runs on one node at a time: it moves on switchover, rest
     const order = turns(await readFile(file, 'utf8'));
     expect(order).toEqual([first.leader, successor, after.leader]);
   }
-  expect(await processesOf(directory.path)).toEqual([]);
+  await expectNothingLeft(directory.path);
 });

@@ -9,7 +9,8 @@ import type { DemoNode } from './layout.ts';
 /** As a service manager would: an agent that ends is started again after this. */
 const RESTART_MS = 500;
 const RESTARTS_MAX = 100;
-const STOP_MS = 20_000;
+/** An agent gives its database half a minute to stop, then kills it: killed before that, it would leave it behind. */
+const STOP_MS = 60_000;
 
 interface Agent {
   readonly node: DemoNode;
@@ -45,7 +46,7 @@ export class Supervisor implements AsyncDisposable {
   /** As if nothing had power any more: every agent is killed, and not started again before `powerOn`. */
   async powerOff(): Promise<void> {
     for (const agent of this.#agents) agent.isOff = true;
-    await Promise.all(this.#agents.map((agent) => this.#end(agent, 'SIGKILL')));
+    await Promise.all(this.#agents.map((agent) => this.#end(agent, (child) => child.kill('SIGKILL'))));
   }
 
   powerOn(): void {
@@ -91,16 +92,21 @@ export class Supervisor implements AsyncDisposable {
   /** Stops all agents and, through them, all that they started; returns when they are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true;
-    await Promise.all(this.#agents.map((agent) => this.#end(agent, 'SIGINT')));
+    for (const agent of this.#agents) {
+      // What one that has died has left behind, another one finds and stops.
+      if (agent.child === undefined && !agent.isOff) this.#spawn(agent);
+    }
+    // Not by a signal: one that is just starting would die of it, and leave its database behind.
+    await Promise.all(this.#agents.map((agent) => this.#end(agent, (child) => child.stdin?.end())));
   }
 
-  async #end(agent: Agent, by: 'SIGINT' | 'SIGKILL'): Promise<void> {
+  async #end(agent: Agent, by: (child: ChildProcess) => void): Promise<void> {
     const { child } = agent;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
     // A stopped process (a fault of the demo) takes signals only once it goes on.
     child.kill('SIGCONT');
-    child.kill(by);
+    by(child);
     const late = this.#runtime.clock.after(STOP_MS, () => child.kill('SIGKILL'));
     await gone;
     late[Symbol.dispose]();

@@ -407,6 +407,26 @@ describe('the agent', () => {
     expect(guard.pid).toBeGreaterThan(0);
   });
 
+  test('starts no other by a renewal that comes after the end, only by arming', async () => {
+    let starts = 0;
+    const startDetached: typeof processes.startDetached = (...args) => {
+      starts += 1;
+      return processes.startDetached(...args);
+    };
+    const guard = await open({}, { ...runtime, processes: { ...processes, startDetached } });
+    await guard.arm('never');
+    const ending = guard.end();
+    guard.renew(clock.bootMs() + 60_000);
+    await ending;
+    guard.renew(clock.bootMs() + 60_000);
+    // Comes after all that the renewal began.
+    await guard.end();
+    expect(starts).toBe(1);
+    await guard.arm('never');
+    expect(starts).toBe(2);
+    expect(guard.pid).toBeGreaterThan(0);
+  });
+
   test('says clearly when there can be no guard', async () => {
     const noBash: MachineRuntime = {
       ...runtime,

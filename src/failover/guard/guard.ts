@@ -73,6 +73,8 @@ class ProcessGuard implements Fence {
   #healing: { deadline: number | 'never' } | undefined;
   #healNotBeforeMs = -Infinity;
   #closed = false;
+  /** Not needed, until it is armed again. */
+  #ended = false;
 
   constructor(options: GuardOptions, runtime: MachineRuntime) {
     this.#options = options;
@@ -97,6 +99,7 @@ class ProcessGuard implements Fence {
     return this.#alone(() =>
       this.#orUnavailable(async () => {
         this.#sent = 'never';
+        this.#ended = false;
         await this.#arm(deadlineBootMs);
         await this.#reportStrike();
       }),
@@ -104,7 +107,8 @@ class ProcessGuard implements Fence {
   }
 
   renew(deadlineBootMs: number | 'never'): void {
-    if (this.#closed) return;
+    // Whoever still renews one that has ended means that one: another would be left behind.
+    if (this.#closed || this.#ended) return;
     if (this.#healing !== undefined) {
       this.#healing.deadline = deadlineBootMs;
       return;
@@ -129,6 +133,7 @@ class ProcessGuard implements Fence {
 
   end(): Promise<void> {
     return this.#alone(async () => {
+      this.#ended = true;
       await this.#reportStrike();
       if (this.#pipe === undefined && !(await this.#attach())) return;
       // Another agent has it by now.
