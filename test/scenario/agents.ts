@@ -22,6 +22,7 @@ export interface Configuration {
 export type AgentRun = (node: DemoNode) => { command?: readonly string[]; env?: Readonly<Record<string, string>>; program?: string };
 
 const STATUS_MS_MAX = 2_000;
+const ANSWERS_MS_MAX = 30_000;
 /** Of several that are asked at once, some may be cut off. */
 const STATUS_OF_MANY_MS_MAX = 500;
 
@@ -176,6 +177,13 @@ export class Agents implements AsyncDisposable {
     return this.routed('router');
   }
 
+  /** Before that a signal would end it as it is, and leave its database behind. One that does not come up has ended, or said why not. */
+  async #answers(name: string): Promise<void> {
+    const child = this.agent(name);
+    for (const end = performance.now() + ANSWERS_MS_MAX; performance.now() < end && child.exitCode === null; await sleep(50))
+      if ((await this.status(name)) !== undefined) return;
+  }
+
   async logs(): Promise<string> {
     const texts = await Promise.all(
       this.layout.nodes.map(async (node) => {
@@ -192,18 +200,18 @@ export class Agents implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.abandon();
     await Promise.all(
       [...this.#children].map(async ([name, child]) => {
         if (child.exitCode !== null || child.signalCode !== null) {
           // Its database and guard may have survived it: an agent that adopts them also stops them.
           this.startAgent(name);
-          await sleep(1_500);
+          await this.#answers(name);
         }
         this.agent(name).kill('SIGCONT');
         await this.signal(name, 'SIGINT');
       }),
     );
+    await this.abandon();
   }
 }
 
