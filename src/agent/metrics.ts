@@ -92,6 +92,18 @@ function copiesSamples({ service, location, parts, last, journal, alarms }: Copi
       gauge('backup_journal_lag_bytes', 'WAL that is not stored yet', labels, journal.lagBytes),
       gauge('backup_journal_gaps', 'Gaps in the WAL that is stored, after the last base backup', labels, journal.gaps),
     );
+    if (journal.folded !== undefined) {
+      const { ageMs, parts: left } = journal.folded;
+      samples.push(
+        gauge(
+          'backup_journal_folded_age_seconds',
+          'Since when no full segments of WAL became files of the repository',
+          labels,
+          ageMs / 1_000,
+        ),
+        gauge('backup_journal_parts', 'Small objects of which the journal consisted then', labels, left),
+      );
+    }
   }
   for (const { name, state, behindObjects, behindBytes } of parts) {
     const part = { service, location: name };

@@ -60,7 +60,7 @@ const copies: CopiesState = {
     { name: 'offsite/far', state: 'away', message: 'no route', behindObjects: 7, behindBytes: 4_096 },
   ],
   last: { atMs: 400_000, start: { timeline: 1, lsn: String(0x2000028) } },
-  journal: { state: 'running', lagMs: 1_500, lagBytes: 300, gaps: 0 },
+  journal: { state: 'running', lagMs: 1_500, lagBytes: 300, gaps: 0, folded: { ageMs: 4_000, parts: 7 } },
   alarms: ['Location offsite/far is away'],
 };
 const caring: NodeReport = { ...leader, heartbeat: { ...leader.heartbeat, copies: [copies] } };
@@ -88,6 +88,8 @@ test('copies in Prometheus', () => {
   expect(value('backup_journal_lag_seconds', 'offsite')).toBe(1.5);
   expect(value('backup_journal_lag_bytes', 'offsite')).toBe(300);
   expect(value('backup_journal_running', 'offsite')).toBe(1);
+  expect(value('backup_journal_folded_age_seconds', 'offsite')).toBe(4);
+  expect(value('backup_journal_parts', 'offsite')).toBe(7);
   expect(value('backup_location_healthy', 'offsite/far')).toBe(0);
   expect(value('backup_location_behind_objects', 'offsite/far')).toBe(7);
   expect(value('backup_alarms', 'offsite')).toBe(1);

@@ -85,6 +85,8 @@ export const copiesStatusSchema = z.object({
       lagBytes: z.number().nonnegative(),
       /** After the last base backup: no recovery passes one. */
       gaps: z.number().int().nonnegative(),
+      /** When full segments last became files of the repository, and how many small objects were left then. */
+      folded: z.object({ ageMs: z.number().nonnegative(), parts: z.number().int().nonnegative() }).optional(),
     })
     .optional(),
   /** Also among the warnings of the service. */

@@ -70,6 +70,9 @@ export const backupSchema = z.strictObject({
     .describe(
       'How often the WAL that came since is copied: what a lost site costs at most. `sync`: all the time, and each commit waits until it is stored there; while it can not be, commits wait. `{ sync: 30s }`: after that long they go on without it, until it has caught up.',
     ),
+  fold: duration({ min: '1s', max: '1d' })
+    .optional()
+    .describe('How often full segments of the journal become files of the repository. Absent: every 5m. In any case once a GiB has come.'),
   base: z
     .enum(['replica', 'leader'])
     .default('replica')

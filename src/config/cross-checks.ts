@@ -79,8 +79,9 @@ function* sources(config: HoldfastConfig): Iterable<Finding> {
         if (backup[key] !== undefined) yield { path: at(key), message: 'is not for PostgreSQL, which is copied while it runs' };
       if (backup.exclude.length > 0) yield { path: at('exclude'), message: 'is not for PostgreSQL: all of its files are needed' };
     }
-    if ((process !== undefined || files !== undefined) && typeof backup.journal === 'number')
-      yield { path: at('journal'), message: 'is for PostgreSQL only: nothing else has WAL' };
+    if (process === undefined && files === undefined) continue;
+    if (typeof backup.journal === 'number') yield { path: at('journal'), message: 'is for PostgreSQL only: nothing else has WAL' };
+    if (backup.fold !== undefined) yield { path: at('fold'), message: 'is for PostgreSQL only: nothing else has WAL' };
   }
 }
 

@@ -118,6 +118,7 @@ test('what is copied of a service is what it has', () => {
   expect(queue('')).toContain(oneOfTwo);
   expect(queue(', paths: [/a], command: { run: [x], name: y }')).toContain(oneOfTwo);
   expect(queue(', paths: [/a], journal: 1s')).toContain('services.uploads.backup.journal: is for PostgreSQL only');
+  expect(queue(', paths: [/a], fold: 1m')).toContain('services.uploads.backup.fold: is for PostgreSQL only');
   expect(queue(', command: { run: [x], name: ../y }')).toContain('a file name of letters');
   expect(problemsOf(changed('"*/15 * * * *" }', '"*/15 * * * *", paths: [/a] }')).join()).toContain('is for a process only');
   expect(problemsOf(changed(' journal: 1s,', '')).join()).toContain('services.orders.backup.journal: must be there');

@@ -1,4 +1,6 @@
+import type { Clock } from '../core/clock.ts';
 import type { DataCopies } from '../core/data-copies.ts';
+import { hasCode } from '../core/errors.ts';
 import type { RestoreSource } from '../engine/engine.ts';
 
 /** Where a replica's data can come from. */
@@ -20,4 +22,23 @@ export interface CopiesSource {
     readonly order: string;
     open(options: { readonly signal: AbortSignal }): Promise<RestoreSource & AsyncDisposable>;
   };
+}
+
+/** A leader that has just begun goes on where its copies do not end yet: its journal tells them of that within a second or two, where all is well. */
+const triesMax = 5;
+const againMs = 2_000;
+
+/**
+ * Makes a member of copies; while its leader does not continue these, once more of what is stored by then, for some seconds.
+ * @param make of copies that are listed anew where `anew` says so
+ */
+export async function makeOfCopies(make: (anew: boolean) => Promise<void>, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await make(attempt > 1);
+    } catch (error) {
+      if (!hasCode(error, 'ENGINE_COPIES_UNFIT') || attempt === triesMax) throw error;
+      await clock.sleep(againMs, signal);
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { HoldfastError, hasCode, messageOf } from '../core/errors.ts';
 import type { DataCopies } from '../core/data-copies.ts';
 import type { EngineCredentials, MemberAddress } from '../engine/engine.ts';
-import type { ReplicaSource } from './copies-source.ts';
+import { makeOfCopies, type ReplicaSource } from './copies-source.ts';
 import type { Member } from './member.ts';
 
 const CREDENTIALS_TIMEOUT_MS = 3_000;
@@ -70,8 +70,11 @@ async function makeReplica(member: Member, leader: string, signal: AbortSignal):
 
 async function provisionFrom(member: Member, source: ReplicaSource, leader: MemberAddress, signal: AbortSignal): Promise<void> {
   if (source === 'leader') return await member.deps.engine.provision(leader, { signal });
-  await using copies = await openCopiesOfLeader(member, { signal });
-  await member.deps.engine.provision(leader, { copies, signal });
+  const make = async (anew: boolean): Promise<void> => {
+    await using copies = await openCopiesOfLeader(member, { anew, signal });
+    await member.deps.engine.provision(leader, { copies, signal });
+  };
+  await makeOfCopies(make, member.deps.runtime.clock, signal);
 }
 
 /** Copies of what the present leader serves. @throws REINIT_REFUSED where none are made; BACKUP_…, STORAGE_… */

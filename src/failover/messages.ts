@@ -97,6 +97,8 @@ export const copiesStateSchema = z.object({
       lagMs: z.number().nonnegative(),
       lagBytes: z.number().nonnegative(),
       gaps: z.number().nonnegative(),
+      /** When full segments last became files of the repository, and how many small objects were left then. */
+      folded: z.object({ ageMs: z.number().nonnegative(), parts: z.number().nonnegative() }).optional(),
     })
     .optional(),
   /** What somebody should look at, as sentences. */

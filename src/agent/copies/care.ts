@@ -54,12 +54,13 @@ export class CopiesCare {
     const { backup, journal, location, member } = this.#term;
     const base = this.#base;
     const kept = journal?.status();
+    const { folded } = this.#wal;
     return {
       service: member.service,
       location: backup.to,
       parts: partsOf(location.status()),
       ...(base && { last: { atMs: base.endMs, start: { timeline: base.start.timeline, lsn: base.start.lsn.toString() } } }),
-      ...(kept && { journal: { state: kept.state, gaps: this.#gaps, ...this.#lag } }),
+      ...(kept && { journal: { state: kept.state, gaps: this.#gaps, ...this.#lag, ...(folded && { folded }) } }),
       alarms: this.alarms(failure).map(({ text }) => text),
     };
   }

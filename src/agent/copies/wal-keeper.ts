@@ -5,8 +5,8 @@ import type { BaseKeeper } from './base-keeper.ts';
 import { PruneTurn } from './prune-turn.ts';
 import { Complaint, definedRules, isTaken, pauseMs, type CopiesTerm } from './term.ts';
 
-/** So often is folded: as long as nothing else is due, the journal has no more objects than come in this time. */
-const foldEveryMs = 5 * 60_000;
+/** So often is folded where the configuration does not say: as long as nothing else is due, the journal has no more objects than come in this time. */
+const foldEveryMsDefault = 5 * 60_000;
 /** Sooner, once so much WAL has come. */
 const foldBytes = 1024n * 1024n * 1024n;
 /** As many snapshots of WAL may be replaced by longer ones before they are removed. */
@@ -20,6 +20,7 @@ export class WalKeeper {
   #folded: FoldFigures | undefined;
   #foldedMs = -Infinity;
   #foldedLsn = 0n;
+  readonly #foldEveryMs: number;
   /** The end of the base backup after which retention was done last. */
   #retainedMs: number | undefined;
   readonly #pruning: PruneTurn;
@@ -27,6 +28,7 @@ export class WalKeeper {
   constructor(term: CopiesTerm, bases: BaseKeeper) {
     this.#term = term;
     this.#bases = bases;
+    this.#foldEveryMs = term.backup.fold ?? foldEveryMsDefault;
     this.#folding = new Complaint(term.record, 'backup.fold.failed');
     this.#retaining = new Complaint(term.record, 'backup.retention.failed');
     this.#pruning = new PruneTurn(term);
@@ -38,6 +40,12 @@ export class WalKeeper {
     const stored = this.#term.journal?.status().stored;
     // After a change of leaders what is missing may just be on its way.
     return gap === undefined || stored === undefined || !isPast(stored, gap) ? undefined : gap;
+  }
+
+  /** When it was folded last, and how many small objects were left; undefined before that. */
+  get folded(): { readonly ageMs: number; readonly parts: number } | undefined {
+    if (this.#folded === undefined) return undefined;
+    return { ageMs: Math.round(this.#term.runtime.clock.monotonicMs() - this.#foldedMs), parts: this.#folded.left };
   }
 
   /** Why it can not do its work now; empty when it can. */
@@ -54,7 +62,7 @@ export class WalKeeper {
       if (this.#isRetentionDue()) await this.#attempt(this.#retaining, signal, () => this.#retain(signal));
       if (this.#retainedMs !== undefined && this.#pruning.isDue)
         await this.#attempt(this.#retaining, signal, () => this.#pruning.take(this.#term.repository, signal));
-      await runtime.clock.sleep(pauseMs, signal).catch(() => {});
+      await runtime.clock.sleep(Math.min(pauseMs, this.#foldEveryMs), signal).catch(() => {});
     }
   }
 
@@ -74,7 +82,7 @@ export class WalKeeper {
     const stored = this.#term.journal!.status().stored?.lsn;
     if (stored === undefined) return false;
     const nowMs = this.#term.runtime.clock.monotonicMs();
-    return nowMs - this.#foldedMs >= foldEveryMs || stored - this.#foldedLsn >= foldBytes;
+    return nowMs - this.#foldedMs >= this.#foldEveryMs || stored - this.#foldedLsn >= foldBytes;
   }
 
   async #fold(signal: AbortSignal): Promise<void> {

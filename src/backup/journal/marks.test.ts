@@ -1,48 +1,25 @@
 import { expect, test } from 'vitest';
-import { silentLogger } from '../../core/logger.ts';
-import { SimulatedTime, seededRandom } from '../../sim/index.ts';
-import type { MemoryObjects } from '../../storage/adapters/memory/index.ts';
-import type { Location } from '../../storage/location.ts';
-import { FaultyLocation } from '../../storage/testing/faulty.ts';
+import { journalWorld, service } from '../testing/journal-world.ts';
 import { openMemoryRepository } from '../testing/repositories.ts';
-import { SimulatedWal } from '../testing/simulated-wal.ts';
-import { Journal } from './journal.ts';
 import { parseJournalKey } from './journal-key.ts';
 import { decodePart } from './journal-part.ts';
 import { readMarks } from './marks.ts';
 
 const { signal } = new AbortController();
-const service = 'orders';
 
-async function world(seed = 1) {
-  const time = new SimulatedTime();
-  const clock = time.clock();
-  const random = seededRandom(seed);
-  const runtime = { clock, random, logger: silentLogger };
-  const objects: MemoryObjects = new Map();
-  let location!: FaultyLocation;
-  const around = (inner: Location): Location => (location = new FaultyLocation(inner, { clock, random }, { rates: {} }));
-  const repository = await openMemoryRepository({ objects, around });
+async function world(seed?: number) {
+  const made = await journalWorld(seed);
+  const { time, random, wal, start, objects, fail, clock } = made;
   const reading = await openMemoryRepository({ objects });
-  const wal = new SimulatedWal(clock);
-  const start = () => {
-    const stop = new AbortController();
-    const journal = new Journal(wal, repository, runtime, { service, intervalMs: 1_000 });
-    const running = journal.run(stop.signal);
-    return { journal, stop: () => (stop.abort(), running) };
-  };
-  const end = () => ({ timeline: wal.timeline, lsn: wal.lsn });
-  const serverMs = () => clock.wallMs() + wal.clockOffsetMs;
-  const keys = () => [...objects.keys()].flatMap((key) => parseJournalKey(service, key) ?? []);
   return {
     time,
     random,
     wal,
-    location,
+    fail,
     start,
-    end,
-    serverMs,
-    keys,
+    end: () => ({ timeline: wal.timeline, lsn: wal.lsn }),
+    serverMs: () => clock.wallMs() + wal.clockOffsetMs,
+    keys: () => [...objects.keys()].flatMap((key) => parseJournalKey(service, key) ?? []),
     marks: () => readMarks({ repository: reading, service, systemId: wal.systemId }, { signal }),
     part: async (key: string) => {
       const found = parseJournalKey(service, key);
@@ -113,7 +90,7 @@ test.each(Array.from({ length: 15 }, (_, index) => index + 1))(
     let running = w.start();
     await w.time.advance(2_000);
     for (let step = 0; step < 50; step++) {
-      w.location.rates = { ...w.location.rates, cutBefore: w.random.next() < 0.4 ? 0.9 : 0 };
+      w.fail({ cutBefore: w.random.next() < 0.4 ? 0.9 : 0 });
       if (w.random.next() < 0.6) w.wal.write(1 + Math.floor(w.random.next() * 20_000));
       if (w.random.next() < 0.05) w.wal.promote(w.wal.timeline + 1);
       written.push({ ms: w.serverMs(), timeline: w.wal.timeline, lsn: w.wal.lsn });
@@ -123,7 +100,7 @@ test.each(Array.from({ length: 15 }, (_, index) => index + 1))(
       }
       await w.time.advance(1 + Math.floor(w.random.next() * 8_000));
     }
-    w.location.rates = { ...w.location.rates, cutBefore: 0 };
+    w.fail({ cutBefore: 0 });
     await w.time.advance(60_000);
     await running.stop();
     const claims: { timeline: number; lsn: bigint; ms: number }[] = [];

@@ -45,7 +45,7 @@ export async function journalWorld(seed = 1, { slowMs = 1_000, bufferedBytesMax 
     );
   const healthy = location.rates;
   const fail = (rates: Partial<FaultRates>): void => void (location.rates = { ...healthy, ...rates });
-  return { time, random, fail, wal, start, files, fold, repository, objects };
+  return { time, clock, random, fail, wal, start, files, fold, repository, objects };
 }
 
 /** That everything from `from` to the end is stored, byte for byte, as recovery along the present timeline reads it. */

@@ -51,6 +51,8 @@ describe('statusLines', () => {
       statusLines(healthyCluster({ ...healthyService(), copies }), { paint: noPaint }).find((line) => line.startsWith('  copies'));
     const facts = { node: 'db1', location: 'offsite', alarms: [] };
     expect(lineOf({ ...facts, parts, last, journal })).toBe('  copies  offsite degraded  last backup 8h1m ago  journal 1.2s, 2KiB behind');
+    const folded = { ageMs: 61_000, parts: 12 };
+    expect(lineOf({ ...facts, parts, last, journal: { ...journal, folded } })).toMatch(/2KiB behind  folded 1m1s ago, 12 parts left$/);
     expect(lineOf({ ...facts, parts: [] })).toBe('  copies  offsite not opened  no backup yet');
   });
 

@@ -82,6 +82,8 @@ function copiesLines({ copies }: ServiceStatus, paint: Paint): string[] {
   if (journal !== undefined) {
     const lag = `journal ${formatDurationMs(roundedMs(journal.lagMs))}, ${formatSizeBytes(journal.lagBytes)} behind`;
     facts.push(journal.state === 'running' ? lag : paint(`${lag}, ${journal.state}`, 'warn'));
+    const { folded } = journal;
+    if (folded !== undefined) facts.push(`folded ${formatDurationMs(roundedMs(folded.ageMs))} ago, ${folded.parts} parts left`);
   }
   return ['', `  copies  ${facts.join('  ')}`];
 }

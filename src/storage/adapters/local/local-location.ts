@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
 import { Calls } from '../../calls.ts';
-import { alreadyExists, beyondEnd, damaged, notFound, unreachable, unsuitable } from '../../failures.ts';
-import { assertKey, assertPrefix, assertRange, isKey, OBJECT_BYTES_MAX, objectBytes } from '../../key.ts';
+import { alreadyExists, damaged, notFound, unreachable, unsuitable } from '../../failures.ts';
+import { assertKey, assertPrefix, assertRange, isKey, objectBytes } from '../../key.ts';
 import type { ByteRange, CallOptions, Location, LocationCapabilities, LocationStatus, ObjectInfo } from '../../location.ts';
+import { type Entries, listBelow, readWithin } from '../../object-files.ts';
 import type { LocalConfig } from './config.ts';
 import { errnoOf, explainErrno, isMissing } from './failure.ts';
 import { flushDirectory, openForReading, readPart, writeAll } from './files.ts';
@@ -88,12 +89,9 @@ export class LocalLocation implements Location {
         await using file = await openForReading(path);
         const info = await file.stat();
         if (!info.isFile()) throw notFound(this.name, key);
-        const { offset, sizeBytes } = range ?? { offset: 0, sizeBytes: info.size };
-        if (offset + sizeBytes > info.size) throw beyondEnd(this.name, key, offset + sizeBytes, info.size);
-        if (sizeBytes > OBJECT_BYTES_MAX) throw unsuitable(this.name, `${key} has ${sizeBytes} bytes, more than an object has`);
-        const bytes = await readPart(file, offset, sizeBytes, signal);
-        if (bytes.byteLength < sizeBytes) throw beyondEnd(this.name, key, offset + sizeBytes, offset + bytes.byteLength);
-        return bytes;
+        return await readWithin({ name: this.name, key, fileBytes: info.size }, range, (offset, sizeBytes) =>
+          readPart(file, offset, sizeBytes, signal),
+        );
       } catch (error) {
         if (isMissing(error)) {
           await this.#assertThere();
@@ -120,16 +118,7 @@ export class LocalLocation implements Location {
       await this.#assertThere();
       return await this.#open();
     });
-    const open = [prefix];
-    for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
-      for await (const { files, directories } of this.#entries(root, directory, signal)) {
-        open.push(...directories);
-        for (const file of files) {
-          signal.throwIfAborted();
-          yield file;
-        }
-      }
-    }
+    yield* listBelow(prefix, (directory) => this.#entries(root, directory, signal), signal);
   }
 
   async remove(key: string, { signal }: CallOptions): Promise<void> {
@@ -254,7 +243,7 @@ export class LocalLocation implements Location {
   }
 
   /** What is in one directory, some at a time; nothing when it is not there (any more). */
-  async *#entries(root: string, prefix: string, signal: AbortSignal): AsyncGenerator<{ files: ObjectInfo[]; directories: string[] }> {
+  async *#entries(root: string, prefix: string, signal: AbortSignal): AsyncGenerator<Entries> {
     const path = join(root, prefix).replace(/\/$/, '');
     // A call that is given up goes on by itself: what it opens then is nobody's.
     const listed: { directory?: Dir | undefined; isOver: boolean } = { isOver: false };
@@ -277,7 +266,7 @@ export class LocalLocation implements Location {
     }
   }
 
-  async #nextEntries(directory: Dir, root: string, prefix: string): Promise<{ files: ObjectInfo[]; directories: string[]; more: boolean }> {
+  async #nextEntries(directory: Dir, root: string, prefix: string): Promise<Entries & { more: boolean }> {
     const directories: string[] = [];
     const keys: string[] = [];
     let more = true;

@@ -3,9 +3,10 @@ import { deadline } from '../../../core/deadline.ts';
 import type { Runtime } from '../../../core/runtime.ts';
 import type { ConnectedLocation } from '../../adapter.ts';
 import { Calls } from '../../calls.ts';
-import { beyondEnd, notFound, unreachable, unsuitable } from '../../failures.ts';
+import { notFound, unreachable } from '../../failures.ts';
 import { assertKey, assertPrefix, assertRange, isKey, OBJECT_BYTES_MAX, objectBytes } from '../../key.ts';
 import type { ByteRange, CallOptions, LocationCapabilities, LocationStatus, ObjectInfo } from '../../location.ts';
+import { type Entries, listBelow, readWithin } from '../../object-files.ts';
 import { Slots } from '../../slots.ts';
 import type { SftpConfig } from './config.ts';
 import { SftpConnection, type SftpLimits } from './connection.ts';
@@ -79,12 +80,9 @@ export class SftpLocation implements ConnectedLocation {
       try {
         const info = await remote.sizeOfFile(connection, handle);
         if (!info.isFile()) throw notFound(this.name, key);
-        const { offset, sizeBytes } = range ?? { offset: 0, sizeBytes: info.size };
-        if (offset + sizeBytes > info.size) throw beyondEnd(this.name, key, offset + sizeBytes, info.size);
-        if (sizeBytes > OBJECT_BYTES_MAX) throw unsuitable(this.name, `${key} has ${sizeBytes} bytes, more than an object has`);
-        const bytes = await download(connection, handle, offset, sizeBytes, limit);
-        if (bytes.byteLength < sizeBytes) throw beyondEnd(this.name, key, offset + sizeBytes, offset + bytes.byteLength);
-        return bytes;
+        return await readWithin({ name: this.name, key, fileBytes: info.size }, range, (offset, sizeBytes) =>
+          download(connection, handle, offset, sizeBytes, limit),
+        );
       } finally {
         void remote.closeFile(connection, handle).catch(() => {});
       }
@@ -104,15 +102,7 @@ export class SftpLocation implements ConnectedLocation {
     assertPrefix(prefix);
     // An empty directory where the disk is not mounted is no empty location.
     await this.#call(signal, 0, ({ connection, root }) => root.assertThere(connection));
-    const open = [prefix];
-    for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
-      const { files, directories } = await this.#directory(directory, signal);
-      open.push(...directories);
-      for (const file of files) {
-        signal.throwIfAborted();
-        yield file;
-      }
-    }
+    yield* listBelow(prefix, (directory) => [this.#directory(directory, signal)], signal);
   }
 
   async remove(key: string, { signal }: CallOptions): Promise<void> {
@@ -175,7 +165,7 @@ export class SftpLocation implements ConnectedLocation {
   }
 
   /** What is in one directory. One that is not there is empty. */
-  async #directory(prefix: string, signal: AbortSignal): Promise<{ files: ObjectInfo[]; directories: string[] }> {
+  async #directory(prefix: string, signal: AbortSignal): Promise<Entries> {
     return await this.#call(signal, 0, async ({ connection, root }) => {
       const files: ObjectInfo[] = [];
       const directories: string[] = [];
