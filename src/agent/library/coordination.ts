@@ -1,10 +1,10 @@
 import { resolveSecrets } from '../../config/secrets.ts';
 import * as recipes from '../../coordination/index.ts';
 import type { AcquireOptions, CoordinationStore, Hold, Presence, StoreConfigInput } from '../../coordination/index.ts';
-import { HoldfastError } from '../../core/errors.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { createClock, createRandom } from '../../runtime/index.ts';
+import { invalid } from './invalid.ts';
 
 // What `holdfast/coordination` gives to programs: the recipes of src/coordination on this machine's real clock.
 
@@ -29,6 +29,8 @@ export type {
 export { HoldfastError } from '../../core/errors.ts';
 export type { Logger } from '../../core/logger.ts';
 
+const [what, page] = ['the coordination store', 'docs/coordination.md'];
+
 /** Without a state of its own: it need not be closed. */
 const runtime: Runtime = { clock: createClock(), random: createRandom(), logger: silentLogger };
 
@@ -42,9 +44,9 @@ export async function openStore(
   options: { signal?: AbortSignal; logger?: Logger } = {},
 ): Promise<CoordinationStore> {
   const { data, error } = recipes.storeConfigSchema.safeParse(config);
-  if (data === undefined) throw invalid(error.issues);
+  if (data === undefined) throw invalid(what, error.issues, page);
   const unreadable = resolveSecrets(data, process.env, process.cwd());
-  if (unreadable.length > 0) throw invalid(unreadable);
+  if (unreadable.length > 0) throw invalid(what, unreadable, page);
   const { signal, logger = silentLogger } = options;
   return recipes.openStore(data, { ...runtime, logger }, { ...(signal && { signal }) });
 }
@@ -90,11 +92,4 @@ export function enterBarrier(
   options: Parameters<typeof recipes.enterBarrier>[3],
 ): Promise<Presence> {
   return recipes.enterBarrier(store, name, runtime, options);
-}
-
-function invalid(problems: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): HoldfastError {
-  const text = problems
-    .map(({ path, message }) => [path.map(String).join('.'), message].filter((part) => part !== '').join(' '))
-    .join('; ');
-  return new HoldfastError('CONFIG_INVALID', `the coordination store: ${text}`, { hint: 'docs/coordination.md shows what is allowed.' });
 }

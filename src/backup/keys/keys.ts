@@ -23,7 +23,7 @@ export interface OpenedKey {
   readonly id: FileId;
 }
 
-/** Tries the password on each key. @throws BACKUP_PASSWORD_WRONG, BACKUP_NO_REPOSITORY */
+/** Tries the password on each key. @throws BACKUP_PASSWORD_WRONG, BACKUP_DAMAGED when no key can be read */
 export async function findKey(
   location: Location,
   password: string,
@@ -47,7 +47,8 @@ export async function findKey(
       unreadable.push(messageOf(error));
     }
   }
-  if (tried === 0) throw noRepository(location);
+  if (tried === 0) throw unopenable(location, 'it has a config, but no key');
+  if (unreadable.length === tried) throw unopenable(location, unreadable.join('; '));
   throw wrongPassword(location, Math.min(tried, keysTriedMax), unreadable);
 }
 
@@ -57,10 +58,17 @@ export function noRepository(location: Location): HoldfastError {
   });
 }
 
+/** Of what nothing can be read without: no check gets so far as to say more. */
+export function unopenable(location: Location, why: string): HoldfastError {
+  return new HoldfastError('BACKUP_DAMAGED', `the repository in ${location.name} can not be opened: ${why}`, {
+    hint: 'Only another copy of that object helps: `holdfast scrub` heals it where the location has one.',
+  });
+}
+
 function wrongPassword(location: Location, tried: number, unreadable: readonly string[]): HoldfastError {
   const damage = unreadable.length === 0 ? '' : `; ${unreadable.length} of them can not be read: ${unreadable.join('; ')}`;
   return new HoldfastError('BACKUP_PASSWORD_WRONG', `the password opens none of the ${tried} keys in ${location.name}${damage}`, {
-    hint: 'Check the secret that the configuration names; without any of its passwords nobody can read a repository.',
+    hint: 'Check where it comes from: --password-file, HOLDFAST_PASSWORD_FILE, or `password` of the location; without any of its passwords nobody can read a repository.',
   });
 }
 

@@ -1,14 +1,14 @@
-import { hasCode, HoldfastError } from '../../core/errors.ts';
+import { hasCode, HoldfastError, messageOf } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import type { CallOptions, Location } from '../../storage/index.ts';
 import type { KdfCost } from '../crypto/kdf.ts';
-import { randomSealingKey } from '../crypto/seal.ts';
+import { randomSealingKey, type SealingKey } from '../crypto/seal.ts';
 import { type Configuration, decodeConfiguration, encodeConfiguration, newConfiguration } from '../documents/configuration.ts';
 import type { RepositoryFiles } from '../documents/files.ts';
 import { configKey } from '../documents/ids.ts';
 import { openObject, sealDocument } from '../documents/sealed.ts';
 import { MasterIndex } from '../index/master-index.ts';
-import { findKey, noRepository, storeKey } from '../keys/keys.ts';
+import { findKey, noRepository, storeKey, unopenable } from '../keys/keys.ts';
 import { type Owner, thisProcess } from '../machine/owner.ts';
 import { OpenedRepository } from './opened-repository.ts';
 import { timeFromMs } from '../tree/time.ts';
@@ -86,7 +86,7 @@ export async function openRepository(
   if (!(packBytes >= packBytesMin && packBytes <= packBytesMax)) throw new RangeError(`packs have 1 to 128 MiB, not ${packBytes} bytes`);
   const sealed = await getConfig(location, { signal });
   const { master: key, id: keyId } = await findKey(location, password, { signal, onDeriving });
-  const configuration = decodeConfiguration(openObject(key, sealed, 'config'));
+  const configuration = decodeConfiguration(openConfig(key, sealed, location));
   const files: RepositoryFiles = { location, key, version: configuration.version };
   const pool = new WorkerPool(key, threads);
   try {
@@ -96,6 +96,14 @@ export async function openRepository(
   } catch (error) {
     await pool[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+function openConfig(key: SealingKey, sealed: Uint8Array, location: Location): Record<string, unknown> {
+  try {
+    return openObject(key, sealed, 'config');
+  } catch (error) {
+    throw hasCode(error, 'BACKUP_DAMAGED') ? unopenable(location, messageOf(error)) : error;
   }
 }
 

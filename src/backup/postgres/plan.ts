@@ -6,6 +6,7 @@ import type { JournalMarks } from '../journal/marks.ts';
 import type { WalFiles } from '../journal/wal-files.ts';
 import type { Repository } from '../repository.ts';
 import { baseFactsOf } from './base.ts';
+import { locateRestorePoint } from './restore-points.ts';
 import { decideRecovery, onHistory, type BaseChoice, type Candidate, type RecoveryPlan } from './target.ts';
 
 export interface RecoveryOrder {
@@ -73,7 +74,9 @@ export async function planRecovery(
       return { ...base, reach, reachedMs: reachedMs === 0 ? undefined : reachedMs };
     }),
   );
-  return decideRecovery(candidates, along, target);
+  if (target.kind !== 'name') return decideRecovery(candidates, along, target);
+  const at = await locateRestorePoint(wal, candidates, history, target.name, { signal });
+  return decideRecovery(candidates, along, target, at);
 }
 
 /** PostgreSQL stops at the first transaction of a later time: one before the clock went back, whichever is meant. */

@@ -33,17 +33,25 @@ export function onHistory(bases: readonly BaseChoice[], history: TimelineHistory
 
 /**
  * The newest base from which the target is reached with the WAL that is stored: the least to replay.
+ * @param restorePoint where the one that the target names lies; undefined when it lies nowhere
  * @throws BACKUP_TARGET_UNREACHABLE, which tells what can be reached
  */
-export function decideRecovery(candidates: readonly Candidate[], timeline: number, target: RecoveryTarget): RecoveryPlan {
+export function decideRecovery(
+  candidates: readonly Candidate[],
+  timeline: number,
+  target: RecoveryTarget,
+  restorePoint?: bigint,
+): RecoveryPlan {
   const consistent = candidates.filter(({ facts, reach }) => reach.reached.lsn >= facts.endLsn);
-  const able = consistent.filter((candidate) => reaches(candidate, target)).toSorted((a, b) => compare(a.facts.endLsn, b.facts.endLsn));
+  const able = consistent
+    .filter((candidate) => reaches(candidate, target, restorePoint))
+    .toSorted((a, b) => compare(a.facts.endLsn, b.facts.endLsn));
   const best = able.at(-1);
   if (best !== undefined) return { base: { snapshotId: best.snapshotId, facts: best.facts }, timeline, reached: best.reach.reached };
   throw unreachable(candidates, consistent, target);
 }
 
-function reaches({ facts, reach, reachedMs }: Candidate, target: RecoveryTarget): boolean {
+function reaches({ facts, reach, reachedMs }: Candidate, target: RecoveryTarget, restorePoint: bigint | undefined): boolean {
   switch (target.kind) {
     // A gap before the newest WAL would quietly make something else of "latest".
     case 'latest':
@@ -52,15 +60,16 @@ function reaches({ facts, reach, reachedMs }: Candidate, target: RecoveryTarget)
       return facts.endMs <= target.timeMs && reachedMs !== undefined && target.timeMs <= reachedMs;
     case 'lsn':
       return facts.endLsn <= target.lsn && target.lsn <= reach.reached.lsn;
-    // Where it lies, only recovery finds out.
     case 'name':
-      return true;
+      return restorePoint !== undefined && facts.endLsn <= restorePoint && restorePoint < reach.reached.lsn;
   }
 }
 
 function unreachable(all: readonly Candidate[], consistent: readonly Candidate[], target: RecoveryTarget): HoldfastError {
-  const windows = consistent
-    .toSorted((a, b) => compare(a.facts.endLsn, b.facts.endLsn))
+  const oldestFirst = consistent.toSorted((a, b) => compare(a.facts.endLsn, b.facts.endLsn));
+  const windows = oldestFirst
+    // From an older one as much is reached.
+    .filter(({ reach }, index) => oldestFirst.findIndex((other) => other.reach.reached.lsn === reach.reached.lsn) === index)
     .map(({ facts, reach, reachedMs }) => {
       const gap = reach.missing === undefined ? '' : `, then WAL is missing from ${formatLsn(reach.missing.start)}`;
       return `${iso(facts.endMs)} (${formatLsn(facts.endLsn)}) to ${reachedMs === undefined ? '?' : iso(reachedMs)} (${formatLsn(reach.reached.lsn)})${gap}`;

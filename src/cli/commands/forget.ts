@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { ForgetGroup, GroupBy, KeepCount, KeepRules } from '../../backup/index.ts';
 import { prune } from '../../backup/prune/prune.ts';
 import { forgetByRules, forgetSnapshots } from '../../backup/retention/forget.ts';
@@ -36,7 +36,11 @@ export function register(command: Command): void {
   }
   command
     .option('--keep-tag <tags>', 'all with these tags, as a,b (may be repeated)', collectTags)
-    .option('-g, --group-by <what>', 'rules hold for each group: host, paths, tags, or none', groupBy, { host: true, paths: true })
+    .addOption(
+      new Option('-g, --group-by <what>', 'rules hold for each group: host, paths, tags, or none')
+        .argParser(groupBy)
+        .default({ host: true, paths: true }, 'host,paths'),
+    )
     .option('-n, --dry-run', 'only tell what would be forgotten')
     .option('--prune', 'then remove what nothing needs any more')
     .option('--allow-remove-all', 'the rules may leave nothing of a group')

@@ -9,6 +9,7 @@ import { formatDurationMs, formatSizeBytes } from '../../core/units.ts';
 import { createRuntime } from '../../runtime/index.ts';
 import type { CommonOptions } from '../command.ts';
 import { printJson, printLine } from '../print.ts';
+import { collect } from '../repository/options.ts';
 
 interface RestoreOptions extends CommonOptions, TargetOptions {
   readonly config?: string;
@@ -35,8 +36,7 @@ export function register(command: Command): void {
     .option(
       '--tablespace <name=directory>',
       'where a tablespace is to be, by its name, number or old place; otherwise where it was. Its directory must be empty or absent',
-      (one: string, all: readonly string[]) => [...all, one],
-      [],
+      collect,
     )
     .option('--overwrite', 'the target may hold something: only what differs is written, what is not in the copy is removed')
     .option('-c, --config <file>', 'configuration: it names the locations (default: holdfast.yaml, /etc/holdfast/holdfast.yaml)')

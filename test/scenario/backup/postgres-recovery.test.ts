@@ -98,6 +98,7 @@ test('a base of a replica and the journal bring a database to a second between t
   const third = await note(b, 'third');
   await sleep(1_100);
   await note(b, 'fourth');
+  await makeRestorePoint(b, 'before the second base');
   await storedAll(journal, b, cluster);
   expect(journal.status().gaps).toEqual([]);
 
@@ -170,7 +171,27 @@ test('a base of a replica and the journal bring a database to a second between t
   const again = await backup(repository, b, cluster);
   expect(again.facts.start.timeline).toBe(5);
   expect(again.summary.filesUnmodified).toBeGreaterThan(again.summary.filesChanged + again.summary.filesNew);
+
+  // A name leads to the base before its restore point, however many came since.
+  await makeRestorePoint(b, 'after it');
+  await storedAll(journal, b, cluster);
+  await wal.refresh({ signal });
+  const byName = async (name: string) =>
+    (await planRecovery(await findBases(repository, { service, signal }), wal, { service, target: { kind: 'name', name }, signal })).base
+      .snapshotId;
+  expect([await byName('before the second base'), await byName('after it')]).toEqual([base.snapshotId, again.snapshot.id]);
+  await expect(byName('never made')).rejects.toEqual(refused);
+  await makeRestorePoint(b, 'after it');
+  await storedAll(journal, b, cluster);
+  await wal.refresh({ signal });
+  await expect(byName('after it')).rejects.toMatchObject({ code: 'BACKUP_TARGET_AMBIGUOUS', hint: expect.stringMatching(/: \S+, \S+\.$/) });
 });
+
+async function makeRestorePoint(member: TestMember, name: string): Promise<void> {
+  const client = await member.connect();
+  await client.query('select pg_create_restore_point($1)', [name]);
+  await client.end();
+}
 
 async function backup(
   repository: OpenedRepository,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { abortable } from '../../../core/abortable.ts';
 import { hasCode, HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
-import type { Recovered, RecoveryTarget } from '../../../core/recovery-target.ts';
+import { formatTargetTime, type Recovered, type RecoveryTarget } from '../../../core/recovery-target.ts';
 import type { MachineRuntime } from '../../../core/runtime.ts';
 import type { RecoverOptions } from '../../registry.ts';
 import { openBinaries } from './binaries.ts';
@@ -174,7 +174,7 @@ function targetSetting(target: RecoveryTarget): Record<string, string> {
     case 'latest':
       return {};
     case 'time':
-      return { recovery_target_time: new Date(target.timeMs).toISOString().replace('Z', '+00') };
+      return { recovery_target_time: formatTargetTime(target.timeMs) };
     case 'lsn':
       return { recovery_target_lsn: formatLsn(target.lsn) };
     case 'name':
