@@ -12,11 +12,14 @@ import { makeStandalone } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { adminRole } from './credentials.ts';
 import { writeDurably } from './durable-file.ts';
+import { completeForks } from './fork-segments.ts';
+import { readHistory } from './history-files.ts';
 import { reserveTimelines } from './reservations.ts';
 import { readLogSince } from './server-files.ts';
 import { Session, hasState } from './session.ts';
 import { queryTimeoutMs } from './sessions.ts';
 import { WalDesk } from './wal-desk.ts';
+import { summaryVersionMin } from './wal-summaries.ts';
 
 const pollMs = 50;
 /** A name for the socket: nobody else's server has its socket in our directory. */
@@ -68,6 +71,8 @@ async function replay(data: string, runtime: MachineRuntime, options: RecoverOpt
     const log = join(scratch, 'log');
     const settings = {
       ...settingsFor(options),
+      // Between two tries it would hold up the end of this server.
+      ...(binaries.version.major >= summaryVersionMin && { summarize_wal: 'off' }),
       restore_command: desk.command,
       hba_file: hba,
       unix_socket_directories: scratch,
@@ -101,7 +106,9 @@ async function replay(data: string, runtime: MachineRuntime, options: RecoverOpt
         if (isDone(seen)) {
           runtime.processes.kill(child.identity, 'SIGINT');
           await untilEnded(ended, runtime, signal);
-          const { timeline } = await readControlFile(data);
+          const { timeline, minRecoveryTimeline } = await readControlFile(data);
+          const history = await readHistory(data, Math.max(timeline, minRecoveryTimeline));
+          if (history !== undefined) await completeForks(data, history, { segmentBytes, account });
           return {
             lsn: seen.lsn,
             timeline,
