@@ -12,9 +12,13 @@ export interface WalSource {
   /**
    * Everything from `from` on, and on, as it is flushed there. The server keeps what has not been confirmed, also across its restarts, for as
    * long as its own limits allow.
+   * @param options.restMs after all that had come was read, the next read is so much later: one wake-up for many small pieces. Default 0
    * @throws ENGINE_WAL_GONE when it has not got `from` any more; ENGINE_UPSTREAM_UNREACHABLE
    */
-  stream(from: { readonly timeline: number; readonly lsn: bigint }, options: { readonly signal: AbortSignal }): Promise<WalStream>;
+  stream(
+    from: { readonly timeline: number; readonly lsn: bigint },
+    options: { readonly signal: AbortSignal; readonly restMs?: number },
+  ): Promise<WalStream>;
 }
 
 export interface WalIdentity {

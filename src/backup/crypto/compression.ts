@@ -6,12 +6,17 @@ const level = 2;
 /** Bytes of a buffer that grows when the size of a result is not known. */
 const unknownChunkBytes = 256 * 1024;
 
-/** zstd (RFC 8878). */
-export function compress(plain: Uint8Array): Uint8Array<ArrayBuffer> {
+/**
+ * zstd (RFC 8878).
+ * @param chunkBytes of a buffer that the result may need several of; what zstd may need at most (ZSTD_compressBound) when left out: one buffer, no copies
+ */
+export function compress(
+  plain: Uint8Array,
+  chunkBytes: number = plain.byteLength + (plain.byteLength >> 8) + 512,
+): Uint8Array<ArrayBuffer> {
   const packed = zstdCompressSync(plain, {
     params: { [constants.ZSTD_c_compressionLevel]: level },
-    // What zstd may need at most (ZSTD_compressBound): one buffer, no copies.
-    chunkSize: Math.max(1024, plain.byteLength + (plain.byteLength >> 8) + 512),
+    chunkSize: Math.max(1024, chunkBytes),
   });
   return packed;
 }

@@ -229,7 +229,7 @@ class Folding {
     const { service, systemId, signal } = this.#options;
     const wal = await this.#wal.bytes(range, { signal });
     const sentMs = await this.#wal.sentMs({ timeline: range.timeline, lsn: range.end }, { signal });
-    const part = encodePart({ service, systemId, range, sentMs: sentMs ?? 0, wal }, this.#repository.parts.files.key);
+    const part = encodePart({ service, systemId, range, sentMs: sentMs ?? 0, wal: [wal] }, this.#repository.parts.files.key);
     await this.#repository.location.put(partKey(service, systemId, range), [part], { signal });
   }
 }

@@ -17,6 +17,8 @@ const version = 1;
 /** A part is never larger; the journal begins another one. */
 export const partBytesMax: number = 16 * 1024 * 1024;
 const headerBytesMax = 4 * 1024;
+/** WAL packs well: to make room for all of it, each second, would have the collector of garbage at work all the time. */
+const packedChunkBytes = 256 * 1024;
 const lineFeed = 10;
 
 export interface JournalPart {
@@ -28,9 +30,11 @@ export interface JournalPart {
   readonly wal: Uint8Array;
 }
 
-export function encodePart(part: JournalPart, key: SealingKey): Uint8Array {
+/** @param part with its WAL in pieces, as it came */
+export function encodePart(part: Omit<JournalPart, 'wal'> & { readonly wal: readonly Uint8Array[] }, key: SealingKey): Uint8Array {
   const { timeline, start, end } = part.range;
-  if (BigInt(part.wal.byteLength) !== end - start) throw new RangeError(`a part of ${end - start} bytes has ${part.wal.byteLength}`);
+  const sizeBytes = part.wal.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (BigInt(sizeBytes) !== end - start) throw new RangeError(`a part of ${end - start} bytes has ${sizeBytes}`);
   const header = {
     version,
     service: part.service,
@@ -40,7 +44,23 @@ export function encodePart(part: JournalPart, key: SealingKey): Uint8Array {
     end: formatLsn(end),
     sentMs: Math.round(part.sentMs),
   };
-  return seal(key, compress(Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`, 'utf8'), part.wal])));
+  const plain = inOne([Buffer.from(`${JSON.stringify(header)}\n`, 'utf8'), ...part.wal]);
+  return seal(key, compress(plain, Math.min(plain.byteLength, packedChunkBytes)));
+}
+
+/** Used again by the next part. */
+let scratch = new Uint8Array(0);
+
+/** @returns what is good until the next call */
+function inOne(pieces: readonly Uint8Array[]): Uint8Array {
+  const sizeBytes = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (scratch.byteLength < sizeBytes) scratch = new Uint8Array(2 ** Math.ceil(Math.log2(sizeBytes)));
+  let at = 0;
+  for (const piece of pieces) {
+    scratch.set(piece, at);
+    at += piece.byteLength;
+  }
+  return scratch.subarray(0, sizeBytes);
 }
 
 /** @throws BACKUP_DAMAGED when it is not, whole and unchanged, the part that `expected` names */

@@ -52,6 +52,39 @@ test('a server is not left with a stream that nobody reads, however slow the loc
   await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
 });
 
+test('where commits wait, nothing is confirmed that a location has not stored, and how long it takes is told', async () => {
+  const w = await journalWorld(1, { intervalMs: 0, slowMs: 120_000 });
+  const { journal, stop } = w.start();
+  await w.time.advance(2_000);
+  const before = w.wal.confirmed;
+  w.fail({ slow: 1 });
+  w.wal.write(5_000);
+  await w.time.advance(60_000);
+  expect(w.wal.confirmed).toBe(before);
+  expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 5_000 });
+  expect(journal.status().lagMs).toBeGreaterThan(59_000);
+  w.fail({});
+  await w.time.advance(70_000);
+  expect(w.wal.confirmed).toBe(w.wal.lsn);
+  await stop();
+  await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
+});
+
+test('where commits wait, a location that comes back is found soon, and not asked all the time while it is away', async () => {
+  const w = await journalWorld(1, { intervalMs: 0 });
+  const { journal, stop } = w.start();
+  await w.time.advance(2_000);
+  w.fail({ cutBefore: 1 });
+  w.wal.write(5_000);
+  const opened = w.wal.opened;
+  await w.time.advance(60_000);
+  expect(w.wal.opened - opened).toBeLessThan(80);
+  w.fail({});
+  await w.time.advance(1_500);
+  expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 0 });
+  await stop();
+});
+
 test('WAL that the server has no more is told as a gap, and the journal goes on', async () => {
   const w = await journalWorld();
   const first = w.start();
@@ -112,7 +145,7 @@ test('a part is only taken for what its name says, and only as it was written', 
   const key = randomSealingKey();
   const range = { timeline: 2, start: 0x3_000_000n, end: 0x3_000_005n };
   const part = { service, systemId: '7', range, sentMs: 5, wal: Buffer.from('bytes') };
-  const sealed = encodePart(part, key);
+  const sealed = encodePart({ ...part, wal: [part.wal.subarray(0, 2), part.wal.subarray(2)] }, key);
   const expected = { service, systemId: '7', range, key: 'a key' };
   expect(decodePart(sealed, expected, key)).toMatchObject({ ...part, wal: expect.anything() });
   expect(Buffer.from(decodePart(sealed, expected, key).wal).toString()).toBe('bytes');

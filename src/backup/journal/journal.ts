@@ -17,7 +17,10 @@ const retryMsMin = 500;
 const retryMsMax = 15_000;
 /** As much may have come and not be stored yet. */
 const bufferedBytesMax = 64 * 1024 * 1024;
+/** WAL comes in as many pieces as there are commits: where nobody waits for it, it is read so much later, in one go. A hand-over waits no longer either. */
+const restMsMax = 20;
 /** Where commits wait for it. */
+const urgentRetryMsMin = 25;
 const urgentRetryMsMax = 1_000;
 
 export interface JournalOptions {
@@ -74,6 +77,10 @@ export class Journal {
     this.#options = options;
   }
 
+  get #restMs(): number {
+    return this.#options.intervalMs === 0 ? 0 : restMsMax;
+  }
+
   status(): JournalStatus {
     const storedSentMs = this.#witness?.knownMs;
     return {
@@ -90,7 +97,9 @@ export class Journal {
   /** Until the signal aborts; whatever fails is tried again. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#runtime;
-    let pauseMs = retryMsMin;
+    const isUrgent = this.#options.intervalMs === 0;
+    const [shortestMs, longestMs] = isUrgent ? [urgentRetryMsMin, urgentRetryMsMax] : [retryMsMin, retryMsMax];
+    let pauseMs = shortestMs;
     while (!signal.aborted) {
       const storedBefore = this.#stored;
       try {
@@ -102,8 +111,8 @@ export class Journal {
         logger.warn('backup.journal.failed', { service: this.#options.service, error: this.#failure });
       }
       this.#buffer = undefined;
-      const longestMs = this.#options.intervalMs === 0 ? urgentRetryMsMax : retryMsMax;
-      pauseMs = this.#stored === storedBefore ? Math.min(longestMs, pauseMs * 2) : retryMsMin;
+      const isStuck = this.#stored?.timeline === storedBefore?.timeline && this.#stored?.lsn === storedBefore?.lsn;
+      pauseMs = isStuck ? Math.min(longestMs, pauseMs * 2) : shortestMs;
       await clock.sleep(pauseMs, signal).catch(() => {});
     }
     this.#state = 'ended';
@@ -177,11 +186,11 @@ export class Journal {
   /** From there on; from the present on, with a gap on record, where the server has no older WAL any more. */
   async #open(from: WalPosition, identity: WalIdentity, signal: AbortSignal): Promise<OpenStream> {
     try {
-      return openStream(await this.#source.stream(from, { signal }), from, signal);
+      return openStream(await this.#source.stream(from, { signal, restMs: this.#restMs }), from, signal);
     } catch (error) {
       if (!hasCode(error, 'ENGINE_WAL_GONE')) throw error;
       const present = beginOfSegment(identity);
-      const stream = await this.#source.stream(present, { signal });
+      const stream = await this.#source.stream(present, { signal, restMs: this.#restMs });
       this.#gaps = [...this.#gaps, { timeline: from.timeline, start: from.lsn, end: present.lsn }];
       this.#runtime.logger.error('backup.journal.gap', {
         service: this.#options.service,

@@ -1,18 +1,21 @@
 import { abortable } from '../../core/abortable.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { WalPosition, WalRange } from './coverage.ts';
+import { WalBlocks } from './wal-blocks.ts';
 
 /** For so long is waited for room. */
 const roomMsMax = 1_000;
 
 export interface WalCut {
   readonly range: WalRange;
-  readonly wal: Uint8Array;
+  /** In pieces that stay as they are until it is done. */
+  readonly wal: readonly Uint8Array[];
 }
 
-interface Piece {
-  readonly bytes: Uint8Array;
-  readonly arrivedMs: number;
+/** What came at once, up to `end`. */
+interface Arrival {
+  readonly end: bigint;
+  readonly ms: number;
 }
 
 /** WAL between who reads it and who stores it: contiguous, of one timeline, bounded. */
@@ -20,12 +23,16 @@ export class WalBuffer {
   readonly #timeline: number;
   readonly #clock: Clock;
   readonly #bytesMax: number;
-  #pieces: Piece[] = [];
+  readonly #blocks = new WalBlocks();
+  /** Of what is not taken yet. */
+  #arrivals: Arrival[] = [];
   #start: bigint;
   #end: bigint;
   /** Taken, but not stored yet. */
   #taken: { readonly sizeBytes: number; readonly sinceMs: number } | undefined;
   #ended = false;
+  /** Of which what is taken next is not waited for any longer. */
+  #wantedBytes = 0n;
   #changed = Promise.withResolvers<void>();
 
   /** @param bytesMax may wait to be stored */
@@ -44,16 +51,18 @@ export class WalBuffer {
 
   /** When the oldest of that came, on the monotonic clock. */
   get sinceMs(): number | undefined {
-    return this.#taken?.sinceMs ?? this.#pieces[0]?.arrivedMs;
+    return this.#taken?.sinceMs ?? this.#arrivals[0]?.ms;
   }
 
   /** Waits for room, but not for long. @returns whether there was any. @throws RangeError when it does not continue what came before; the signal's reason */
   async add({ lsn, bytes }: { lsn: bigint; bytes: Uint8Array }, signal: AbortSignal): Promise<boolean> {
     if (lsn !== this.#end) throw new RangeError(`WAL at ${lsn} does not continue what ends at ${this.#end}`);
     if (!this.#hasRoom(bytes) && !(await this.#room(bytes, signal))) return false;
-    this.#pieces.push({ bytes, arrivedMs: this.#clock.monotonicMs() });
+    this.#blocks.append(bytes);
     this.#end += BigInt(bytes.byteLength);
-    this.#notify();
+    this.#arrivals.push({ end: this.#end, ms: this.#clock.monotonicMs() });
+    // Whoever waits for the rest of its time is not woken for each of many pieces.
+    if (this.#arrivals.length === 1 || this.#end - this.#start >= this.#wantedBytes) this.#notify();
     return true;
   }
 
@@ -73,12 +82,13 @@ export class WalBuffer {
     sizeBytesMax: number;
     signal: AbortSignal;
   }): Promise<WalCut | undefined> {
-    while (this.#pieces.length === 0) {
+    while (this.#arrivals.length === 0) {
       if (this.#ended) return undefined;
       await this.#change(signal);
     }
-    const dueMs = this.#pieces[0]!.arrivedMs + intervalMs;
-    while (!this.#ended && this.#end - this.#start < BigInt(sizeBytesMax)) {
+    const dueMs = this.#arrivals[0]!.ms + intervalMs;
+    this.#wantedBytes = BigInt(sizeBytesMax);
+    while (!this.#ended && this.#end - this.#start < this.#wantedBytes) {
       const leftMs = dueMs - this.#clock.monotonicMs();
       if (leftMs <= 0) break;
       using timer = this.#clock.after(leftMs, () => this.#notify());
@@ -91,6 +101,7 @@ export class WalBuffer {
   /** What was taken last is stored. */
   done(): void {
     this.#taken = undefined;
+    this.#blocks.release();
     this.#notify();
   }
 
@@ -99,30 +110,21 @@ export class WalBuffer {
   }
 
   async #room(bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
-    let isLate = false;
-    using timer = this.#clock.after(roomMsMax, () => {
-      isLate = true;
-      this.#notify();
-    });
+    const untilMs = this.#clock.monotonicMs() + roomMsMax;
+    using timer = this.#clock.after(roomMsMax, () => this.#notify());
     void timer;
-    while (!this.#hasRoom(bytes) && !isLate) await this.#change(signal);
+    while (!this.#hasRoom(bytes) && this.#clock.monotonicMs() < untilMs) await this.#change(signal);
     return this.#hasRoom(bytes);
   }
 
   #cut(sizeBytesMax: number): WalCut {
-    const taken: Piece[] = [];
-    let size = 0;
-    while (this.#pieces.length > 0 && size < sizeBytesMax) {
-      const piece = this.#pieces.shift()!;
-      const room = sizeBytesMax - size;
-      if (piece.bytes.byteLength > room) this.#pieces.unshift({ ...piece, bytes: piece.bytes.subarray(room) });
-      taken.push({ ...piece, bytes: piece.bytes.subarray(0, room) });
-      size += Math.min(room, piece.bytes.byteLength);
-    }
+    const size = Math.min(sizeBytesMax, Number(this.#end - this.#start));
     const range = { timeline: this.#timeline, start: this.#start, end: this.#start + BigInt(size) };
+    this.#taken = { sizeBytes: size, sinceMs: this.#arrivals[0]!.ms };
     this.#start = range.end;
-    this.#taken = { sizeBytes: size, sinceMs: taken[0]!.arrivedMs };
-    return { range, wal: Buffer.concat(taken.map(({ bytes }) => bytes)) };
+    const left = this.#arrivals.findIndex(({ end }) => end > range.end);
+    this.#arrivals = left < 0 ? [] : this.#arrivals.slice(left);
+    return { range, wal: this.#blocks.take(size) };
   }
 
   #change(signal: AbortSignal): Promise<void> {

@@ -13,12 +13,14 @@ import { SimulatedWal } from './simulated-wal.ts';
 
 const { signal } = new AbortController();
 export const service = 'orders';
-const intervalMs = 1_000;
 /** Few, so that parts are put together often. */
 const smallPartsMax = 6;
 
 /** A database, its journal, and a location that fails as told, all in simulated time. */
-export async function journalWorld(seed = 1, { slowMs = 1_000, bufferedBytesMax }: { slowMs?: number; bufferedBytesMax?: number } = {}) {
+export async function journalWorld(
+  seed = 1,
+  { slowMs = 1_000, intervalMs = 1_000, bufferedBytesMax }: { slowMs?: number; intervalMs?: number; bufferedBytesMax?: number } = {},
+) {
   const time = new SimulatedTime();
   const clock = time.clock();
   const random = seededRandom(seed);
@@ -45,7 +47,7 @@ export async function journalWorld(seed = 1, { slowMs = 1_000, bufferedBytesMax 
     );
   const healthy = location.rates;
   const fail = (rates: Partial<FaultRates>): void => void (location.rates = { ...healthy, ...rates });
-  return { time, clock, random, fail, wal, start, files, fold, repository, objects };
+  return { time, clock, runtime, random, fail, wal, start, files, fold, repository, objects };
 }
 
 /** That everything from `from` to the end is stored, byte for byte, as recovery along the present timeline reads it. */

@@ -18,8 +18,9 @@ export class SimulatedWal implements WalSource {
   /** Nothing before it is kept. */
   keptFrom: bigint;
   confirmed = 0n;
-  /** Streams that somebody has. */
+  /** Streams that somebody has, and that anybody has had. */
   streams = 0;
+  opened = 0;
   /** Of the server's clock, to that of the simulation. */
   clockOffsetMs = 0;
   /** Streams fail while it is true. */
@@ -85,6 +86,7 @@ export class SimulatedWal implements WalSource {
     let at = from.lsn;
     let isOpen = true;
     this.streams++;
+    this.opened++;
     const next = async (): Promise<WalEvent> => {
       for (;;) {
         await this.#turn(signal);

@@ -27,6 +27,8 @@ export class ServerError extends Error {
 
 /** What waits to be read is bounded by this, by pausing the socket; one message may exceed it. */
 const bufferedBytesMax = 4 * 1024 * 1024;
+/** What one read takes at most (libuv): where it took less, nothing was left. */
+const readBytesMax = 64 * 1024;
 /** No message of a backup or of WAL comes near this. */
 const messageBytesMax = 64 * 1024 * 1024;
 
@@ -41,6 +43,8 @@ export class ReplicationConnection implements AsyncDisposable {
   #chunks: Buffer[] = [];
   #bytes = 0;
   #wake: (() => void) | undefined;
+  #restMs = 0;
+  #restedMs = -Infinity;
   #failure: Error | undefined;
 
   private constructor(session: Session, clock: Clock) {
@@ -52,6 +56,7 @@ export class ReplicationConnection implements AsyncDisposable {
       this.#chunks.push(chunk);
       this.#bytes += chunk.length;
       if (this.#bytes > bufferedBytesMax) this.#socket.pause();
+      if (this.#restMs > 0 && chunk.length < readBytesMax) this.#beginRest();
       this.#wake?.();
     });
     const fail = (error?: Error): void => {
@@ -73,6 +78,19 @@ export class ReplicationConnection implements AsyncDisposable {
   /** Whether the server at the other end is itself a replica, as it said when the connection began. */
   get isReplica(): boolean {
     return this.#session.reported('in_hot_standby') === 'on';
+  }
+
+  /**
+   * Once all that has come is read, the next read is `restMs` later: what comes meanwhile is then read in one go, instead of a wake-up of this
+   * process for each piece of it.
+   */
+  restBetweenReads(restMs: number): void {
+    this.#restMs = restMs;
+  }
+
+  #beginRest(): void {
+    this.#restedMs = this.#clock.monotonicMs() + this.#restMs;
+    this.#socket.pause();
   }
 
   /** Sends a command whose answers are then read with `next`. */
@@ -121,6 +139,8 @@ export class ReplicationConnection implements AsyncDisposable {
   async #more({ timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal }): Promise<void> {
     signal.throwIfAborted();
     if (this.#failure !== undefined) throw this.#lost(this.#failure);
+    const restMs = this.#restedMs - this.#clock.monotonicMs();
+    if (restMs > 0) await this.#clock.sleep(restMs, signal);
     if (this.#socket.isPaused()) this.#socket.resume();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#wake = resolve;

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { Client } from 'pg';
-import type { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
+import type { DuplexOptions } from 'node:stream';
 import { HoldfastError, messageOf } from '../../../core/errors.ts';
 import type { Clock } from '../../../core/clock.ts';
 
@@ -19,6 +20,9 @@ export interface SessionTarget {
   /** Settings of the session, as command-line options of the server. */
   readonly settings?: Readonly<Record<string, string>>;
 }
+
+/** A Duplex's option, which the types of a socket's do not name. */
+const unread: SocketConstructorOpts & DuplexOptions = { readableHighWaterMark: 1 };
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -57,7 +61,8 @@ export class Session implements AsyncDisposable {
       password: target.password,
       database: target.database,
       application_name: target.applicationName,
-      ...(target.replication === undefined ? {} : { replication: 'true' }),
+      // A socket that is not read takes no more from the system than it was reading just then.
+      ...(target.replication === undefined ? {} : { replication: 'true', stream: () => new Socket(unread) }),
       options: Object.entries(target.settings ?? {})
         .map(([name, value]) => `-c ${name}=${value}`)
         .join(' '),

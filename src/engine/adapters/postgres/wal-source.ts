@@ -9,6 +9,9 @@ import { queryTimeoutMs } from './sessions.ts';
 import { connectUpstream } from './upstream.ts';
 import { startStream, type PostgresWalStream } from './wal-stream.ts';
 
+/** What comes on a connection that is there to confirm alone is read, so that the server is not left with it, but in no hurry. */
+const seatRestMs = 50;
+
 /** WAL of a running server, over its replication protocol. */
 export class PostgresWal implements WalSource {
   readonly #member: Member;
@@ -47,13 +50,13 @@ export class PostgresWal implements WalSource {
 
   async stream(
     from: { readonly timeline: number; readonly lsn: bigint },
-    { signal }: { readonly signal: AbortSignal },
+    { signal, restMs = 0 }: { readonly signal: AbortSignal; readonly restMs?: number },
   ): Promise<WalStream> {
     const [first = '(journal)', ...others] = seatNodes(this.#member.context.journal);
     const isSync = this.#member.context.journal?.sync === true;
     const { clock } = this.#member.runtime;
     const connection = await this.#connect(signal, isSync ? seatName(1) : undefined);
-    const main = await startStream(connection, { node: first, from, confirmed: from.lsn }, clock, signal);
+    const main = await startStream(connection, { node: first, from, confirmed: from.lsn, restMs }, clock, signal);
     const seats: PostgresWalStream[] = [];
     try {
       for (const [index, node] of others.entries()) {
@@ -61,7 +64,10 @@ export class PostgresWal implements WalSource {
         const { timeline, flushLsn } = await identifySystem(seat, { timeoutMs: queryTimeoutMs, signal });
         // Of an older timeline nothing is left to acknowledge.
         if (timeline !== from.timeline) await seat[Symbol.asyncDispose]();
-        else seats.push(await startStream(seat, { node, from: { timeline, lsn: flushLsn }, confirmed: from.lsn }, clock, signal));
+        else
+          seats.push(
+            await startStream(seat, { node, from: { timeline, lsn: flushLsn }, confirmed: from.lsn, restMs: seatRestMs }, clock, signal),
+          );
       }
     } catch (error) {
       for (const stream of [main, ...seats]) await stream[Symbol.asyncDispose]();

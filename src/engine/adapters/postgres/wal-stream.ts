@@ -21,6 +21,8 @@ interface Beginning {
   readonly from: { readonly timeline: number; readonly lsn: bigint };
   /** Safe elsewhere up to here already. */
   readonly confirmed: bigint;
+  /** From one read of what has come to the next. */
+  readonly restMs: number;
 }
 
 /**
@@ -29,7 +31,7 @@ interface Beginning {
  */
 export async function startStream(
   connection: ReplicationConnection,
-  { node, from, confirmed }: Beginning,
+  { node, from, confirmed, restMs }: Beginning,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<PostgresWalStream> {
@@ -38,6 +40,7 @@ export async function startStream(
     connection.send(`START_REPLICATION SLOT ${slotName(node)} PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${Math.trunc(from.timeline)}`);
     const stream = new PostgresWalStream(connection, from.lsn, confirmed, clock, signal);
     await stream.begin();
+    connection.restBetweenReads(restMs);
     return stream;
   } catch (error) {
     await connection[Symbol.asyncDispose]();
