@@ -79,6 +79,7 @@ export class Agent {
     let heartbeats: Heartbeats | undefined;
     const announce = (): void => {
       heartbeats?.announce();
+      for (const keeper of keepers) keeper.wake?.();
       publishRoutes(config.node.name, services, peers);
     };
     for (const [name, service] of Object.entries(config.services)) {

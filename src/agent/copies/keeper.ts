@@ -10,6 +10,7 @@ import { CopiesCare } from './care.ts';
 import { JournalVoice } from './journal-voice.ts';
 import type { Copies } from './open-copies.ts';
 import { openKept } from './open-kept.ts';
+import { ReadyCopies } from './ready-copies.ts';
 import { Complaint, lookMs, pauseMs, type CopiesTerm, type KeeperParts } from './term.ts';
 
 const lagMsMaxDefault = 30_000;
@@ -28,6 +29,9 @@ export class CopiesKeeper implements AsyncDisposable {
   /** Where commits wait for the journal. */
   readonly #voice: JournalVoice | undefined;
   #journalNow: Journal | undefined;
+  /** Where commits of the next leader would wait for them to be opened. */
+  readonly #ready: ReadyCopies | undefined;
+  #pause: ReturnType<typeof linked> | undefined;
 
   constructor(member: Member, parts: KeeperParts) {
     this.#member = member;
@@ -35,8 +39,10 @@ export class CopiesKeeper implements AsyncDisposable {
     this.#complaint = new Complaint(parts.record, 'backup.failed');
     this.#desk = new BaseDesk(parts.runtime.clock, member, makerOf(parts, member));
     this.#journalling = journalSettings(parts.config.services[member.service]!.backup!.journal);
-    if (this.#journalling?.sync === true)
+    if (this.#journalling?.sync === true) {
       this.#voice = new JournalVoice(member, parts, this.#journalling, () => this.#journalNow?.status());
+      this.#ready = new ReadyCopies(parts, parts.config.services[member.service]!.backup!.to);
+    }
     this.#running = Promise.all([this.#run(this.#stop.signal), this.#voice?.run(this.#stop.signal)]);
   }
 
@@ -44,13 +50,25 @@ export class CopiesKeeper implements AsyncDisposable {
     return this.#member.servingTerm > 0 && this.#member.engineState.role === 'primary';
   }
 
+  /** Whether this node leads may have changed. */
+  wake(): void {
+    this.#pause?.abort(new Error('something has changed'));
+  }
+
+  async #untilWoken(signal: AbortSignal): Promise<void> {
+    using pause = (this.#pause = linked(signal));
+    await this.#parts.runtime.clock.sleep(lookMs, pause.signal).catch(() => {});
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     const { runtime } = this.#parts;
     const { service } = this.#member;
     const complaint = this.#complaint;
+    await using _ready = this.#ready;
     while (!signal.aborted) {
       if (!this.#leads) {
-        await runtime.clock.sleep(lookMs, signal).catch(() => {});
+        void this.#ready?.prepare(signal);
+        await this.#untilWoken(signal);
         continue;
       }
       try {
@@ -74,7 +92,7 @@ export class CopiesKeeper implements AsyncDisposable {
     const service = config.services[this.#member.service]!;
     const backup = service.backup!;
     using until = linked(signal);
-    await using copies = await openKept(this.#parts, backup.to, { signal });
+    await using copies = (await this.#ready?.take(signal)) ?? (await openKept(this.#parts, backup.to, { signal }));
     this.#complaint.settle();
     const lagMsMax = lagMsMaxOf(service.objectives?.rpo, this.#journalling?.intervalMs);
     const term: CopiesTerm = { ...this.#parts, ...copies, member: this.#member, backup, journal: this.#journal(copies), lagMsMax };

@@ -10,6 +10,8 @@ import type { KeeperParts } from './term.ts';
 export interface KeepsCopies extends AsyncDisposable {
   /** How they are; undefined while another node is the one to say. */
   state(): CopiesState | undefined;
+  /** To be called when this node may have begun to lead: some should not be late. */
+  wake?(): void;
 }
 
 export interface KeepersParts extends Omit<KeeperParts, 'quota' | 'record' | 'runtime'> {

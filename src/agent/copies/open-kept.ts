@@ -13,9 +13,14 @@ export type KeptParts = Pick<KeeperParts, 'config' | 'record' | 'runtime' | 'sto
 /**
  * Opens the repository of a location for whoever adds to it. The first time it is made, and the cluster remembers it from then on: a place that is
  * empty later is a disk that is not mounted, or copies that somebody has removed, and is never made anew by itself.
- * @throws BACKUP_REPOSITORY_GONE, BACKUP_NO_PASSWORD, BACKUP_PASSWORD_WRONG, COORD_… (where there is none), STORAGE_…
+ * @param options.makes whether it may be made now
+ * @throws BACKUP_REPOSITORY_GONE, BACKUP_NO_PASSWORD, BACKUP_PASSWORD_WRONG, BACKUP_NO_REPOSITORY, COORD_… (where there is none), STORAGE_…
  */
-export async function openKept(parts: KeptParts, location: string, { signal }: { readonly signal: AbortSignal }): Promise<Copies> {
+export async function openKept(
+  parts: KeptParts,
+  location: string,
+  { makes = true, signal }: { readonly makes?: boolean; readonly signal: AbortSignal },
+): Promise<Copies> {
   const { config, record, runtime, store } = parts;
   await using stack = new AsyncDisposableStack();
   let isMade = false;
@@ -24,7 +29,7 @@ export async function openKept(parts: KeptParts, location: string, { signal }: {
     if (id !== undefined) throw gone(location, id);
     isMade = true;
   };
-  const copies = stack.use(await openCopies(config, location, runtime, { beforeMaking, signal }));
+  const copies = stack.use(await openCopies(config, location, runtime, { ...(makes && { beforeMaking }), signal }));
   const { id } = copies.repository;
   if (isMade) record('backup.repository.made', { location, repository: id });
   // Copies do not wait for the store; what it can not be told now, it is the next time.

@@ -3,10 +3,11 @@ import type { Runtime } from '../../core/runtime.ts';
 import type { CallOptions, Location } from '../../storage/index.ts';
 import { BlobStore } from './blob-store.ts';
 import type { KdfCost } from '../crypto/kdf.ts';
-import type { Configuration } from '../documents/configuration.ts';
+import { type Configuration, decodeConfiguration } from '../documents/configuration.ts';
 import { owned } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
-import { objectKey } from '../documents/ids.ts';
+import { configKey, objectKey } from '../documents/ids.ts';
+import { openObject } from '../documents/sealed.ts';
 import { compareFiles, type CompareOptions, type FileCompared } from '../reading/compare-files.ts';
 import type { FileToCompare } from '../reading/compare-pieces.ts';
 import { type FileLook, lookAtAll } from '../reading/look-at-files.ts';
@@ -78,6 +79,16 @@ export class OpenedRepository implements Repository {
 
   get location(): Location {
     return this.parts.files.location;
+  }
+
+  /** Whether the repository that was opened lies there still, and no other that was made in its place. @throws STORAGE_… */
+  async isCurrent({ signal }: CallOptions): Promise<boolean> {
+    const sealed = await this.location.get(configKey, { signal });
+    try {
+      return decodeConfiguration(openObject(this.parts.files.key, sealed, 'config')).id === this.id;
+    } catch {
+      return false;
+    }
   }
 
   has(type: BlobType, id: BlobId): boolean {
