@@ -60,6 +60,11 @@ export async function openForReading(path: string): Promise<FileHandle> {
 
 /** Makes what was created, renamed or removed in a directory survive a crash. */
 export async function flushDirectory(path: string): Promise<void> {
-  await using directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  await using directory = await openToFlush(path);
   await directory.sync();
+}
+
+/** To be flushed. */
+export async function openToFlush(path: string): Promise<FileHandle> {
+  return await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
 }

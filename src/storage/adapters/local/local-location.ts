@@ -1,5 +1,5 @@
 import type { Dir } from 'node:fs';
-import { link, lstat, mkdir, opendir, realpath, rename, unlink } from 'node:fs/promises';
+import { link, lstat, mkdir, opendir, realpath, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../../../core/errors.ts';
 import type { Runtime } from '../../../core/runtime.ts';
@@ -10,11 +10,16 @@ import type { ByteRange, CallOptions, Location, LocationCapabilities, LocationSt
 import { type Entries, listBelow, readWithin } from '../../object-files.ts';
 import type { LocalConfig } from './config.ts';
 import { errnoOf, explainErrno, isMissing } from './failure.ts';
-import { flushDirectory, openForReading, readPart, writeAll } from './files.ts';
+import { flushDirectory, openForReading, openToFlush, readPart, writeAll } from './files.ts';
 import { Scratch } from './scratch.ts';
 
 /** Entries of a directory that are looked at together. */
 const looksAtOnce = 64;
+
+/** So much is written and flushed by one call of the system; more, as the disk takes it, and flushed at the end. */
+const flushedBytesMax = 1024 * 1024;
+/** Elsewhere a disk may keep in its cache what was written so: Node's own fsync is stronger (F_FULLFSYNC of macOS). */
+const flushingWrites = process.platform === 'linux';
 
 /** What is known of the directory once it was there. */
 interface Opened {
@@ -62,17 +67,25 @@ export class LocalLocation implements Location {
     { signal, ifAbsent = false }: CallOptions & { readonly ifAbsent?: boolean },
   ): Promise<void> {
     assertKey(key);
-    objectBytes(data);
+    const sizeBytes = objectBytes(data);
     await this.#calls.run(signal, async () => {
       const { root, scratch } = await this.#open(true);
       const target = join(root, key);
-      const written = await this.#write(scratch, data, signal);
+      const flushes = flushingWrites && sizeBytes > 0 && sizeBytes <= flushedBytesMax;
+      // Where this can be made, the place is there: only then directories may be.
+      const { file, path: written } = await scratch.create({ flushes });
+      await using _file = file;
+      const writing = writeAll(file, data, signal).then(() => (flushes ? undefined : file.datasync()));
+      // Whether it failed is asked for below: the disk is at work meanwhile.
+      writing.catch(() => {});
       try {
-        await this.#makeDirectories(root, dirname(key));
+        await using directory = await this.#directory(root, dirname(key));
+        await writing;
         signal.throwIfAborted();
         await (ifAbsent ? this.#create(written, target, key) : rename(written, target));
-        await flushDirectory(dirname(target));
+        await directory.sync();
       } catch (error) {
+        await writing.catch(() => {});
         await unlink(written).catch(() => {});
         throw error;
       }
@@ -161,20 +174,6 @@ export class LocalLocation implements Location {
     return (this.#opened = { root, scratch, marked });
   }
 
-  /** Writes a temporary file, flushed. */
-  async #write(scratch: Scratch, data: readonly Uint8Array[], signal: AbortSignal): Promise<string> {
-    const { file, path } = await scratch.create();
-    try {
-      await using written = file;
-      await writeAll(written, data, signal);
-      await written.datasync();
-      return path;
-    } catch (error) {
-      await unlink(path).catch(() => {});
-      throw error;
-    }
-  }
-
   /** Gives what was written its name, unless another has it. @throws STORAGE_EXISTS */
   async #create(written: string, target: string, key: string): Promise<void> {
     const taken = async (): Promise<Error> =>
@@ -187,6 +186,12 @@ export class LocalLocation implements Location {
       throw errnoOf(error) === 'EEXIST' ? await taken() : error;
     });
     await unlink(written);
+  }
+
+  /** That of a key, open to be flushed. */
+  async #directory(root: string, directory: string): Promise<FileHandle> {
+    await this.#makeDirectories(root, directory);
+    return await openToFlush(join(root, directory));
   }
 
   /** Makes what is missing of the directories of a key, one by one, each flushed into the one above; never the root itself. */

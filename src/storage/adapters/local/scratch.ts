@@ -31,12 +31,13 @@ export class Scratch {
     if (!(await lstat(this.path)).isDirectory()) await mkdir(this.path);
   }
 
-  /** An empty file of its own name, for its owner alone. */
-  async create(): Promise<{ readonly file: FileHandle; readonly path: string }> {
+  /** An empty file of its own name, for its owner alone. With `flushes` a write to it returns once it is on the disk. */
+  async create({ flushes = false } = {}): Promise<{ readonly file: FileHandle; readonly path: string }> {
     await this.#tidy();
     const path = join(this.path, `put-${randomBytes(12).toString('hex')}`);
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    return { path, file: await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600) };
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DSYNC } = constants;
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | (flushes ? O_DSYNC : 0);
+    return { path, file: await open(path, flags, 0o600) };
   }
 
   /** Whether a file can get a second name (link(2)): FAT, and some network file systems, have no such thing. */
