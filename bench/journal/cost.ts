@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Client } from 'pg';
 import { Journal } from '../../src/backup/journal/journal.ts';
 import { listStoredWal } from '../../src/backup/journal/stored-wal.ts';
 import { initRepository, openRepository } from '../../src/backup/open/open-repository.ts';
@@ -7,10 +8,9 @@ import type { OpenedRepository } from '../../src/backup/open/opened-repository.t
 import { LocalLocation } from '../../src/storage/adapters/local/local-location.ts';
 import { replicate, TestCluster, type TestMember } from '../../test/scenario/postgres/harness.ts';
 import { pgbenchOf, type Throughput } from '../router/pgbench.ts';
+import { effortPerMb, readEffort } from './effort.ts';
 import type { Options } from './options.ts';
-
-export const ways = ['none', '1s', 'sync'] as const;
-export type Way = (typeof ways)[number];
+import type { Way } from './ways.ts';
 
 export interface Turn extends Throughput {
   readonly round: number;
@@ -18,6 +18,9 @@ export interface Turn extends Throughput {
   readonly clients: number;
   /** Parts that the journal put meanwhile. */
   readonly parts: number;
+  /** Processor time for each MB of WAL: of whoever keeps the journal, and of the server's processes that send to it. */
+  readonly keeperMsPerMb: number;
+  readonly senderMsPerMb: number;
 }
 
 const service = 'orders';
@@ -50,26 +53,33 @@ export async function measureCost(
   const systemId = (await primary.engine.inspect({ signal })).systemId!;
   const countParts = async (): Promise<number> => (await listStoredWal(repository, { service, systemId }, { signal })).parts.length;
 
+  await using watching = await watch(primary);
   const turns: Turn[] = [];
+  const { ways } = options;
   for (let round = 0; round <= options.repetitions; round++) {
     // Each comes first in turn: what runs before leaves its traces in caches and on the disk.
     for (const way of [...ways.slice(round % ways.length), ...ways.slice(0, round % ways.length)]) {
       journal.sync = way === 'sync';
       await using _kept = await keep(way, primary, repository, cluster);
-      for (const clients of [options.clients, 1]) {
+      for (const clients of options.clients) {
         await primary.engine.checkpoint({ signal });
-        const before = await countParts();
-        // With one client it is only asked how long a commit takes; the first round only warms up.
-        const seconds = clients === 1 || round === 0 ? Math.ceil(options.seconds / 2) : options.seconds;
+        const [parts, before] = [await countParts(), await readEffort(watching.client)];
+        // The first round only warms up.
+        const seconds = round === 0 ? Math.ceil(options.seconds / 2) : options.seconds;
         const measured = await pgbench.measure(server.port, { workload: 'tpcb-like', clients, seconds }, signal);
-        tell(
-          `${round}/${options.repetitions} ${way}, ${clients} clients: ${Math.round(measured.tps)} tps, ${measured.latencyMs.toFixed(2)} ms`,
-        );
-        if (round > 0) turns.push({ round, way, clients, ...measured, parts: (await countParts()) - before });
+        const effort = effortPerMb(before, await readEffort(watching.client));
+        const { latencyMs, tps } = measured;
+        tell(`${round}/${options.repetitions} ${way}, ${clients} clients: ${Math.round(tps)} tps, ${latencyMs.toFixed(2)} ms`);
+        if (round > 0) turns.push({ round, way, clients, ...measured, ...effort, parts: (await countParts()) - parts });
       }
     }
   }
   return turns;
+}
+
+async function watch(primary: TestMember): Promise<AsyncDisposable & { readonly client: Client }> {
+  const client = await primary.connect();
+  return { client, [Symbol.asyncDispose]: () => client.end() };
 }
 
 /** The journal as an agent keeps it, once it has caught up with what was written without it. */

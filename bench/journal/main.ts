@@ -7,7 +7,8 @@ import { describeMachine, missingPrograms, versionOf } from '../kit/machine.ts';
 import { measureCost } from './cost.ts';
 import { measureLosses, type Loss } from './losses.ts';
 import { help, parseOptions } from './options.ts';
-import { formatCost, formatLosses, targets } from './report.ts';
+import { formatCost, formatGaps, formatLosses, targets } from './report.ts';
+import { measureTakeOvers, type Gap } from './take-over.ts';
 
 process.exitCode = await main();
 
@@ -34,24 +35,29 @@ async function measure(signal: AbortSignal): Promise<number> {
     return 0;
   }
   const { only, postgresBin, repetitions } = options;
-  const missing = only === 'losses' ? [] : missingPrograms(['postgres', 'pgbench'].map((name) => join(postgresBin, name)));
+  const missing =
+    only !== undefined && only !== 'cost' ? [] : missingPrograms(['postgres', 'pgbench'].map((name) => join(postgresBin, name)));
   if (missing.length > 0) throw new Error(`${missing.join(', ')}: not there; apt-get install postgresql-15, or --postgres-bin`);
   await using runtime = createRuntime({ log: { level: 'error' } });
   const watch = { signal, tell: (line: string) => void process.stderr.write(`${line}\n`) };
-  const turns = only === 'losses' ? [] : await measureCost(options, watch);
+  const turns = only === undefined || only === 'cost' ? await measureCost(options, watch) : [];
   const losses: Loss[] = [];
-  if (only !== 'cost') {
+  if (only === undefined || only === 'losses') {
     losses.push(...(await measureLosses('1s', repetitions, runtime, watch)));
     losses.push(...(await measureLosses('sync', Math.ceil(repetitions / 2), runtime, watch)));
   }
+  const gaps: Gap[] = [];
+  if (only === undefined || only === 'take-over')
+    for (const journal of ['1s', 'sync']) gaps.push(...(await measureTakeOvers(journal, Math.ceil(repetitions / 2), runtime, watch)));
   const judged = targets(losses, turns);
   const facts = { at: new Date().toISOString(), machine: await describeMachine(), options };
-  const versions = only === 'losses' ? {} : { postgres: await versionOf(join(postgresBin, 'postgres'), '--version') };
+  const versions = turns.length === 0 ? {} : { postgres: await versionOf(join(postgresBin, 'postgres'), '--version') };
   if (losses.length > 0) print(`every process of three nodes killed at once, restored from the location\n${formatLosses(losses)}\n`);
+  if (gaps.length > 0) print(`every process of the leader's node killed, a client of the router\n${formatGaps(gaps)}\n`);
   if (turns.length > 0) print(`tpcb-like, one of two replicas acknowledges; medians of the rounds\n${formatCost(turns)}\n`);
   for (const { what, met } of judged) print(`${met ? 'met' : 'NOT MET'}: ${what}`);
   if (options.json !== undefined) {
-    await writeFile(options.json, `${JSON.stringify({ ...facts, versions, targets: judged, losses, turns }, undefined, 1)}\n`);
+    await writeFile(options.json, `${JSON.stringify({ ...facts, versions, targets: judged, losses, gaps, turns }, undefined, 1)}\n`);
   }
   return judged.every(({ met }) => met) ? 0 : 1;
 }

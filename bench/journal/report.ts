@@ -1,7 +1,9 @@
 import { summarize, type Summary } from '../kit/statistics.ts';
 import { formatMs, formatTable } from '../kit/table.ts';
-import { ways, type Turn, type Way } from './cost.ts';
+import type { Turn } from './cost.ts';
 import type { Loss } from './losses.ts';
+import type { Gap } from './take-over.ts';
+import { ways, type Way } from './ways.ts';
 
 /** What the design sets. */
 const lostMsMedianMax = 1_500;
@@ -34,24 +36,40 @@ export function formatLosses(losses: readonly Loss[]): string {
   return formatTable(['journal', 'kills', 'work lost', 'p90', 'worst', 'rows lost', 'of acknowledged', 'writable after restart'], rows);
 }
 
+export function formatGaps(gaps: readonly Gap[]): string {
+  const rows = [...new Set(gaps.map(({ journal }) => journal))].map((journal) => {
+    const gapMs = summarize(gaps.filter((gap) => gap.journal === journal).map((gap) => gap.gapMs))!;
+    return [journal, String(gapMs.count), formatMs(gapMs.median), formatMs(gapMs.p90), formatMs(gapMs.worst)];
+  });
+  return formatTable(['journal', 'kills', 'nothing acknowledged', 'p90', 'worst'], rows);
+}
+
 export function formatCost(turns: readonly Turn[]): string {
-  const counts = [...new Set(turns.map(({ clients }) => clients))];
-  const rows = counts.flatMap((clients) =>
-    ways.map((way) => {
+  const rows = clientCounts(turns).flatMap((clients) =>
+    ways.flatMap((way) => {
       const mine = turns.filter((turn) => turn.way === way && turn.clients === clients);
-      const [tps, latency] = [summarize(mine.map((turn) => turn.tps)), summarize(mine.map(({ latencyMs }) => latencyMs))];
+      if (mine.length === 0) return [];
+      const median = (pick: (turn: Turn) => number): number => summarize(mine.map(pick))!.median;
       const cost = costOf(turns, way, clients);
       return [
-        way === 'none' ? 'none' : way,
-        String(clients),
-        String(Math.round(tps?.median ?? 0)),
-        cost === undefined ? '–' : `${(cost.median * 100).toFixed(1)} %`,
-        `${(latency?.median ?? 0).toFixed(2)} ms`,
-        String(summarize(mine.map(({ parts }) => parts))?.median ?? 0),
+        [
+          way,
+          String(clients),
+          String(Math.round(median(({ tps }) => tps))),
+          cost === undefined ? '–' : `${(cost.median * 100).toFixed(1)} %`,
+          `${median(({ latencyMs }) => latencyMs).toFixed(2)} ms`,
+          String(median(({ parts }) => parts)),
+          median(({ keeperMsPerMb }) => keeperMsPerMb).toFixed(1),
+          median(({ senderMsPerMb }) => senderMsPerMb).toFixed(1),
+        ],
       ];
     }),
   );
-  return formatTable(['journal', 'clients', 'tps', 'cost', 'latency', 'parts'], rows);
+  return formatTable(['journal', 'clients', 'tps', 'cost', 'latency', 'parts', 'journal ms/MB', 'walsender ms/MB'], rows);
+}
+
+function clientCounts(turns: readonly Turn[]): number[] {
+  return [...new Set(turns.map(({ clients }) => clients))];
 }
 
 /** By how much it is slower than without a journal in the same round, as a part of one. */
@@ -68,8 +86,12 @@ function costOf(turns: readonly Turn[], way: Way, clients: number): Summary | un
 export function targets(losses: readonly Loss[], turns: readonly Turn[]): Target[] {
   const lost = summarize(losses.filter(({ journal }) => journal !== 'sync').map(({ lostMs }) => lostMs));
   const sync = losses.filter(({ journal }) => journal === 'sync');
-  const clients = Math.max(0, ...turns.map((turn) => turn.clients));
-  const cost = costOf(turns, '1s', clients)?.median;
+  const costs = clientCounts(turns).flatMap((clients) => {
+    const cost = costOf(turns, '1s', clients)?.median;
+    if (cost === undefined) return [];
+    const what = `cost of the journal with ${clients} clients ${(cost * 100).toFixed(1)} % of ${costMax * 100} %`;
+    return [{ what, met: cost <= costMax }];
+  });
   return [
     ...(lost === undefined
       ? []
@@ -80,8 +102,6 @@ export function targets(losses: readonly Loss[], turns: readonly Turn[]): Target
     ...(sync.length === 0
       ? []
       : [{ what: 'nothing acknowledged is lost with journal: sync', met: sync.every(({ lostRows }) => lostRows === 0) }]),
-    ...(cost === undefined
-      ? []
-      : [{ what: `cost of the journal ${(cost * 100).toFixed(1)} % of ${costMax * 100} %`, met: cost <= costMax }]),
+    ...costs,
   ];
 }
