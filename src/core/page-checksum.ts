@@ -4,12 +4,21 @@
  * @param block number of the block within its relation fork, over all its segment files
  */
 export function isPageIntact(page: Buffer, block: number): boolean {
-  // Whole words only lie at multiples of four.
-  const { buffer, byteOffset } = page.byteOffset % 4 === 0 ? page : new Uint8Array(page);
-  const words = new Int32Array(buffer, byteOffset, page.length / 4);
+  const words = wordsOf(page);
   const stated = page.readUInt16LE(checksumOffset);
   if (stated === 0 && words.every((word) => word === 0)) return true;
   return pageChecksum(words, block) === stated;
+}
+
+/** What `isPageIntact` expects a page to state, whatever it does. */
+export function checksumOfPage(page: Buffer, block: number): number {
+  return pageChecksum(wordsOf(page), block);
+}
+
+function wordsOf(page: Buffer): Int32Array {
+  // Whole words only lie at multiples of four.
+  const { buffer, byteOffset } = page.byteOffset % 4 === 0 ? page : new Uint8Array(page);
+  return new Int32Array(buffer, byteOffset, page.length / 4);
 }
 
 /** pd_checksum in PageHeaderData: bytes 8 and 9. */

@@ -123,7 +123,8 @@ export class OpenedRepository implements Repository {
     const last = blobs.at(-1)!.entry;
     const range = { offset, sizeBytes: last.offset + last.sizeBytes - offset };
     const stored = await this.location.get(objectKey('data', packId), { signal, range });
-    return await this.parts.pool.run('write', { stored: owned(stored), offset, blobs });
+    const plainBytes = blobs.reduce((sum, { entry }) => sum + entry.plainSizeBytes, 0);
+    return await this.parts.pool.run('write', { stored: owned(stored), offset, blobs }, plainBytes);
   }
 
   compareFiles(files: readonly FileToCompare[], options: CompareOptions): Promise<readonly FileCompared[]> {

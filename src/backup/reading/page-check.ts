@@ -1,6 +1,7 @@
 import { readSync } from 'node:fs';
 import { isPageIntact } from '../../core/page-checksum.ts';
 import type { CheckedPages } from '../chunk/cutter.ts';
+import { countIntactPages } from './intact-pages.ts';
 
 /** As many are told of one segment: more are no news. */
 export const wrongPagesMax = 100;
@@ -14,10 +15,12 @@ const lsnOf = (page: Buffer): bigint => (BigInt(page.readUInt32LE(0)) << 32n) | 
  */
 export function wrongPages(data: Buffer, position: number, fd: number, { pageBytes, first, beforeLsn }: CheckedPages): number[] {
   const wrong: number[] = [];
-  for (let at = 0; at + pageBytes <= data.length && wrong.length < wrongPagesMax; at += pageBytes) {
+  for (let at = 0; wrong.length < wrongPagesMax; at += pageBytes) {
+    at += pageBytes * countIntactPages(data.subarray(at), pageBytes, first + (position + at) / pageBytes);
+    if (at + pageBytes > data.length) break;
     const page = data.subarray(at, at + pageBytes);
     const number = first + (position + at) / pageBytes;
-    if (isPageIntact(page, number) || lsnOf(page) >= beforeLsn) continue;
+    if (lsnOf(page) >= beforeLsn) continue;
     const again = Buffer.alloc(pageBytes);
     const got = readSync(fd, again, 0, pageBytes, position + at);
     if (got === pageBytes && !isPageIntact(again, number) && lsnOf(again) < beforeLsn) wrong.push(number);

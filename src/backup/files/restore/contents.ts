@@ -53,6 +53,8 @@ const blobsPlannedMax = 250_000;
 const runsAtOnceMax = 4;
 /** One call reads at most so many bytes of a pack, unless one blob has more. */
 const runBytesMax = 4 * 1024 * 1024;
+/** And one thread writes at most so many: pages of databases take a twentieth of that in a pack, and a few long runs would end one by one. */
+const runPlainBytesMax = 16 * 1024 * 1024;
 /** Shorter than what another call costs a store that is far away. */
 const gapBytesMax = 64 * 1024;
 
@@ -111,13 +113,17 @@ function runsOf(blobs: readonly NeededBlob[]): NeededBlob[][] {
   const runs: NeededBlob[][] = [];
   let begin = 0;
   let end = -Infinity;
+  let plainBytes = 0;
   for (const blob of blobs.toSorted((a, b) => a.place.offset - b.place.offset)) {
-    const { offset, sizeBytes } = blob.place;
+    const { offset, sizeBytes, plainSizeBytes } = blob.place;
     const last = runs.at(-1);
-    if (last !== undefined && offset - end <= gapBytesMax && offset + sizeBytes - begin <= runBytesMax) last.push(blob);
+    plainBytes += plainSizeBytes;
+    const fits = offset - end <= gapBytesMax && offset + sizeBytes - begin <= runBytesMax && plainBytes <= runPlainBytesMax;
+    if (last !== undefined && fits) last.push(blob);
     else {
       runs.push([blob]);
       begin = offset;
+      plainBytes = plainSizeBytes;
     }
     end = offset + sizeBytes;
   }

@@ -19,10 +19,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openRepository } from '../../open/open-repository.ts';
 import type { OpenedRepository } from '../../open/opened-repository.ts';
 import type { BlobId, Snapshot } from '../../repository.ts';
 import { forever as signal, hastyRuntime, openMemoryRepository } from '../../testing/repositories.ts';
-import type { MemoryObjects } from '../../../storage/adapters/memory/index.ts';
+import { MemoryLocation, type MemoryObjects } from '../../../storage/adapters/memory/index.ts';
 import { modeFromStat } from '../../tree/mode.ts';
 import type { TreeNode } from '../../tree/node.ts';
 import { encodeTree } from '../../tree/tree.ts';
@@ -94,6 +95,20 @@ describe('the target', () => {
   test.each(['/proc/1/target', '/dev/null/target'])('%s can not be one', async (path) =>
     expect(restore(await backup(), { target: path })).rejects.toMatchObject({ code: 'BACKUP_TARGET_UNUSABLE' }),
   );
+
+  test('of a repository that is locked stays empty, and that is what is told, even of what its holder has removed', async () => {
+    const snapshot = await backup();
+    await using holder = await repository.lock({ signal, exclusive: true });
+    expect(holder.exclusive).toBe(true);
+    // Who looks whether the holder is alive.
+    const location = new MemoryLocation('memory', hastyRuntime, objects);
+    await using other = await openRepository(location, { password: 'x', threads: 0 }, hastyRuntime, { signal });
+    for (const gone of [false, true]) {
+      if (gone) for (const key of objects.keys()) if (key.includes('data/')) objects.delete(key);
+      await expect(restoreFiles(other, snapshot, { target, signal })).rejects.toMatchObject({ code: 'BACKUP_LOCKED' });
+      expect(existsSync(target) ? readdirSync(target) : []).toEqual([]);
+    }
+  });
 
   test('too small a disk is told before anything is written', async () => {
     await using writer = await repository.write({ signal });

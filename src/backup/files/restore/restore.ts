@@ -1,16 +1,12 @@
-import { createHash } from 'node:crypto';
-import { HoldfastError } from '../../../core/errors.ts';
-import { findNode } from '../../browse/walk.ts';
-import { fileChunkSizes } from '../../chunk/fast-cdc.ts';
-import type { BlobId, Repository, Snapshot } from '../../repository.ts';
+import type { HeldLock, Repository, Snapshot } from '../../repository.ts';
 import { openSystemCalls } from '../system.ts';
 import { restoreContents, type ContentProgress } from './contents.ts';
 import { finish } from './finish.ts';
 import { Flusher } from './flusher.ts';
 import { createRestoreIssues, type RestoreIssue } from './issues.ts';
+import { planRestore } from './plan.ts';
 import { createRestoreSelection, type RestoreFilter } from './select.ts';
-import { survey, type Survey } from './survey.ts';
-import { assertSpace, makeDirectory, markUnfinished, prepareTarget, unmark } from './target.ts';
+import { makeDirectory, markUnfinished, unmark } from './target.ts';
 
 export interface RestoreOptions {
   /** A directory; made when it is absent. */
@@ -60,21 +56,18 @@ export interface RestoreResult extends RestoreProgress {
  * @throws BACKUP_TARGET_NOT_EMPTY, BACKUP_TARGET_UNUSABLE, BACKUP_NO_SPACE, BACKUP_PATH_UNKNOWN before anything is written; ENOSPC
  */
 export async function restoreFiles(repository: Repository, snapshot: Snapshot, options: RestoreOptions): Promise<RestoreResult> {
-  const { signal } = options;
+  const { from = '/', sparse = true, signal } = options;
   const select = createRestoreSelection(options.filter ?? {});
   const issues = createRestoreIssues(options.onIssue);
-  await using lock = await repository.lock({ signal });
-  void lock;
-  const tree = await treeOf(repository, snapshot, options.from ?? '/', signal);
-  const target = await prepareTarget(options.target, snapshot.id, options.overwrite === true);
-  const targetOf = (path: string): string => (target.path === '/' ? path : target.path + path);
-  const sparse = options.sparse ?? true;
-  const plan = await survey(repository, tree, select, issues, signal);
-  await assertSpace(target.path, await neededBytes(repository, plan, target.isEmpty ? undefined : targetOf, { sparse, signal }));
+  const order = { target: options.target, from, select, issues, mayHold: options.overwrite === true, sparse, signal };
+  const { lock, value: plan } = await whileLocking(repository.lock({ signal }), () => planRestore(repository, snapshot, order));
+  await using held = lock;
+  void held;
+  const { tree, targetPath, targetOf, targetIsEmpty: isNew } = plan;
 
   await using system = await openSystemCalls();
-  const flusher = (options.durable ?? true) && system !== undefined ? new Flusher(system, target.path, issues) : undefined;
-  await markUnfinished(target.path, snapshot.id);
+  const flusher = (options.durable ?? true) && system !== undefined ? new Flusher(system, targetPath, issues) : undefined;
+  await markUnfinished(targetPath, snapshot.id);
   for (const directory of plan.directories) await makeDirectory(targetOf(directory));
   const progress: ContentProgress = { writtenBytes: 0, keptBytes: 0, loadedBlobs: 0 };
   const totalBytes = plan.files.reduce((sum, file) => sum + file.sizeBytes, 0);
@@ -86,7 +79,7 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     progress,
     sparse,
     verify: options.verify ?? false,
-    isNew: target.isEmpty,
+    isNew,
     trustTimes: options.trustTimes ?? false,
     onProgress: () => {
       flusher?.wrote(progress.writtenBytes);
@@ -104,13 +97,13 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     select,
     system,
     withOwners: process.geteuid?.() === 0,
-    isNew: target.isEmpty,
+    isNew,
     removeOthers: options.removeOthers ?? false,
     issues,
     signal,
   });
   await flusher?.end();
-  await unmark(target.path);
+  await unmark(targetPath);
   return {
     ...progress,
     ...finished,
@@ -123,39 +116,14 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
   };
 }
 
-async function treeOf(repository: Repository, snapshot: Snapshot, from: string, signal: AbortSignal): Promise<BlobId> {
-  const node = await findNode(repository, snapshot.tree, from, signal);
-  if (node === undefined) return snapshot.tree;
-  if (node.subtree === undefined) {
-    throw new HoldfastError('BACKUP_PATH_UNKNOWN', `${from} is no directory in the snapshot`, {
-      hint: 'restore one file with --include, or print it with holdfast dump',
-    });
-  }
-  return node.subtree;
-}
-
-/** At most so much is added to the target's disk: holes and what is there already are free. */
-async function neededBytes(
-  repository: Repository,
-  plan: Survey,
-  targetOf: ((path: string) => string) | undefined,
-  { sparse, signal }: { readonly sparse: boolean; readonly signal: AbortSignal },
-): Promise<number> {
-  const holes = sparse ? zeroBlobs() : new Set<BlobId>();
-  const paths = targetOf === undefined ? [] : plan.files.map(({ path }) => targetOf(path));
-  const looks = await repository.lookAtFiles(paths, { signal });
-  let needed = 0;
-  for (const [number, { content }] of plan.files.entries()) {
-    let bytes = 0;
-    for (const id of content) if (!holes.has(id)) bytes += repository.find('data', id)?.plainSizeBytes ?? 0;
-    needed += Math.max(0, bytes - (looks[number]?.allocatedBytes ?? 0));
-  }
-  return needed;
-}
-
-/** What long runs of zeros become: our chunker cuts them at its maximum, restic's at its minimum. */
-function zeroBlobs(): ReadonlySet<BlobId> {
-  return new Set(
-    [fileChunkSizes.maxBytes, fileChunkSizes.minBytes].map((size) => createHash('sha256').update(Buffer.alloc(size)).digest('hex')),
-  );
+/**
+ * Plans while the lock settles, which takes a while in which nothing else would be done. Without a lock nothing counts that was read: what
+ * was missing may have been removed by who holds it.
+ */
+async function whileLocking<Value>(locking: Promise<HeldLock>, plan: () => Promise<Value>): Promise<{ lock: HeldLock; value: Value }> {
+  const [lock, planned] = await Promise.allSettled([locking, plan()]);
+  if (lock.status === 'rejected') throw lock.reason;
+  if (planned.status === 'fulfilled') return { lock: lock.value, value: planned.value };
+  await lock.value[Symbol.asyncDispose]();
+  throw planned.reason;
 }

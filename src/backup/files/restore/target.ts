@@ -59,10 +59,15 @@ export async function unmark(target: string): Promise<void> {
   await fs.rm(joinPath(target, unfinishedMark), { force: true });
 }
 
-/** @throws BACKUP_NO_SPACE when so much more is not free */
-export async function assertSpace(target: string, neededBytes: number): Promise<void> {
+/**
+ * @param leastBytes what is needed if all goes well; asked for when there is not room for all
+ * @throws BACKUP_NO_SPACE when so much more is not free
+ */
+export async function assertSpace(target: string, mostBytes: number, leastBytes: () => number): Promise<void> {
   const { bavail, bsize } = await fs.statfs(target);
   const freeBytes = bavail * bsize;
+  if (mostBytes <= freeBytes) return;
+  const neededBytes = Math.min(mostBytes, leastBytes());
   if (neededBytes <= freeBytes) return;
   const mib = (bytes: number): string => `${Math.ceil(bytes / 1_048_576)} MiB`;
   throw new HoldfastError('BACKUP_NO_SPACE', `${target} has ${mib(freeBytes)} free, and ${mib(neededBytes)} are to be written`, {
