@@ -190,6 +190,8 @@ test('a base of a replica and the journal bring a database to a second between t
 async function makeRestorePoint(member: TestMember, name: string): Promise<void> {
   const client = await member.connect();
   await client.query('select pg_create_restore_point($1)', [name]);
+  // It is flushed with the next commit, not by itself.
+  await client.query(`select pg_logical_emit_message(true, 'test', '')`);
   await client.end();
 }
 
