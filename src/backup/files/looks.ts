@@ -9,7 +9,7 @@ export interface Looks {
   at(paths: readonly string[], isFollowed: (path: string) => boolean): Promise<readonly Outcome[]>;
 }
 
-export type Outcome = { readonly stats: BigIntStats } | { readonly error: unknown };
+type Outcome = { readonly stats: BigIntStats } | { readonly error: unknown };
 
 const looksAtOnceMax = 32;
 /** What is in the system's cache is told in some microseconds, a tenth of what it takes to ask by threads. */

@@ -21,7 +21,7 @@ export interface SealedRun {
 }
 
 /** Packs that are stored at once; whoever has the next one full waits. */
-const storingMax = 2;
+const storingMax = 4;
 
 interface OpenPack {
   readonly parts: Uint8Array[];
