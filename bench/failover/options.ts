@@ -19,7 +19,7 @@ PostgreSQL and the same client (one row every 20 ms, a second of patience, recon
   --postgres-bin PATH    programs of PostgreSQL, for both (/usr/lib/postgresql/15/bin)
   --etcd-members N       1 or 3, for each (3)
   --stall-seconds N      how long an agent stands still at most (40)
-  --rest-seconds N       how long agents are watched at rest (60)
+  --rest-seconds N       how long agents are watched at rest, after a minute in which nothing happens (60)
   --saturated-minutes N  how long both are watched with all cores busy (10)
   --json FILE            all raw values, written anew after each event
   --trace                with what every agent logged, in the JSON

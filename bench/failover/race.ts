@@ -13,6 +13,8 @@ const WHOLE_MS_MAX = 240_000;
 const RECOVERY_MS_MAX = 180_000;
 /** Rows are written so long before an event, and after it. */
 const CALM_MS = 1_500;
+/** Nothing happens for so long before agents count as being at rest: one that has just begun still compiles what it does all the time. */
+const SETTLE_MS = 60_000;
 /** What was under way when the fault was made may still be answered. */
 const UNDER_WAY_MS = 100;
 /** A stalled agent goes on when another leader has taken rows for so long and the old one has taken none. */
@@ -131,7 +133,7 @@ export class Race implements AsyncDisposable {
   async atRest(seconds: number): Promise<AtRest[]> {
     await this.whole();
     using _pause = this.#client.pause();
-    await sleep(CALM_MS, undefined, { signal: this.#options.signal });
+    await sleep(SETTLE_MS, undefined, { signal: this.#options.signal });
     return await watchAtRest(this.contender, seconds, this.#options.signal);
   }
 

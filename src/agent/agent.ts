@@ -119,6 +119,9 @@ export class Agent {
       new Heartbeats(peers, runtime, {
         everyMs: heartbeatMs,
         compose,
+        onBeat: () => {
+          for (const service of services.values()) service.member?.beat();
+        },
         stalled: (_stalledMs, forMs) => {
           for (const service of services.values()) service.member?.abstain(forMs);
         },

@@ -1,20 +1,27 @@
 import type { Runtime } from '../core/runtime.ts';
 import type { Timer } from '../core/clock.ts';
 import { StallWatch } from '../detection/index.ts';
-import type { Heartbeat } from '../failover/messages.ts';
+import type { Heartbeat, MemberState } from '../failover/messages.ts';
 import type { Peers } from '../failover/peers.ts';
 
 const STALL_MS = 300;
 /** After a stall, so many heartbeats are heard before anybody is judged by silence again. */
 const ABSTAIN_BEATS = 5;
-/** Agents without members are judged by nobody and judge nobody: while nothing changes, every so many beats are enough for and from them. */
-const ONLOOKER_BEATS = 3;
+/**
+ * While nothing changes, every so many beats are enough from agents whose silence calls for nothing at once: those without members, and those
+ * whose members all follow a leader. And for agents without members, which judge nobody.
+ */
+const SLOW_BEATS = 3;
 /** So long a heartbeat that says nothing new keeps its time of day: then it is the same as the one before, and costs everybody less. */
-const STAMP_MS = 1_000;
+const STAMP_MS = 10_000;
+/** … and the figures of copies, which change all the time. */
+const COPIES_MS = 1_000;
 
 export interface HeartbeatOptions {
   readonly everyMs: number;
   readonly compose: () => Heartbeat;
+  /** Called at every beat, before it is composed. */
+  readonly onBeat: () => void;
   /** The agent itself did not run for a while: nobody is judged for `forMs`. */
   readonly stalled: (stalledMs: number, forMs: number) => void;
 }
@@ -69,6 +76,7 @@ export class Heartbeats implements Disposable {
       this.#peers.observerStalled();
       this.#options.stalled(stalledMs, this.#options.everyMs * ABSTAIN_BEATS);
     }
+    this.#options.onBeat();
     this.#tell();
     this.#timer = clock.after(this.#options.everyMs, () => this.#beat());
   }
@@ -77,8 +85,8 @@ export class Heartbeats implements Disposable {
     const before = this.#said?.content;
     const heartbeat = this.#compose();
     this.#beats += 1;
-    if (this.#said?.content !== before || this.#beats >= ONLOOKER_BEATS) this.#tellAll(heartbeat);
-    else if (heartbeat.members.length > 0) this.#peers.network.broadcast('heartbeat', heartbeat, this.#onlookers());
+    if (this.#said?.content !== before || this.#beats >= SLOW_BEATS) this.#tellAll(heartbeat);
+    else if (isWatched(heartbeat)) this.#peers.network.broadcast('heartbeat', heartbeat, this.#onlookers());
   }
 
   #tellAll(heartbeat: Heartbeat): void {
@@ -88,11 +96,14 @@ export class Heartbeats implements Disposable {
 
   /** What there is to say now: the very same object while that is nothing new. */
   #compose(): Heartbeat {
-    const heartbeat = this.#options.compose();
+    const { compose, everyMs } = this.#options;
+    const composed = compose();
+    const heartbeat = { ...composed, nextMs: isWatched(composed) ? everyMs : SLOW_BEATS * everyMs };
     const content = JSON.stringify([heartbeat.members, heartbeat.routers]);
     const nowMs = this.#runtime.clock.monotonicMs();
     const said = this.#said;
-    if (said?.content === content && nowMs - said.atMs < STAMP_MS) return said.heartbeat;
+    const goodForMs = heartbeat.copies.length > 0 ? COPIES_MS : STAMP_MS;
+    if (said?.content === content && nowMs - said.atMs < goodForMs) return said.heartbeat;
     this.#said = { heartbeat, content, atMs: nowMs };
     return heartbeat;
   }
@@ -106,4 +117,13 @@ export class Heartbeats implements Disposable {
     this.#links[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
   }
+}
+
+/** Whether others are to notice within a beat that it fell silent: it leads, or may soon. */
+function isWatched({ members }: Heartbeat): boolean {
+  return !members.every(follows);
+}
+
+function follows({ role, leader, streamingFrom, serving, suspects }: MemberState): boolean {
+  return role === 'replica' && streamingFrom === leader && serving === 0 && suspects === 0;
 }

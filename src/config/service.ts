@@ -23,7 +23,9 @@ const failoverSchema = z.strictObject({
     .describe('Voters kept even when they are lost: commits then wait. 0 trades that for availability.'),
   heartbeat: duration({ min: '20ms', max: '5s' })
     .prefault('200ms')
-    .describe('How often a member tells the others its state. Detection takes a few of these.'),
+    .describe(
+      'How often a leader tells the others its state; a member that follows one, every third time while nothing changes. Detection takes a few of these.',
+    ),
   phi: z.number().min(1).max(16).default(8).describe('Suspicion level from which silence counts. Lower: faster, and more often wrong.'),
   agentGrace: duration({ min: '500ms', max: '5m' })
     .prefault('3s')

@@ -32,6 +32,28 @@ describe('arrivals', () => {
     expect(arrivals.phi(lastMs + 400)).toBeLessThan(3);
   });
 
+  test('know at once when one begins to beat faster or slower, and say so', () => {
+    const { arrivals, lastMs } = beating(300);
+    const slowly = lastMs + 100;
+    arrivals.arrived(slowly, 300);
+    expect(silenceUntil(8, arrivals, slowly)).toBeGreaterThan(600);
+    for (let beat = 1; beat < 300; beat++) arrivals.arrived(slowly + beat * 300, 300);
+    const swiftly = slowly + 300 * 300;
+    arrivals.arrived(swiftly, 100);
+    expect(silenceUntil(8, arrivals, swiftly)).toBeGreaterThan(400);
+    expect(silenceUntil(8, arrivals, swiftly)).toBeLessThan(450);
+  });
+
+  test('take what was learned of a peer’s lateness along to another pace', () => {
+    const late = (n: number): number => (n % 2) * 150;
+    const arrivals = new Arrivals({ ...defaultArrivalOptions, expectedMs: 100 });
+    for (let beat = 0; beat < 300; beat++) arrivals.arrived(beat * 300 + late(beat), 300);
+    const lastMs = 300 * 300;
+    arrivals.arrived(lastMs, 100);
+    // Intervals of 150 and 450 ms: σ = 150.
+    expect(arrivals.phi(lastMs + 100 + 300)).toBeCloseTo(phi(400, 100, 150), 1);
+  });
+
   test('count neither the silence nor the interval in which the observer itself was stalled', () => {
     const { arrivals, lastMs } = beating(50);
     expect(arrivals.phi(lastMs + 5_000)).toBeGreaterThan(1_000);

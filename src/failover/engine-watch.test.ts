@@ -9,6 +9,7 @@ const well: EngineObservation = {
   accepting: true,
   role: 'replica',
   position: { timeline: 1, lsn: 7n },
+  upstream: { node: 'a', streaming: true },
   replicas: [],
   pendingRestart: false,
 };
@@ -16,7 +17,8 @@ const well: EngineObservation = {
 /** A watch, and one look of it at a database that is as said, so much later than the look before. */
 function watch(): { watch: EngineWatch; look: (engine: EngineObservation, afterMs?: number) => boolean; wait: (ms: number) => boolean } {
   let nowMs = 0;
-  const member = { engineState: well, now: () => nowMs, deps: { store: { leadership: null } } };
+  const leadership = { value: { leader: 'a', roster: [{ k: 1, voters: ['b'] }] } };
+  const member = { engineState: well, now: () => nowMs, needs: () => {}, deps: { store: { leadership } } };
   const engineWatch = new EngineWatch(member as unknown as Member);
   return {
     watch: engineWatch,
@@ -47,8 +49,19 @@ describe('a database', () => {
     expect(look({ ...well, position: { timeline: 1, lsn: 8n } })).toBe(false);
   });
 
-  test('is not while it does not answer, however long', () => {
+  test.each<[string, Partial<EngineObservation>]>([
+    ['it does not answer', { accepting: false }],
+    ['its disk is full', { impairment: 'full' }],
+    ['it follows nobody', { upstream: { node: 'a', streaming: false } }],
+    ['it leads, and a voter does not stream', { role: 'primary' }],
+  ])('is not while %s, however long', (_, state) => {
     const { look } = watch();
-    expect([1, 2, 3, 4, 5, 6, 7, 8].some(() => look({ ...well, accepting: false }))).toBe(false);
+    expect([1, 2, 3, 4, 5, 6, 7, 8].some(() => look({ ...well, ...state }))).toBe(false);
+  });
+
+  test('that leads is when its voters stream', () => {
+    const { look } = watch();
+    const leads = { role: 'primary', replicas: [{ node: 'b', state: 'streaming', flushLsn: 7n, replayLsn: 7n, sync: 'quorum' }] } as const;
+    expect([1, 2, 3, 4, 5, 6].map(() => look({ ...well, ...leads }))).toEqual([false, false, false, false, false, true]);
   });
 });

@@ -1,3 +1,4 @@
+import type { EngineObservation } from '../engine/engine.ts';
 import type { Member } from './member.ts';
 
 /** A database that ran for so long has started well. */
@@ -37,9 +38,10 @@ export class EngineWatch {
     return this.#notStreamingSinceMs;
   }
 
-  /** Whether it may be taken to be as it was at the last look: it is well, and nobody writes. */
+  /** Whether it may be taken to be as it was at the last look: it is well, as are those that follow it, and nobody writes. */
   get isQuiet(): boolean {
-    return this.#seen.looks >= QUIET_LOOKS && this.#member.now() - this.#seen.atMs < QUIET_LOOK_MS;
+    const isSame = this.#seen.looks >= QUIET_LOOKS && this.#notStreamingSinceMs.size === 0;
+    return isSame && this.#member.now() - this.#seen.atMs < QUIET_LOOK_MS;
   }
 
   /** Takes note of `member.engineState`. */
@@ -47,7 +49,7 @@ export class EngineWatch {
     const member = this.#member;
     const now = member.now();
     const engine = member.engineState;
-    const as = engine.accepting ? JSON.stringify(engine, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value)) : '';
+    const as = isWell(engine) ? JSON.stringify(engine, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value)) : '';
     this.#seen = { as, looks: as !== '' && as === this.#seen.as ? this.#seen.looks + 1 : 0, atMs: now };
     this.#downSinceMs = engine.running ? undefined : (this.#downSinceMs ?? now);
     this.#unresponsiveSinceMs = engine.running && !engine.accepting ? (this.#unresponsiveSinceMs ?? now) : undefined;
@@ -82,4 +84,9 @@ export class EngineWatch {
     member.followedMs = now;
     member.needs('follow');
   }
+}
+
+/** Nothing about it calls for an action in a while, other than that it changes. */
+function isWell({ accepting, impairment, role, upstream }: EngineObservation): boolean {
+  return accepting && impairment === undefined && (role !== 'replica' || upstream?.streaming === true);
 }

@@ -46,6 +46,16 @@ export class LeaderWatch {
     return this.#lease?.ended === true ? Math.max(this.#suspectedSinceMs, this.#lease.atMs) : this.#suspectedSinceMs;
   }
 
+  /** In how long to judge again, where the next beat would be late: its silence becomes suspicious before that. */
+  get judgeInMs(): number | undefined {
+    const { policy } = this.#member.options;
+    const leader = this.#member.deps.store.leadership?.value.leader;
+    if (this.#verdict === undefined || this.#verdict.suspects || leader === undefined) return undefined;
+    const report = this.#member.deps.peers.report(leader);
+    if (report === undefined || report.phi >= policy.phi || report.phiIn(policy.heartbeatMs) < policy.phi) return undefined;
+    return SUSPECT_POLL_MS;
+  }
+
   /** This process itself was stalled: it judges nobody for a while. */
   abstain(forMs: number): void {
     this.#abstainsUntilMs = Math.max(this.#abstainsUntilMs, this.#member.now() + forMs);

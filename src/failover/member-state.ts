@@ -3,11 +3,9 @@ import { toWire, type MemberState } from './messages.ts';
 
 /** What an agent broadcasts of one of its members. */
 export function memberState(member: Member): MemberState {
-  const { engine, fence, store } = member.deps;
+  const { engine, store } = member.deps;
   const { options } = member;
   const e = member.engineState;
-  // Looked for in /proc each time.
-  const guard = fence.pid;
   const record = store.leadership?.value;
   const serves = member.servingTerm > 0 && e.running && e.role === 'primary' && e.accepting;
   const detail = member.fault || (e.failure ? `${e.failure.message} ${e.failure.hint}` : '') || member.decision.why;
@@ -42,8 +40,16 @@ export function memberState(member: Member): MemberState {
     ...(serves ? { sync: Object.fromEntries(e.replicas.map((replica) => [replica.node, replica.sync])) } : {}),
     pids: {
       agent: options.agentPid,
-      ...(guard === undefined ? {} : { guard }),
+      ...(member.guardPid === undefined ? {} : { guard: member.guardPid }),
       ...(e.pid === undefined ? {} : { database: e.pid }),
     },
   };
+}
+
+/** Whether a member could lead if it was asked now. */
+export function isEligible({ options, deps, engineState, failedStarts }: Member): boolean {
+  if (options.nofailover || failedStarts > 2) return false;
+  if (!deps.engine.capabilities.replicated) return true;
+  const { role, stoppedAs, systemId } = engineState;
+  return (role === 'replica' || stoppedAs === 'replica') && systemId !== undefined && systemId === deps.store.leadership?.value.systemId;
 }

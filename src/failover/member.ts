@@ -11,9 +11,10 @@ import { inForce, isCaughtUp } from './in-force.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { confirmWithAll, leaderDeadlineBootMs } from './lease.ts';
 import type { MemberDependencies, MemberOptions } from './member-parts.ts';
-import { memberState } from './member-state.ts';
+import { isEligible, memberState } from './member-state.ts';
 import type { MemberState } from './messages.ts';
 import type { Observation, PeerView } from './observation.ts';
+import { Occupations } from './occupations.ts';
 import { Promises } from './promises.ts';
 import type { HistoryRecord } from './records.ts';
 import { Retention } from './retention.ts';
@@ -22,10 +23,12 @@ import { Retention } from './retention.ts';
 const FAILED_ACTION_PAUSE_MS = 500;
 /** How long a command that was interrupted because this member stops is waited for: as long as one may take to kill a database on a slow disk. */
 const LET_GO_MS_MAX = 15_000;
+/** Something that happens within a turn is looked at so soon after it. */
+const AGAIN_MS = 1;
 
 /**
- * One member of one service: turns in a loop of observe → decide → perform. What is decided is pure (decide.ts); this class holds what was seen
- * and done so far.
+ * One member of one service: turns in a loop of observe → decide → perform, at the agent's beats and whenever something happens. What is decided
+ * is pure (decide.ts); this class holds what was seen and done so far.
  */
 export class Member implements AsyncDisposable {
   readonly options: MemberOptions;
@@ -48,6 +51,8 @@ export class Member implements AsyncDisposable {
   /** The configuration that this leader's database runs, and the LSN before which everything acknowledged by an earlier one lies. */
   effective: { configuration: Acknowledgement; lsn: bigint } | undefined;
   engineState: EngineObservation = { data: 'absent', running: false, accepting: false, role: 'none', replicas: [], pendingRestart: false };
+  /** At the last look: to find a process takes three calls to the system. */
+  guardPid: number | undefined;
   decision: Decision = { act: 'nothing', say: 'starting', why: 'the agent starts' };
 
   /** Why the last action failed, in a sentence; empty once one succeeded. */
@@ -61,10 +66,13 @@ export class Member implements AsyncDisposable {
   readonly #retention: Retention = new Retention(this);
   readonly #stop = new AbortController();
   readonly #listeners: Disposable[] = [];
-  readonly #occupations = new Set<{ readonly as: string }>();
+  readonly #occupations: Occupations;
   #timer: Timer | undefined;
   #turning = false;
+  #turnedMs = -Infinity;
   #again = false;
+  /** Another than the leader has said something new since the last decision. */
+  #news = false;
   #acting = false;
   #said: Decision | undefined;
   #remedy: { readonly term: number; readonly kind: Remedy } = { term: 0, kind: 'follow' };
@@ -76,10 +84,9 @@ export class Member implements AsyncDisposable {
     this.options = options;
     this.deps = deps;
     this.#promises = new Promises(deps.promise);
+    this.#occupations = new Occupations(options);
     this.#ready.promise.catch(() => {});
   }
-
-  // ------------------------------------------------------------ life
 
   async start(): Promise<void> {
     try {
@@ -110,6 +117,7 @@ export class Member implements AsyncDisposable {
       this.deps.peers.onChange((node) => {
         const leader = this.deps.store.leadership?.value.leader;
         if (node === leader) wake();
+        else this.#news = true;
       }),
     );
   }
@@ -160,7 +168,7 @@ export class Member implements AsyncDisposable {
 
   /** While an operator's hand-over or restart, or a vote, is under way, the loop decides nothing. */
   get occupiedBy(): string | undefined {
-    return this.#occupations.values().next().value?.as;
+    return this.#occupations.current;
   }
 
   /** What it takes to follow the present leader, until another leads. */
@@ -188,16 +196,24 @@ export class Member implements AsyncDisposable {
     else this.#begin({ woken: true });
   }
 
+  /** To be called at every beat of the agent, so that both cost one wake-up. Turns the loop, unless it has just turned. */
+  beat(): void {
+    if (!this.#started || this.#turning || this.now() - this.#turnedMs < this.options.policy.heartbeatMs / 2) return;
+    this.#begin({ woken: false });
+  }
+
   #begin(why: { woken: boolean }): void {
     if (this.#stop.signal.aborted) return;
     this.#timer?.[Symbol.dispose]();
     this.#turning = true;
-    void this.#turnSafely(why.woken).finally(() => {
+    this.#turnedMs = this.now();
+    const woken = why.woken || this.#again;
+    this.#again = false;
+    void this.#turnSafely(woken).finally(() => {
       this.#turning = false;
-      if (this.#stop.signal.aborted) return;
-      const woken = this.#again;
-      this.#again = false;
-      this.#timer = this.deps.runtime.clock.after(woken ? 1 : this.options.policy.heartbeatMs, () => this.#begin({ woken }));
+      const againMs = this.#again ? AGAIN_MS : this.#leader.judgeInMs;
+      if (againMs === undefined || this.#stop.signal.aborted) return;
+      this.#timer = this.deps.runtime.clock.after(againMs, () => this.#begin({ woken: false }));
     });
   }
 
@@ -210,15 +226,20 @@ export class Member implements AsyncDisposable {
   }
 
   async #turn(woken: boolean): Promise<void> {
-    if (woken || this.#acting || this.occupiedBy !== undefined || !this.#watch.isQuiet) {
+    const looks = woken || this.#acting || this.occupiedBy !== undefined || !this.#watch.isQuiet;
+    if (looks) {
       this.engineState = await this.deps.engine.inspect({ signal: this.#stop.signal });
       // Stopped meanwhile: a guard that is renewed now, or a database that is started, would be left behind.
       this.#stop.signal.throwIfAborted();
       this.#watch.notice();
+      this.guardPid = this.deps.fence.pid;
     }
     this.#leader.judge();
     this.#renewFence();
     confirmWithAll(this);
+    // Between two looks at a quiet database only the silence of others can call for anything.
+    if (!looks && !this.#news && this.deps.sessions.reachable && this.#leader.verdict?.suspects !== true) return;
+    this.#news = false;
     const record = this.deps.store.leadership;
     if (record && record.value.term > this.seen) this.#remember(record.value.term);
     const decision = decide(this.observe());
@@ -273,8 +294,6 @@ export class Member implements AsyncDisposable {
     this.deps.runtime.logger.info('failover.decided', { act: decision.act, state: decision.say, why: decision.why });
     this.deps.record('member.state', { state: decision.say, act: decision.act, why: decision.why });
   }
-
-  // ------------------------------------------------------------ what others see
 
   /** The deadline by which this member must be dead unless renewed. */
   #renewFence(): void {
@@ -346,12 +365,7 @@ export class Member implements AsyncDisposable {
 
   /** Could lead if it was asked now. */
   eligible(): boolean {
-    if (this.options.nofailover || this.failedStarts > 2) return false;
-    if (!this.deps.engine.capabilities.replicated) return true;
-    const { role, stoppedAs, systemId } = this.engineState;
-    return (
-      (role === 'replica' || stoppedAs === 'replica') && systemId !== undefined && systemId === this.deps.store.leadership?.value.systemId
-    );
+    return isEligible(this);
   }
 
   /** Whether it may ever lead, as far as its operator is concerned. */
@@ -361,21 +375,7 @@ export class Member implements AsyncDisposable {
 
   /** Runs an operation during which the loop decides nothing; only one at a time. @throws MEMBER_BUSY */
   async occupied<T>(as: string, work: () => Promise<T>): Promise<T> {
-    if (this.occupiedBy !== undefined && as !== 'voting') {
-      throw new HoldfastError('MEMBER_BUSY', `${this.node} is ${this.occupiedBy} ${this.service}`, {
-        retryable: true,
-        hint: 'Try again when that is done.',
-      });
-    }
-    // Several votes can be under way at once, and end in any order.
-    const occupation = { as };
-    this.#occupations.add(occupation);
-    try {
-      return await work();
-    } finally {
-      this.#occupations.delete(occupation);
-      this.wake();
-    }
+    return await this.#occupations.during(as, work).finally(() => this.wake());
   }
 
   addHistory(record: HistoryRecord): void {

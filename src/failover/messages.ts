@@ -106,9 +106,14 @@ export const copiesStateSchema = z.object({
 });
 export type CopiesState = z.infer<typeof copiesStateSchema>;
 
-/** Broadcast by every agent every `heartbeatMs`, and at once on a change that others wait for. */
+/** An agent that says that it will not be heard for longer is not believed. */
+const NEXT_MS_MAX = 15_000;
+
+/** Broadcast by every agent every `heartbeatMs`, less often by one whose silence nobody has to notice at once, and at once on a change that others wait for. */
 export const heartbeatSchema = z.object({
   wallMs: z.number(),
+  /** The next one comes within so long. Agents of an earlier version do not say: always at `heartbeatMs`. */
+  nextMs: z.number().positive().max(NEXT_MS_MAX).optional(),
   agentAddress: z.string(),
   members: z.array(memberStateSchema).max(100),
   routers: z.array(routerStateSchema).max(100),

@@ -44,6 +44,11 @@ export class PeerReport {
     return this.#arrivals.phi(this.#nowMs);
   }
 
+  /** φ in so long, if nothing is heard until then. */
+  phiIn(delayMs: number): number {
+    return this.#arrivals.phi(this.#nowMs + delayMs);
+  }
+
   get refused(): boolean {
     return this.status === 'refused';
   }
@@ -116,7 +121,7 @@ export class Peers implements Disposable {
     const isRepeated = known !== undefined && known.body === body;
     const peer = isRepeated ? known : this.#take(from, body, now);
     if (peer === undefined) return;
-    peer.arrivals.arrived(now);
+    peer.arrivals.arrived(now, peer.heartbeat.nextMs);
     peer.heardMs = now;
     if (isRepeated && peer.status === 'connected') return;
     peer.status = 'connected';

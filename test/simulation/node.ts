@@ -138,7 +138,12 @@ export class SimulatedNode {
       routers: [],
       copies: [],
     });
-    beats = new Heartbeats(peers, runtime, { everyMs: policy.heartbeatMs, compose, stalled: (_, forMs) => member.abstain(forMs) });
+    beats = new Heartbeats(peers, runtime, {
+      everyMs: policy.heartbeatMs,
+      compose,
+      onBeat: () => member.beat(),
+      stalled: (_, forMs) => member.abstain(forMs),
+    });
     const heartbeats = beats;
     const leave = async (): Promise<void> => {
       sessions.leave();

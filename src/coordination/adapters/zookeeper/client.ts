@@ -22,7 +22,7 @@ export interface ClientOptions {
   readonly name: string;
   /** What follows when the ensemble has ended the session: a new one, or nothing. */
   readonly whenExpired: 'renew' | 'end';
-  /** Called at the start of each connection, then four times per TTL. What it throws is ignored: the connection knows when it is broken. */
+  /** Called at the start of each connection that continues a session, then four times per TTL. What it throws is ignored: the connection knows when it is broken. */
   readonly heartbeat: (connection: Connection) => Promise<void>;
   readonly onEvent?: (event: NodeEvent) => void;
 }
@@ -132,7 +132,8 @@ export class Client {
 
   /** Returns when the connection is over. */
   async #serve(connection: Connection): Promise<void> {
-    this.#log.debug('coordination.zookeeper.connected', { server: connection.address, resumed: this.#session !== undefined });
+    const resumed = this.#session !== undefined;
+    this.#log.debug('coordination.zookeeper.connected', { server: connection.address, resumed });
     this.#session = connection.session;
     this.#ttlMs = connection.ttlMs;
     this.#current = connection;
@@ -141,8 +142,9 @@ export class Client {
     this.#next = nextConnection();
     if (this.#closing) void this.#close(connection);
     try {
-      for (;;) {
-        await this.#options.heartbeat(connection).catch(() => {});
+      // The ensemble has just made a new session: that counts as the first.
+      for (let due = resumed; ; due = true) {
+        if (due) await this.#options.heartbeat(connection).catch(() => {});
         await this.#runtime.clock.sleep(this.#ttlMs * HEARTBEAT_SHARE, connection.closed);
       }
     } finally {

@@ -180,7 +180,7 @@ export class ZooKeeperSession implements Session {
   }
 
   async #renew(connection: Connection): Promise<void> {
-    // Many sessions are over before their first renewal: those cost no more than one ping.
+    // Not yet: a sign of life is all that there is to give.
     if (!this.#marked) return connection.ping();
     if (this.#last?.connection !== connection) this.#last = this.#begin(connection);
     const last = this.#last;

@@ -2,7 +2,7 @@ import type { EngineObservation, Position, ReplicaObservation } from '../../engi
 import { messageOf, type HoldfastError } from '../../../core/errors.ts';
 import { parseConninfo } from './configuration.ts';
 import { examineData, isFreshCopy, isReplicaData, lastRole, rejoinUnfinished, type DataState } from './data-directory.ts';
-import type { ControlFile } from './control-file.ts';
+import { readControlFile, type ControlFile } from './control-file.ts';
 import { DiskWatch, impaired } from './disk-watch.ts';
 import { accepts, nowhere } from './freeze.ts';
 import type { Member } from './member.ts';
@@ -17,8 +17,10 @@ const inspectMsMax = 1_000;
 const answerMs = 900;
 /** What changes rarely is not asked each time: settings that wait for a restart, damaged pages, the size of the log. */
 const seldomMs = 2_000;
-/** Nobody exchanges the data of a running server. */
+/** Nobody exchanges the data of a running server: each look at them takes some twenty calls to the file system, on as many wake-ups. */
 const examinedMs = 1_000;
+/** … and of one that answers even less. */
+const examinedWellMs = 10_000;
 
 /** Everything in one statement, for both roles. */
 const statement = `
@@ -49,6 +51,8 @@ export class Inspector {
   #timeline = { segment: -1n, timeline: -1 };
   /** What the main process was when it last answered: one that stands still has not become anything else. */
   #was: { readonly pid: number; readonly role: EngineObservation['role'] } | undefined;
+  /** Whether it answered when last asked. */
+  #answers = false;
   /** While a rule is being changed none is in force everywhere. */
   ruleInMotion = false;
 
@@ -63,7 +67,9 @@ export class Inspector {
     using _timer = this.#member.runtime.clock.after(inspectMsMax, () => resolve(this.#unknown()));
     const inspection = this.#inspect(signal);
     inspection.catch(() => {});
-    return await Promise.race([inspection, promise]);
+    const observation = await Promise.race([inspection, promise]);
+    this.#answers = observation.accepting;
+    return observation;
   }
 
   /** What is known without asking anything. */
@@ -102,7 +108,7 @@ export class Inspector {
     const running = { ...none, ...known, running: true, pid: main.pid, role: isReplicaData(places.data) ? 'replica' : 'primary' } as const;
     if (!accepts(this.#member)) return { ...running, position: resting };
     try {
-      const answer = { ...running, accepting: true, ...(await this.#ask(found.control, signal)) };
+      const answer = { ...running, accepting: true, ...(await this.#ask(found.control.segmentBytes, signal)) };
       this.#was = answer;
       return answer;
     } catch (error) {
@@ -111,7 +117,7 @@ export class Inspector {
     }
   }
 
-  async #ask(control: ControlFile, signal: AbortSignal): Promise<Partial<EngineObservation>> {
+  async #ask(segmentBytes: bigint, signal: AbortSignal): Promise<Partial<EngineObservation>> {
     const { sessions, runtime, places } = this.#member;
     const deadline = runtime.clock.monotonicMs() + answerMs;
     const limits = () => ({ timeoutMs: Math.max(1, deadline - runtime.clock.monotonicMs()), signal });
@@ -123,7 +129,7 @@ export class Inspector {
       this.#seldom = { askedMs: now, pending: asked?.['pending'] === true, damaged: Number(asked?.['damaged'] ?? 0) };
       await rotateLogInUse(places.log);
     }
-    const role = row!['recovering'] === true ? await this.#replica(row!, control) : this.#primary(row!);
+    const role = row!['recovering'] === true ? await this.#replica(row!, segmentBytes) : this.#primary(row!);
     const { pending, damaged } = this.#seldom;
     return { ...role, replicas: parseReplicas(row!['replicas']), pendingRestart: pending, damagedPages: damaged };
   }
@@ -139,11 +145,11 @@ export class Inspector {
     };
   }
 
-  async #replica(row: Row, control: ControlFile): Promise<Partial<EngineObservation>> {
+  async #replica(row: Row, segmentBytes: bigint): Promise<Partial<EngineObservation>> {
     const replayLsn = lsnOf(row['replayed']);
     const lsn = furthest(lsnOf(row['received']), replayLsn);
     const receiver = row['receiver'] as { streaming: boolean; timeline: number } | null;
-    const timeline = await this.#timelineAt(lsn, control, receiver?.timeline);
+    const timeline = await this.#timelineAt(lsn, segmentBytes, receiver?.timeline);
     const upstream = parseConninfo(String(row['conninfo']));
     return {
       role: 'replica',
@@ -154,10 +160,11 @@ export class Inspector {
   }
 
   /** Looked up again only in a new segment, or when the receiver is on another timeline than it was. */
-  async #timelineAt(lsn: bigint, control: ControlFile, received: number | undefined): Promise<number> {
-    const segment = lsn / control.segmentBytes;
+  async #timelineAt(lsn: bigint, segmentBytes: bigint, received: number | undefined): Promise<number> {
+    const segment = lsn / segmentBytes;
     if (segment !== this.#timeline.segment || received !== this.#timeline.timeline) {
-      const timeline = await timelineAt(this.#member.places.data, lsn, control);
+      const { data } = this.#member.places;
+      const timeline = await timelineAt(data, lsn, await readControlFile(data));
       this.#timeline = { segment, timeline };
     }
     return this.#timeline.timeline;
@@ -167,7 +174,8 @@ export class Inspector {
     const { places, context, binaries, server, runtime } = this.#member;
     const pid = server.main?.pid;
     const atMs = runtime.clock.monotonicMs();
-    if (pid !== undefined && this.#examined?.pid === pid && atMs - this.#examined.atMs < examinedMs) return this.#examined.found;
+    if (pid !== undefined && this.#examined?.pid === pid && atMs - this.#examined.atMs < (this.#answers ? examinedWellMs : examinedMs))
+      return this.#examined.found;
     const found = await examineData(places, context, binaries.version);
     this.#examined = pid === undefined ? undefined : { atMs, pid, found };
     return found;

@@ -49,8 +49,8 @@ export async function promote(
   timeline: number,
   signal: AbortSignal,
 ): Promise<Position> {
-  const control = await requireData(member);
-  if (member.server.adopt() === undefined) await startFrozen(member, control, signal);
+  // Of a server that runs, its data have been examined, and nobody can exchange them: what is left to ask it answers.
+  if (member.server.adopt() === undefined) await startFrozen(member, await requireData(member), signal);
   const session = await member.sessions.shared('commands', { signal });
   if (!(await inRecovery(session, signal))) {
     await changeAcknowledgement(member, acknowledge, signal);
