@@ -11,6 +11,8 @@ const RESTART_MS = 500;
 const RESTARTS_MAX = 100;
 /** An agent gives its database half a minute to stop, then kills it: killed before that, it would leave it behind. */
 const STOP_MS = 60_000;
+/** How often an agent is started only to stop what another one has left. */
+const STOP_STARTS_MAX = 2;
 
 interface Agent {
   readonly node: DemoNode;
@@ -92,24 +94,31 @@ export class Supervisor implements AsyncDisposable {
   /** Stops all agents and, through them, all that they started; returns when they are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true;
-    for (const agent of this.#agents) {
-      // What one that has died has left behind, another one finds and stops.
-      if (agent.child === undefined && !agent.isOff) this.#spawn(agent);
-    }
-    // Not by a signal: one that is just starting would die of it, and leave its database behind.
-    await Promise.all(this.#agents.map((agent) => this.#end(agent, (child) => child.stdin?.end())));
+    await Promise.all(this.#agents.map((agent) => this.#stop(agent)));
   }
 
-  async #end(agent: Agent, by: (child: ChildProcess) => void): Promise<void> {
+  /** What one that has died, or dies now, has left behind, another one finds and stops. */
+  async #stop(agent: Agent): Promise<void> {
+    for (let starts = 0; !agent.isOff; starts++) {
+      // Not by a signal: one that is just starting would die of it.
+      if (agent.child !== undefined && (await this.#end(agent, (child) => child.stdin?.end())) === 0) return;
+      if (starts === STOP_STARTS_MAX) return;
+      this.#spawn(agent);
+    }
+  }
+
+  /** @returns its exit code; null: it was killed */
+  async #end(agent: Agent, by: (child: ChildProcess) => void): Promise<number | null> {
     const { child } = agent;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    if (child === undefined) return null;
+    const gone = new Promise<number | null>((resolve) => child.once('close', resolve));
     // A stopped process (a fault of the demo) takes signals only once it goes on.
     child.kill('SIGCONT');
     by(child);
     const late = this.#runtime.clock.after(STOP_MS, () => child.kill('SIGKILL'));
-    await gone;
+    const code = await gone;
     late[Symbol.dispose]();
+    return code;
   }
 }
 
