@@ -33,6 +33,7 @@ export default defineConfig({
         test: {
           name: 'scenario',
           include: ['test/scenario/**/*.test.ts'],
+          globalSetup: ['test/scenario/postgres/templates.ts'],
           pool: 'forks',
           maxWorkers: 3,
           testTimeout: 180_000,

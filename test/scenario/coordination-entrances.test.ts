@@ -91,7 +91,7 @@ function describeEntrances({ start, configure, dialect }: Place): void {
       // The first opens the session, the next takes the place: it gets there, but its answer never comes.
       wire.onRequests = (requests) => requests >= 2 && relay.hang('to-client');
       const entering = enter(store, queue);
-      await eventually(clock, 10_000, 'the place is there', async () => (await witness.queue(queue)).length === 1);
+      await eventually(clock, 20_000, 'the place is there', async () => (await witness.queue(queue)).length === 1);
       wire.onRequests = () => {};
       relay.reset();
       await relay.restore();

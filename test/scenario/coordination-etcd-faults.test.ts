@@ -69,7 +69,8 @@ async function openThrough(
 describe.runIf(hasEtcd())('etcd of one member', () => {
   const shared = cluster({});
 
-  it.each<[string, (relay: CutProxy) => void | Promise<void>]>([
+  // Of these each has a link, clients and names of its own, and mostly waits.
+  it.concurrent.each<[string, (relay: CutProxy) => void | Promise<void>]>([
     ['both ways, silently', (relay) => relay.hang('both')],
     ['on the way there', (relay) => relay.hang('to-server')],
     ['on the way back', (relay) => relay.hang('to-client')],
@@ -95,7 +96,7 @@ describe.runIf(hasEtcd())('etcd of one member', () => {
     await relay.restore();
   });
 
-  it.each<[string, (relay: CutProxy) => void | Promise<void>]>([
+  it.concurrent.each<[string, (relay: CutProxy) => void | Promise<void>]>([
     ['that is refused', (relay) => relay.cut()],
     ['that hangs', (relay) => relay.hang()],
     ['that is reset again and again', (relay) => relay.reset()],

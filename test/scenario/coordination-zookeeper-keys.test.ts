@@ -121,7 +121,7 @@ describe.runIf(hasZooKeeper())('keys and queues on ZooKeeper (needs java and the
     let reads = 0;
     const { keys, slow, pass } = gated(connection, ({ type }) => type === opcode.getData && ++reads === 2);
     const listing = keys.list(slow, (key) => key.startsWith(`${root}/`));
-    await eventually(clock, 5_000, 'the first is read', () => reads === 3);
+    await eventually(clock, 20_000, 'the first is read', () => reads === 3);
     await clock.sleep(50);
     await script(change);
     pass();

@@ -172,7 +172,7 @@ describe.skipIf(haproxyProgram === undefined)('an HAProxy driven by its runtime 
     running.haproxy.signal('SIGSTOP');
     const { router } = opened(running);
     router.publish(view(1, a));
-    await expect.poll(() => router.status().problem ?? '', { timeout: 10_000 }).toMatch(/did not answer within 500 ms/);
+    await expect.poll(() => router.status().problem ?? '', { timeout: 30_000 }).toMatch(/did not answer within 500 ms/);
     await router.hold(1);
     router.resume(1);
     running.haproxy.signal('SIGCONT');

@@ -81,7 +81,7 @@ describe.skipIf(haproxy === undefined)('the HAProxy configuration of docs/operat
 
     const greeting = async (port: number): Promise<string> => {
       using client = await TestClient.connect({ host: '127.0.0.1', port });
-      for (let turn = 0; turn < 100 && client.text === '' && client.ending === undefined; turn++) await clock.sleep(5);
+      for (let turn = 0; turn < 2_000 && client.text === '' && client.ending === undefined; turn++) await clock.sleep(5);
       return client.text.trim();
     };
     /** Who served six connections in a row: until its first checks are through, HAProxy takes every server for well. */

@@ -35,7 +35,7 @@ describe.skipIf(pgbouncerProgram === undefined)('a PgBouncer driven by its conso
     return resources.use(await adapter.open('orders', { ...config, ...common }, runtime));
   };
   const says = async (router: Router, what: RegExp): Promise<void> => {
-    await expect.poll(() => router.status().problem ?? '', { timeout: 10_000 }).toMatch(what);
+    await expect.poll(() => router.status().problem ?? '', { timeout: 30_000 }).toMatch(what);
   };
   const databases = async (program: Pgbouncer): Promise<string[]> =>
     (await program.ask('SHOW DATABASES'))
@@ -50,16 +50,16 @@ describe.skipIf(pgbouncerProgram === undefined)('a PgBouncer driven by its conso
     await program.start();
     router.publish(view(4, '10.0.0.1', ['10.0.0.2', '10.0.0.3']));
     const readers = 'readers 10.0.0.2,10.0.0.3:5432 readers 0';
-    await expect.poll(() => databases(program), { timeout: 5_000 }).toEqual(['or-de.rs 10.0.0.1:5432 or-de.rs 0', readers]);
+    await expect.poll(() => databases(program), { timeout: 30_000 }).toEqual(['or-de.rs 10.0.0.1:5432 or-de.rs 0', readers]);
     await eventually(clock, () => router.status().term === 4, 'it is known to be done');
     await router.hold(4);
     expect(await databases(program)).toEqual(['or-de.rs 10.0.0.1:5432 or-de.rs 1', readers]);
     await program.stop();
     await program.start();
-    await expect.poll(() => databases(program), { timeout: 5_000 }).toEqual(['or-de.rs 10.0.0.1:5432 or-de.rs 1', readers]);
+    await expect.poll(() => databases(program), { timeout: 30_000 }).toEqual(['or-de.rs 10.0.0.1:5432 or-de.rs 1', readers]);
     router.publish(view(5, '10.0.0.2', ['10.0.0.3']));
     await expect
-      .poll(() => databases(program), { timeout: 5_000 })
+      .poll(() => databases(program), { timeout: 30_000 })
       .toEqual(['or-de.rs 10.0.0.2:5432 or-de.rs 0', 'readers 10.0.0.3:5432 readers 0']);
     expect(router.status()).toMatchObject({ kind: 'pgbouncer', term: 5, holding: false });
     const row = (await program.ask('SHOW DATABASES')).find(({ name }) => name === 'or-de.rs');
@@ -74,7 +74,7 @@ describe.skipIf(pgbouncerProgram === undefined)('a PgBouncer driven by its conso
     await eventually(clock, () => router.status().term === 1, 'it is done');
     router.publish(view(2));
     await expect.poll(() => program.isPaused('or-de.rs')).toBe(true);
-    await expect.poll(() => program.isPaused('or-de.rs'), { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => program.isPaused('or-de.rs'), { timeout: 30_000 }).toBe(false);
     router.publish(view(3, '10.0.0.2'));
     await eventually(clock, () => router.status().term === 3, 'it is done');
     await router.hold(3);
@@ -96,7 +96,7 @@ describe.skipIf(pgbouncerProgram === undefined)('a PgBouncer driven by its conso
     expect(await readFile(program.file, 'utf8')).toContain("host='10.0.0.7'");
     // What somebody took away comes back.
     await rm(program.file);
-    await expect.poll(() => readFile(program.file, 'utf8').catch(() => ''), { timeout: 5_000 }).toContain("host='10.0.0.7'");
+    await expect.poll(() => readFile(program.file, 'utf8').catch(() => ''), { timeout: 30_000 }).toContain("host='10.0.0.7'");
   });
 
   test.each<[string, { change?: (text: string) => string; settings?: object; password?: string }, RegExp]>([

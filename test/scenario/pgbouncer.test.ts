@@ -160,7 +160,7 @@ describe.skipIf(lacks)('three nodes, their PgBouncer and HAProxy driven by agent
     const { leader } = await whole();
     await expectLeader(leader!);
     const replicas = agents.members.filter(({ name }) => name !== leader).map(({ databasePort }) => databasePort);
-    await expect.poll(() => portOf('orders-ro.1'), { timeout: 10_000 }).toBeOneOf(replicas);
+    await expect.poll(() => portOf('orders-ro.1'), { timeout: 30_000 }).toBeOneOf(replicas);
   });
 
   test('the leader frozen, as a machine that is gone: its clients do not hang with it', async () => {

@@ -15,7 +15,7 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
   afterEach(() => cluster[Symbol.asyncDispose]());
 
   async function primary(more: Record<string, unknown> = {}): Promise<TestMember> {
-    cluster = await TestCluster.open(bin);
+    cluster = await TestCluster.open(bin, { initdb: 'run' });
     const a = await cluster.member('a', more);
     await a.engine.bootstrap({ signal });
     await a.engine.startPrimary({ acknowledge: null, signal });
@@ -221,7 +221,7 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
   });
 
   test.skipIf(!hasOpenssl)('where servers speak TLS, members copy and stream encrypted (needs openssl)', async () => {
-    cluster = await TestCluster.open(bin);
+    cluster = await TestCluster.open(bin, { initdb: 'run' });
     const [key, cert] = [join(cluster.directory, 'server.key'), join(cluster.directory, 'server.crt')];
     spawnSync('openssl', [
       'req',
@@ -255,7 +255,7 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
   });
 
   test('a port in use is called that', async () => {
-    cluster = await TestCluster.open(bin);
+    cluster = await TestCluster.open(bin, { initdb: 'run' });
     const a = await cluster.member('a');
     await a.engine.bootstrap({ signal });
     const server = createServer().listen(a.address.port, '127.0.0.1');
@@ -267,7 +267,7 @@ describe.each(versions)('copying and making PostgreSQL members ($name)', ({ bin 
   });
 
   test('odd bytes in names, paths and settings do no harm', async () => {
-    cluster = await TestCluster.open(bin);
+    cluster = await TestCluster.open(bin, { initdb: 'run' });
     const a = await cluster.member('a', {
       data: join(cluster.directory, "d'at\\a $(x) ü"),
       parameters: { 'my.setting': "it's a \\ 'test'", search_path: '"$user", public' },

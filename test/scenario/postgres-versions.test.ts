@@ -33,7 +33,7 @@ describe.each(majors)('PostgreSQL $name', ({ major, bin, present }) => {
     'bootstrap, copy, quorum, loss of the primary, rejoin, switchover',
     async () => {
       expect(present, 'HOLDFAST_REQUIRE=all').toBe(true);
-      cluster = await TestCluster.open(bin);
+      cluster = await TestCluster.open(bin, { initdb: 'run' });
       const [a, b, c] = [await cluster.member('a'), await cluster.member('b'), await cluster.member('c')];
       await replicate(a, [b, c], signal);
       await a.engine.retain([{ node: 'b' }, { node: 'c' }], { signal });

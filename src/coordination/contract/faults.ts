@@ -17,7 +17,8 @@ function expectLost(session: Session): void {
 
 export function describeFaults(harness: StoreHarness): void {
   if (harness.cut !== undefined && harness.restore !== undefined)
-    describe('one client cut off', () => describeCut(harness as Required<StoreHarness>));
+    // Each has its own clients, links and names; what they do is wait.
+    describe.concurrent('one client cut off', () => describeCut(harness as Required<StoreHarness>));
   if (harness.pause !== undefined && harness.resume !== undefined)
     describe('store stopped', () => describePause(harness as Required<StoreHarness>));
   if (harness.restart !== undefined) describe('store restarted', () => describeUpset(harness, 'restart', () => harness.restart!()));

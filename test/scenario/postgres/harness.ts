@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { MachineRuntime } from '../../../src/core/runtime.ts';
+import { openBinaries } from '../../../src/engine/adapters/postgres/binaries.ts';
 import { configSchema, open } from '../../../src/engine/adapters/postgres/index.ts';
 import type { Engine, EngineContext, MemberAddress } from '../../../src/engine/engine.ts';
 import { createRuntime } from '../../../src/runtime/index.ts';
 import { account } from './account.ts';
+import { templatesVariable, withCopyingInitdb } from './copying-initdb.ts';
 
 /** The versions that can run here: the embedded one always, others where they are installed. */
 export const versions: readonly { name: string; bin?: string }[] = [
@@ -37,16 +39,23 @@ export class TestCluster implements AsyncDisposable {
   readonly #bin: string | undefined;
   readonly #members: TestMember[] = [];
 
-  private constructor(directory: string, bin: string | undefined) {
+  private constructor(directory: string, bin: string | undefined, runtime: MachineRuntime & AsyncDisposable) {
     this.directory = directory;
     this.#bin = bin;
-    this.runtime = createRuntime({ log: { level: 'error' } });
+    this.runtime = runtime;
   }
 
-  static async open(bin?: string): Promise<TestCluster> {
+  /** @param options `initdb: 'run'`: where that it runs is part of what is tried; else the first database is copied from another test's, if there was one */
+  static async open(bin?: string, { initdb = 'copied' }: { readonly initdb?: 'copied' | 'run' } = {}): Promise<TestCluster> {
     const directory = await mkdtemp(join(tmpdir(), 'holdfast-pg-'));
     await chmod(directory, 0o755);
-    return new TestCluster(directory, bin);
+    const runtime = createRuntime({ log: { level: 'error' } });
+    const templates = process.env[templatesVariable];
+    if (initdb === 'run' || templates === undefined) return new TestCluster(directory, bin, runtime);
+    const programs = join(directory, 'programs');
+    await withCopyingInitdb((await openBinaries(bin, account, runtime.processes)).directory, programs, templates);
+    await giveToAccount(programs);
+    return new TestCluster(directory, programs, runtime);
   }
 
   async member(node: string, more: Record<string, unknown> = {}, context: Partial<EngineContext> = {}): Promise<TestMember> {
@@ -91,7 +100,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const member of this.#members) await member[Symbol.asyncDispose]();
+    await Promise.all(this.#members.map((member) => member[Symbol.asyncDispose]()));
     await rm(this.directory, { recursive: true, force: true });
     await this.runtime[Symbol.asyncDispose]();
   }
@@ -102,11 +111,13 @@ export async function replicate(primary: TestMember, replicas: readonly TestMemb
   await primary.engine.bootstrap({ signal });
   await primary.engine.startPrimary({ acknowledge: null, signal });
   const credentials = await primary.engine.credentials();
-  for (const replica of replicas) {
-    await replica.engine.acceptCredentials(credentials!);
-    await replica.engine.provision(primary.address, { signal });
-    await replica.engine.follow(primary.address, { signal });
-  }
+  await Promise.all(
+    replicas.map(async ({ engine }) => {
+      await engine.acceptCredentials(credentials!);
+      await engine.provision(primary.address, { signal });
+      await engine.follow(primary.address, { signal });
+    }),
+  );
 }
 
 /** Repeats until `check` gives something, at most for a minute: of a loaded machine ten seconds can be too much to ask. */

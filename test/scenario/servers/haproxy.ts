@@ -46,7 +46,7 @@ export class Haproxy implements AsyncDisposable {
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => (said += String(chunk)));
     this.#child = child;
-    for (let turn = 0; turn < 500; turn++) {
+    for (let turn = 0; turn < 1_500; turn++) {
       if (child.exitCode !== null) break;
       if (await answers(this.#port)) return;
       await sleep(20);

@@ -75,7 +75,7 @@ export class Pgbouncer implements AsyncDisposable {
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => (said += String(chunk)));
     this.#child = child;
-    for (let turn = 0; turn < 300; turn++) {
+    for (let turn = 0; turn < 1_000; turn++) {
       if (child.exitCode !== null) break;
       if ((await this.ask('SHOW VERSION').catch(() => undefined)) !== undefined) return;
       await sleep(30);
