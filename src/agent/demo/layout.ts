@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
@@ -9,6 +9,9 @@ import { createAuthorityFiles, createNodeFiles } from '../certificates.ts';
 export const DEMO_SERVICE = 'orders';
 const ROUTER = 'router';
 const HOST = '127.0.0.1';
+const PORT_MIN = 15_000;
+const PORT_MAX = 32_000;
+const PORT_TRIES_MAX = 1_000;
 
 export interface DemoOptions {
   readonly directory: string;
@@ -176,33 +179,40 @@ async function certificates(directory: string, names: readonly string[], hostOf:
   }
 }
 
-/** The ports of the last run as far as they are still free, so that connection strings stay; others anew. */
+/**
+ * The ports of the last run as far as they are still free, so that connection strings stay; others anew, side by side, and below those that the system
+ * gives to outgoing connections: one of these could have the port of an agent that starts again.
+ */
 async function choosePorts(file: string, names: readonly string[]): Promise<Record<string, number>> {
   const before = await readFile(file, 'utf8').then(
     (text) => JSON.parse(text) as Record<string, number>,
     (): Record<string, number> => ({}),
   );
   const ports: Record<string, number> = {};
+  let next = randomInt(PORT_MIN, PORT_MAX);
   for (const name of names) {
     const wanted = before[name];
     const used = new Set(Object.values(ports));
-    let port = wanted !== undefined && !used.has(wanted) ? await freePort(wanted) : undefined;
-    while (port === undefined || used.has(port)) port = await freePort(0);
+    let port = wanted !== undefined && !used.has(wanted) && (await isFree(wanted)) ? wanted : undefined;
+    for (let tries = 0; port === undefined; tries++) {
+      if (tries === PORT_TRIES_MAX)
+        throw new HoldfastError('DEMO_NO_PORTS', `No free port was found between ${PORT_MIN} and ${PORT_MAX}`, {
+          hint: 'End programs that listen there.',
+        });
+      next = next + 1 < PORT_MAX ? next + 1 : PORT_MIN;
+      if (!used.has(next) && (await isFree(next))) port = next;
+    }
     ports[name] = port;
   }
   await writeFile(file, `${JSON.stringify(ports)}\n`, { mode: 0o600 });
   return ports;
 }
 
-async function freePort(port: number): Promise<number | undefined> {
+async function isFree(port: number): Promise<boolean> {
   return new Promise((done) => {
     const server = createServer();
-    server.once('error', () => done(undefined));
-    server.listen(port, HOST, () => {
-      const address = server.address();
-      const found = typeof address === 'object' && address !== null ? address.port : undefined;
-      server.close(() => done(found));
-    });
+    server.once('error', () => done(false));
+    server.listen(port, HOST, () => server.close(() => done(true)));
   });
 }
 

@@ -1,7 +1,5 @@
-import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -10,6 +8,7 @@ import { openBinaries } from '../../../src/engine/adapters/postgres/binaries.ts'
 import { configSchema, open } from '../../../src/engine/adapters/postgres/index.ts';
 import type { Engine, EngineContext, MemberAddress } from '../../../src/engine/engine.ts';
 import { createRuntime } from '../../../src/runtime/index.ts';
+import { freePorts } from '../servers/server-process.ts';
 import { account } from './account.ts';
 import { templatesVariable, withCopyingInitdb } from './copying-initdb.ts';
 
@@ -65,7 +64,7 @@ export class TestCluster implements AsyncDisposable {
     await chmod(base, 0o755);
     if (account === undefined) await chmod(stateDir, 0o700);
     const data = join(base, 'data');
-    const port = await freePort();
+    const [port] = (await freePorts(1)) as [number];
     const parameters = { shared_buffers: '16MB', ...(more['parameters'] as object | undefined) };
     const config = configSchema.parse({
       data,
@@ -133,21 +132,6 @@ export async function eventually<T>(runtime: MachineRuntime, what: string, check
     await runtime.clock.sleep(20);
   }
   throw new Error(`${what} did not come true within a minute`, { cause: last });
-}
-
-/** Free now, and not among those that the system gives to outgoing connections, which could take it before the server does. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(20_000, 32_000);
-    const server = createServer();
-    const listening = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!listening) continue;
-    await new Promise((done) => server.close(done));
-    return port;
-  }
 }
 
 /** Gives a path to the account that the servers run as. */

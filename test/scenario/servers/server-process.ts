@@ -105,9 +105,13 @@ async function isStopped(pid: number): Promise<boolean> {
   return stats.every((stat) => stat.slice(stat.lastIndexOf(')')).startsWith(') T'));
 }
 
-/** Below what the system gives to outgoing connections (ip_local_port_range): a server that is restarted finds its port still free. */
-const PORT_MIN = 15_000;
-const PORT_MAX = 32_000;
+/**
+ * Below what the system gives to outgoing connections (ip_local_port_range): a server that is restarted finds its port still free. Files of tests that run
+ * side by side have ports of their own, so that none takes what another one has found free.
+ */
+const SHARE = 4_000;
+const PORT_MIN = 15_000 + (Number(process.env['VITEST_POOL_ID'] ?? 1) % 4) * SHARE;
+const PORT_MAX = PORT_MIN + SHARE;
 const PORT_TRIES_MAX = 200;
 
 /** Ports of loopback that were free a moment ago: all are held at once, so that they differ. */
