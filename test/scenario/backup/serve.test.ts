@@ -139,7 +139,7 @@ describe.runIf(hasRestic())('holdfast serve and the real restic (skipped where r
       expect(await server.ask('DELETE', path, { auth, ca }), path).toMatchObject({ status: 403 });
     }
     expect(await server.ask('POST', '/config', { auth, ca, body: randomBytes(100) })).toMatchObject({ status: 403 });
-    expect(await server.ask('POST', `/snapshots/${snapshot.id}`, { auth, ca, body: randomBytes(100) })).toMatchObject({ status: 400 });
+    expect(await server.ask('POST', `/snapshots/${snapshot.id}`, { auth, ca, body: randomBytes(100) })).toMatchObject({ status: 403 });
     expect(await contents(join(scratch, 'left'))).toEqual(before);
     expect(before).toEqual(await contents(join(scratch, 'right')));
 
