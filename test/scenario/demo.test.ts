@@ -47,6 +47,7 @@ describe('demo', () => {
         { gapMs: number; acked: number; lost: number; clientErrors: number; leaderBefore: string; leaderAfter: string }
       >;
     };
+    expect(result, stdout).toHaveProperty('events');
     expect(Object.keys(result.events)).toEqual(['nodeLost', 'databaseKilled', 'agentStalled', 'switchover']);
     for (const event of Object.values(result.events)) {
       expect(event.lost).toBe(0);
