@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ServiceStatus } from '../../api/schema.ts';
 import { findBases } from '../../backup/index.ts';
 import { loadForRestore } from '../../config/load.ts';
 import type { HoldfastConfig } from '../../config/schema.ts';
@@ -11,6 +12,7 @@ import { DEMO_SERVICE } from './layout.ts';
 import type { CheckingLoad, LoadPosition } from './load.ts';
 
 const BASE_MS = 60_000;
+const HELD_MS = 60_000;
 const BACK_MS = 60_000;
 const LOOK_MS = 250;
 /** Before the moment to go back to, between it and the disaster, and for the journal to be stored. */
@@ -65,6 +67,8 @@ export async function playDisaster(
   const atMoment = load.position;
   const momentMs = clock.wallMs();
   await clock.sleep(CALM_MS * 2, signal);
+  const isHeld = ({ copies }: ServiceStatus): boolean => heldUntilMs(copies, clock.wallMs()) > momentMs;
+  await cluster.until('copied up to the moment to go back to', isHeld, HELD_MS, signal);
 
   tell('destroying a location of the copies, and every node with its data …');
   const disasterMs = clock.wallMs();
@@ -95,6 +99,11 @@ export async function playDisaster(
     rowsBefore: atMoment.acknowledged,
     rowsAfter: atDisaster.next - atMoment.next,
   };
+}
+
+/** Up to when the copies have everything, as their status said lately. Of a leader that is new they begin to follow only after some time. */
+function heldUntilMs(copies: ServiceStatus['copies'], nowMs: number): number {
+  return copies?.journal?.state === 'running' ? nowMs - copies.journal.lagMs - CALM_MS : -Infinity;
 }
 
 /** When the last transaction was made that the copies still have: brought back, not guessed. */
