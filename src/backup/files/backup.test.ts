@@ -176,6 +176,21 @@ describe('what can not be read', () => {
     expect([stored.get('/grows')?.size, stored.get('/shrinks')?.size]).toEqual([3_000_000, 1_000_000]);
   });
 
+  test('what goes after it was looked at, before its attributes are read', async () => {
+    const [first, second] = [write('first'), write('second')];
+    class Followed extends Set<string> {
+      override has(path: string): boolean {
+        // The first has been looked at by now.
+        if (path === second) rmSync(first, { force: true });
+        return false;
+      }
+    }
+    const { snapshot, issues, isComplete } = await backup({ mayBlock: true, followed: new Followed() });
+    expect(issues).toEqual([{ path: first, kind: 'vanished', message: 'it went while it was looked at' }]);
+    expect(isComplete).toBe(false);
+    expect([...(await nodes(snapshot)).keys()]).toEqual(['/second']);
+  });
+
   test('what became another kind of file in the meantime is not opened for good', async () => {
     write('a', randomBytes(1000));
     const later = write('b', 'file');

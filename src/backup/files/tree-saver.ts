@@ -118,13 +118,14 @@ export class TreeSaver {
     }
     const found = this.#find(name, layout.path, stats, before);
     const [attributes] = await this.#attributesOf([found]);
+    if (attributes === undefined) return undefined;
     if (layout.children === undefined) {
-      const entry = await this.#begin(found, attributes ?? [], stats.dev);
+      const entry = await this.#begin(found, attributes, stats.dev);
       return entry?.done;
     }
     const subtree = await this.saveLayout(layout, before?.subtree);
     if (subtree === undefined) return undefined;
-    return this.#finishDirectory(found, attributes ?? [], subtree);
+    return this.#finishDirectory(found, attributes, subtree);
   }
 
   async #saveDirectory(place: Place, before: BlobId | undefined): Promise<BlobId> {
@@ -140,7 +141,8 @@ export class TreeSaver {
     try {
       for (const [index, one] of found.entries()) {
         signal.throwIfAborted();
-        const entry = await this.#begin(one, attributes[index] ?? [], place.rootDevice);
+        const own = attributes[index];
+        const entry = own && (await this.#begin(one, own, place.rootDevice));
         if (entry === undefined) continue;
         // Looked at when all are under way; until then its failure is nobody's.
         entry.done.catch(() => undefined);
@@ -174,8 +176,8 @@ export class TreeSaver {
     return { name, path, stats, before, isKnown };
   }
 
-  /** Attributes change the time of change: those of an untouched file are known. */
-  async #attributesOf(found: readonly Found[]): Promise<(readonly ExtendedAttribute[])[]> {
+  /** Attributes change the time of change: those of an untouched file are known. Undefined for what went since it was looked at, which is told. */
+  async #attributesOf(found: readonly Found[]): Promise<(readonly ExtendedAttribute[] | undefined)[]> {
     const { system, issues } = this.#options;
     const touched = found.filter(({ isKnown }) => !isKnown);
     const outcomes = touched.length === 0 ? [] : ((await (await system.get())?.readAttributes(touched.map(({ path }) => path))) ?? []);
@@ -183,6 +185,10 @@ export class TreeSaver {
     return found.map((one) => {
       const outcome = read.get(one);
       if (outcome === undefined) return one.isKnown ? (one.before?.extendedAttributes ?? []) : [];
+      if (outcome.errno === gone) {
+        issues.add({ path: one.path, kind: 'vanished', message: 'it went while it was looked at' });
+        return undefined;
+      }
       if (outcome.errno !== 0 && !harmless.has(outcome.errno)) {
         issues.add({ path: one.path, kind: 'unreadable', message: `its extended attributes can not be read (errno ${outcome.errno})` });
       }
@@ -381,3 +387,6 @@ export class TreeSaver {
 
 /** ENOTSUP: the file system has none. EACCES and EPERM of the list itself: as restic, for directories above the path. */
 const harmless: ReadonlySet<number> = new Set([95]);
+
+/** ENOENT. */
+const gone = 2;
