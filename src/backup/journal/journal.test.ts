@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { segmentName } from '../../core/lsn.ts';
 import { randomSealingKey } from '../crypto/seal.ts';
 import { expectStored, journalWorld, service } from '../testing/journal-world.ts';
 import { decodePart, encodePart } from './journal-part.ts';
@@ -83,6 +84,28 @@ test('where commits wait, a location that comes back is found soon, and not aske
   await w.time.advance(1_500);
   expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 0 });
   await stop();
+});
+
+test('a journal that begins in a segment in which leaders had changed, and change again, has all of it', async () => {
+  const w = await journalWorld();
+  w.wal.write(300);
+  w.wal.promote(2);
+  const fork = w.wal.lsn;
+  w.wal.write(300);
+  const { stop } = w.start();
+  await w.time.advance(3_000);
+  w.wal.promote(3);
+  w.wal.write(300);
+  await w.time.advance(3_000);
+  await stop();
+  const stored = await w.files();
+  const begin = fork - (fork % BigInt(w.wal.segmentBytes));
+  for (const timeline of [2, 3]) {
+    const file = await stored.file(segmentName(timeline, begin, BigInt(w.wal.segmentBytes)), { signal: new AbortController().signal });
+    const end = w.wal.ended.find((one) => one.timeline === timeline)?.end ?? w.wal.lsn;
+    const wanted = Uint8Array.from({ length: Number(end - begin) }, (_, index) => w.wal.byteAt(begin + BigInt(index), timeline));
+    expect(file?.subarray(0, wanted.length), `timeline ${timeline}`).toEqual(wanted);
+  }
 });
 
 test('WAL that the server has no more is told as a gap, and the journal goes on', async () => {

@@ -190,7 +190,12 @@ export class WalFiles {
       // A folded segment has what its ancestors wrote into it.
       const own = this.#foldedAt(begin.timeline, at) === undefined ? ancestors.find((ancestor) => at < ancestor.end) : undefined;
       const ownerEnd = own === undefined || own.end > end ? end : own.end;
-      const source = this.#sourceAt(own?.timeline ?? begin.timeline, at);
+      // The first segment of a timeline begins with what its ancestors wrote; of them, nothing may be stored before the journal began.
+      const line = [
+        ...ancestors.slice(own === undefined ? ancestors.length : ancestors.indexOf(own)).map(({ timeline }) => timeline),
+        begin.timeline,
+      ];
+      const source = firstOf(line, (timeline) => this.#sourceAt(timeline, at));
       if (source === undefined) {
         this.#refuseHole(begin, at, end);
         break;
@@ -252,6 +257,15 @@ export class WalFiles {
     }
     return part;
   }
+}
+
+/** The first that `find` finds for any of them, in their order. */
+function firstOf<T, Found>(all: readonly T[], find: (one: T) => Found | undefined): Found | undefined {
+  for (const one of all) {
+    const found = find(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function missing(from: bigint, to: bigint, timeline: number | undefined): HoldfastError {
