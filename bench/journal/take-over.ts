@@ -1,12 +1,10 @@
-import { chmod, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineRuntime } from '../../src/core/runtime.ts';
 import { DirectWriter } from '../../test/scenario/agents.ts';
 import { JournalledCluster } from '../../test/scenario/backup/journalled.ts';
 import { killProcessesOf } from '../../test/scenario/demo-process.ts';
-import { removeDirectory } from '../kit/directory.ts';
+import { ownDirectory } from '../kit/directory.ts';
 
 /** Longer than a journal that was left out is waited for again. */
 const steadyMs = 2_000;
@@ -28,28 +26,23 @@ export async function measureTakeOvers(
   runtime: MachineRuntime,
   { signal, tell }: { readonly signal: AbortSignal; readonly tell: (line: string) => void },
 ): Promise<Gap[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
-  try {
-    await chmod(directory, 0o711);
-    await using cluster = await JournalledCluster.start(directory, journal, runtime);
-    const { agents } = cluster;
-    const gaps: Gap[] = [];
-    for (let repetition = 1; repetition <= repetitions; repetition++) {
-      const { leader } = await agents.whole();
-      await using writer = new DirectWriter(agents.write, repetition * rowsApart);
-      writer.start();
-      await sleep(steadyMs, undefined, { signal });
-      const killedMs = performance.now();
-      await killProcessesOf(dirname(agents.node(leader!).configFile));
-      const gapMs = await untilAcked(writer, killedMs, signal);
-      gaps.push({ journal, repetition, gapMs });
-      tell(`${journal} ${repetition}/${repetitions}: nothing acknowledged for ${gapMs} ms`);
-      agents.startAgent(leader!);
-    }
-    return gaps;
-  } finally {
-    await removeDirectory(directory);
+  await using directory = await ownDirectory();
+  await using cluster = await JournalledCluster.start(directory.path, journal, runtime);
+  const { agents } = cluster;
+  const gaps: Gap[] = [];
+  for (let repetition = 1; repetition <= repetitions; repetition++) {
+    const { leader } = await agents.whole();
+    await using writer = new DirectWriter(agents.write, repetition * rowsApart);
+    writer.start();
+    await sleep(steadyMs, undefined, { signal });
+    const killedMs = performance.now();
+    await killProcessesOf(dirname(agents.node(leader!).configFile));
+    const gapMs = await untilAcked(writer, killedMs, signal);
+    gaps.push({ journal, repetition, gapMs });
+    tell(`${journal} ${repetition}/${repetitions}: nothing acknowledged for ${gapMs} ms`);
+    agents.startAgent(leader!);
   }
+  return gaps;
 }
 
 /** The longest time without an acknowledgement from the kill on, once rows are acknowledged again. */

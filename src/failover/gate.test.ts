@@ -5,6 +5,13 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 }
 
+/** Runs until it is interrupted, and needs a moment then. */
+async function lettingGo(signal: AbortSignal, log: string[]): Promise<void> {
+  await untilAborted(signal).catch(() => {});
+  await Promise.resolve();
+  log.push('let go');
+}
+
 describe('the gate', () => {
   test('lets one command through at a time, in order', async () => {
     const gate = new Gate();
@@ -25,9 +32,7 @@ describe('the gate', () => {
     const gate = new Gate();
     const log: string[] = [];
     const running = gate.run(async (signal) => {
-      await untilAborted(signal).catch(() => {});
-      await Promise.resolve();
-      log.push('let go');
+      await lettingGo(signal, log);
       throw new Error('interrupted');
     });
     await Promise.resolve();
@@ -59,11 +64,7 @@ describe('the gate', () => {
   test('closed: what runs has let go by then, and nothing begins any more, however urgent', async () => {
     const gate = new Gate();
     const log: string[] = [];
-    const running = gate.run(async (signal) => {
-      await untilAborted(signal).catch(() => {});
-      await Promise.resolve();
-      log.push('let go');
-    });
+    const running = gate.run((signal) => lettingGo(signal, log));
     const waiting = gate.run(async () => void log.push('waited'));
     await Promise.resolve();
     await Promise.all([
