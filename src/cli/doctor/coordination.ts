@@ -1,3 +1,4 @@
+import { otherCluster, ownerOf } from '../../agent/open-coordination.ts';
 import type { HoldfastConfig } from '../../config/schema.ts';
 import { inspectStore, openStore } from '../../coordination/registry.ts';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
@@ -13,7 +14,8 @@ const roundTripsPerTtlMin = 50;
 const levels = { ok: 'ok', warning: 'warn', problem: 'fail' } as const;
 
 /** Whether the coordination store answers, how fast, and what an operator would find wrong with it. */
-export async function inspectCoordination({ coordination }: HoldfastConfig, runtime: Runtime): Promise<readonly Finding[]> {
+export async function inspectCoordination(config: HoldfastConfig, runtime: Runtime): Promise<readonly Finding[]> {
+  const { coordination } = config;
   const { fail } = findingsOf('coordination');
   const controller = new AbortController();
   const late = runtime.clock.after(limitMs, () => controller.abort(new Error(`no answer within ${limitMs} ms`)));
@@ -21,7 +23,7 @@ export async function inspectCoordination({ coordination }: HoldfastConfig, runt
     const { signal } = controller;
     const found = await inspectStore(coordination, runtime, { ttlMs: coordination.ttl, signal });
     const findings = found.map(({ level, message, hint }): Finding => ({ area: 'coordination', level: levels[level], message, hint }));
-    return [...findings, ...(await measure(coordination, runtime, signal))];
+    return [...findings, ...(await measure(config, runtime, signal))];
   } catch (error) {
     return [fail(messageOf(error), error instanceof HoldfastError ? error.hint : 'See whether the store runs, and the network between.')];
   } finally {
@@ -29,9 +31,14 @@ export async function inspectCoordination({ coordination }: HoldfastConfig, runt
   }
 }
 
-async function measure(coordination: HoldfastConfig['coordination'], runtime: Runtime, signal: AbortSignal): Promise<readonly Finding[]> {
-  const { ok, warn } = findingsOf('coordination');
+async function measure({ cluster, coordination }: HoldfastConfig, runtime: Runtime, signal: AbortSignal): Promise<readonly Finding[]> {
+  const { ok, warn, fail } = findingsOf('coordination');
   await using store = await openStore(coordination, runtime, { signal });
+  const owner = await ownerOf(store, signal);
+  if (owner !== undefined && owner !== cluster) {
+    const { message, hint } = otherCluster(owner, cluster);
+    return [fail(message, hint)];
+  }
   const times: number[] = [];
   for (let round = 0; round < roundTrips; round += 1) {
     const begunMs = runtime.clock.monotonicMs();

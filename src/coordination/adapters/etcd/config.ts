@@ -35,7 +35,7 @@ export const configSchema = z
       .max(200, prefixAllowed)
       .regex(/^(\/(?!\.+(\/|$))[A-Za-z0-9._-]+)+$/, prefixAllowed)
       .default('/holdfast')
-      .describe('All keys are below it.'),
+      .describe('All keys are below it. Two Holdfast clusters in one etcd need two.'),
     requestTimeout: duration({ min: '200ms', max: '1m' })
       .prefault('5s')
       .describe('How long one request may take in all, tries on several members included.'),

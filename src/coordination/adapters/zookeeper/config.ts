@@ -37,7 +37,7 @@ export const zooKeeperConfigSchema = z.strictObject({
     .regex(/^(\/(?!\.+(\/|$))[A-Za-z0-9._-]+)+$/, prefixRule)
     .refine((text) => !/^\/zookeeper(\/|$)/.test(text), '/zookeeper is reserved by ZooKeeper itself')
     .default('/holdfast')
-    .describe('All nodes are below it. Created when it is missing.'),
+    .describe('All nodes are below it. Created when it is missing. Two Holdfast clusters in one ensemble need two.'),
 });
 
 export type ZooKeeperConfig = z.output<typeof zooKeeperConfigSchema>;
