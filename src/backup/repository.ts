@@ -93,6 +93,11 @@ export interface WholeSavedFile extends SavedFile {
   readonly isChanged: boolean;
 }
 
+export interface WriteOptions extends CallOptions {
+  /** Every place will be read back and compared with its blob's hash, which is not looked at before it is written then. Default false. */
+  readonly isReadBack?: boolean;
+}
+
 /** A lock that is held, and refreshed until it is disposed of. */
 export interface HeldLock extends AsyncDisposable {
   readonly exclusive: boolean;
@@ -126,7 +131,7 @@ export interface Repository extends AsyncDisposable {
    * Reads blobs that lie near each other in one pack, in the order of their offsets, with one call, and writes them to files. What the outcome
    * calls damaged may still be had by `loadBlob`. @throws STORAGE_NOT_FOUND, STORAGE_DAMAGED, and what the location throws
    */
-  writeBlobs(packId: FileId, blobs: readonly BlobToWrite[], options: CallOptions): Promise<RunOutcome>;
+  writeBlobs(packId: FileId, blobs: readonly BlobToWrite[], options: WriteOptions): Promise<RunOutcome>;
 
   /** Which of files' pieces are, byte for byte, the blobs that they should be. */
   compareFiles(files: readonly FileToCompare[], options: CompareOptions): Promise<readonly FileCompared[]>;

@@ -33,6 +33,7 @@ import type {
   RepositoryWriter,
   Snapshot,
   StoredFile,
+  WriteOptions,
 } from '../repository.ts';
 import { chooseSnapshot, snapshotOf, unknownSnapshot } from '../snapshot/snapshot.ts';
 import { timeFromMs } from '../tree/time.ts';
@@ -118,13 +119,13 @@ export class OpenedRepository implements Repository {
     throw second;
   }
 
-  async writeBlobs(packId: FileId, blobs: readonly BlobToWrite[], { signal }: CallOptions): Promise<RunOutcome> {
+  async writeBlobs(packId: FileId, blobs: readonly BlobToWrite[], { isReadBack = false, signal }: WriteOptions): Promise<RunOutcome> {
     const { offset } = blobs[0]!.entry;
     const last = blobs.at(-1)!.entry;
     const range = { offset, sizeBytes: last.offset + last.sizeBytes - offset };
     const stored = await this.location.get(objectKey('data', packId), { signal, range });
     const plainBytes = blobs.reduce((sum, { entry }) => sum + entry.plainSizeBytes, 0);
-    return await this.parts.pool.run('write', { stored: owned(stored), offset, blobs }, plainBytes);
+    return await this.parts.pool.run('write', { stored: owned(stored), offset, blobs, isReadBack }, plainBytes);
   }
 
   compareFiles(files: readonly FileToCompare[], options: CompareOptions): Promise<readonly FileCompared[]> {

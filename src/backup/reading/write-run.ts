@@ -5,7 +5,7 @@ import type { SealingKey } from '../crypto/seal.ts';
 import { type OwnBytes, release } from '../documents/bytes.ts';
 import { codeOf, fsPath } from '../files/path.ts';
 import type { PackEntry } from '../pack/header.ts';
-import { unsealBlob } from '../pack/inspect.ts';
+import { unsealBlob, unsealUnhashed } from '../pack/inspect.ts';
 
 /** A place in a file at which a blob is to be. */
 export interface BlobUse {
@@ -43,14 +43,24 @@ const holeBytesMin = 64 * 1024;
 const zeros = Buffer.alloc(holeBytesMin);
 const { O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;
 
-/** @param stored bytes of a pack from `offset` on */
-export function writeRun(key: SealingKey, stored: OwnBytes, offset: number, blobs: readonly BlobToWrite[]): RunOutcome {
+/**
+ * @param stored bytes of a pack from `offset` on
+ * @param isReadBack what was written will be, and its hashes compared: not before
+ */
+export function writeRun(
+  key: SealingKey,
+  stored: OwnBytes,
+  offset: number,
+  blobs: readonly BlobToWrite[],
+  isReadBack: boolean,
+): RunOutcome {
+  const open = isReadBack ? unsealUnhashed : unsealBlob;
   const damaged: number[] = [];
   const failures = new Map<string, WriteFailure>();
   using files = new OpenFile();
   for (const [number, { entry, uses }] of blobs.entries()) {
     const begin = entry.offset - offset;
-    const data = unsealBlob(key, stored.subarray(begin, begin + entry.sizeBytes), entry);
+    const data = open(key, stored.subarray(begin, begin + entry.sizeBytes), entry);
     if (typeof data === 'string') {
       damaged.push(number);
       continue;

@@ -35,9 +35,14 @@ export interface Jobs {
   };
   /** Undefined: what is stored is not that blob. */
   readonly open: { readonly input: StoredBlob; readonly output: { readonly data: OwnBytes | undefined } };
-  /** Bytes of a pack from `offset` on, whose blobs go to files. */
+  /** Bytes of a pack from `offset` on, whose blobs go to files; hashes are left to who reads them back. */
   readonly write: {
-    readonly input: { readonly stored: OwnBytes; readonly offset: number; readonly blobs: readonly BlobToWrite[] };
+    readonly input: {
+      readonly stored: OwnBytes;
+      readonly offset: number;
+      readonly blobs: readonly BlobToWrite[];
+      readonly isReadBack: boolean;
+    };
     readonly output: RunOutcome;
   };
   /** Which pieces files hold as they should be. */
@@ -64,7 +69,7 @@ export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
   hash: (_key, { data }) => ({ id: sha256(data), data }),
   seal: (key, { type, id, data, compresses }) => sealRun(key, type, [{ id, data }], compresses),
   open: (key, blob) => ({ data: openBlob(key, blob) }),
-  write: (key, { stored, offset, blobs }) => writeRun(key, stored, offset, blobs),
+  write: (key, { stored, offset, blobs, isReadBack }) => writeRun(key, stored, offset, blobs, isReadBack),
   compare: (_key, { files }) => comparePieces(files),
   look: (_key, { paths }) => ({ looks: lookAtFiles(paths) }),
   inspect: (key, { id, pack, entries }) => ({ faults: inspectPack(key, id, pack, entries) }),

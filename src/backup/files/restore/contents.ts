@@ -2,11 +2,11 @@ import { hasCode } from '../../../core/errors.ts';
 import type { BlobId, BlobPlace, FileId } from '../../repository.ts';
 import { type BlobUse, writeBlob, type WriteFailure } from '../../reading/write-run.ts';
 import { mapAtOnce } from '../../gate.ts';
-import { findPresent, type PresentFile, type PresentOptions } from './present.ts';
+import { prepareFiles, type PrepareOptions, type PresentFile, type PresentOptions, type SeenFile, seeFiles } from './present.ts';
 import type { PlannedFile } from './survey.ts';
-import { verifyContents } from './verify.ts';
+import { verifyContents, type WrongPiece } from './verify.ts';
 
-export interface ContentOptions extends Omit<PresentOptions, 'onSame'> {
+export interface ContentOptions extends PrepareOptions, PresentOptions {
   readonly sparse: boolean;
   /** Reads back what was written. */
   readonly verify: boolean;
@@ -58,35 +58,62 @@ const runPlainBytesMax = 16 * 1024 * 1024;
 /** Shorter than what another call costs a store that is far away. */
 const gapBytesMax = 64 * 1024;
 
+/** How many of the files come first: they are seen to while the others wait. */
+export function firstLot(files: readonly PlannedFile[]): number {
+  let end = 0;
+  for (let blobs = 0; end < files.length && (end === 0 || blobs < blobsPlannedMax); end += 1) blobs += files[end]?.content.length ?? 0;
+  return end;
+}
+
 /**
  * Gives files their contents: only blobs that a file does not hold already are loaded, each once for all its places, pack after pack in the
  * order in which they lie there.
+ * @param first what was seen of the first lot
  */
-export async function restoreContents(files: readonly PlannedFile[], options: ContentOptions): Promise<RestoredFiles> {
+export async function restoreContents(
+  files: readonly PlannedFile[],
+  first: readonly SeenFile[],
+  options: ContentOptions,
+): Promise<RestoredFiles> {
   const restored: RestoredFiles = { whole: new Set(), verifiedFiles: options.verify ? 0 : undefined };
-  for (let begin = 0; begin < files.length;) {
-    let end = begin;
-    for (let blobs = 0; end < files.length && (end === begin || blobs < blobsPlannedMax); end += 1)
-      blobs += files[end]?.content.length ?? 0;
-    const whole = await restoreLot(files.slice(begin, end), options);
-    for (const { planned } of whole) restored.whole.add(planned.path);
-    if (restored.verifiedFiles !== undefined) restored.verifiedFiles += await verifyContents(whole, options);
-    begin = end;
+  let seen = first;
+  for (let rest = files; rest.length > 0;) {
+    const opened = await restoreLot(seen, options);
+    if (restored.verifiedFiles !== undefined) {
+      const mend = (wrong: WrongPiece<OpenedFile>): Promise<boolean> => mendPiece(wrong, options);
+      restored.verifiedFiles += await verifyContents(opened, { ...options, mend });
+    }
+    for (const { planned, failed } of opened) if (!failed) restored.whole.add(planned.path);
+    rest = rest.slice(seen.length);
+    seen = await seeNext(rest.slice(0, firstLot(rest)), options);
   }
   return restored;
 }
 
-/** Returns the files that have theirs. */
-async function restoreLot(files: readonly PlannedFile[], options: ContentOptions): Promise<PresentFile[]> {
-  const { progress, onProgress } = options;
-  const onSame = (sizeBytes: number): void => {
-    progress.keptBytes += sizeBytes;
-    onProgress();
-  };
-  const opened = (await findPresent(files, { ...options, onSame })).map((file): OpenedFile => ({ ...file, failed: false }));
+async function seeNext(files: readonly PlannedFile[], options: ContentOptions): Promise<SeenFile[]> {
+  const { repository, targetOf, isNew, signal } = options;
+  const paths = isNew ? [] : files.map(({ path }) => targetOf(path));
+  return await seeFiles(files, await repository.lookAtFiles(paths, { signal }), options);
+}
+
+/** Returns the files that can have theirs. */
+async function restoreLot(seen: readonly SeenFile[], options: ContentOptions): Promise<OpenedFile[]> {
+  const opened = (await prepareFiles(seen, options)).map((file): OpenedFile => ({ ...file, failed: false }));
   const runs = [...lackingBlobs(opened, options).values()].flatMap((blobs) => runsOf([...blobs.values()]));
-  await mapAtOnce(runs, runsAtOnceMax, (run) => restoreRun(run, options));
-  return opened.filter(({ failed }) => !failed);
+  await mapAtOnce(runs, runsAtOnceMax, (run) => restoreRun(run, options.verify, options));
+  return opened;
+}
+
+/**
+ * What was read back wrong is opened once more, and its hash looked at before it is written. Where the repository was to blame, another copy
+ * of the blob is looked for; returns whether the file may be right now.
+ */
+async function mendPiece({ file, piece }: WrongPiece<OpenedFile>, options: ContentOptions): Promise<boolean> {
+  const place = options.repository.find('data', piece.id);
+  // What was only taken for right was not written.
+  if (place === undefined || file.state === 'trusted') return false;
+  const damaged = await restoreRun([{ id: piece.id, place, uses: [{ file, position: piece.position }] }], false, options);
+  return damaged > 0;
 }
 
 /** What is to be written, by packs. */
@@ -130,7 +157,8 @@ function runsOf(blobs: readonly NeededBlob[]): NeededBlob[][] {
   return runs;
 }
 
-async function restoreRun(run: readonly NeededBlob[], options: ContentOptions): Promise<void> {
+/** Returns how many blobs were not to be had from where they were looked for. */
+async function restoreRun(run: readonly NeededBlob[], isReadBack: boolean, options: ContentOptions): Promise<number> {
   const { repository, progress, onProgress, signal } = options;
   const { packId } = run[0]!.place;
   const wanted = run.map(({ id, place, uses }) => ({
@@ -140,7 +168,7 @@ async function restoreRun(run: readonly NeededBlob[], options: ContentOptions): 
   signal.throwIfAborted();
   let damaged: ReadonlySet<number>;
   try {
-    const outcome = await repository.writeBlobs(packId, wanted, { signal });
+    const outcome = await repository.writeBlobs(packId, wanted, { isReadBack, signal });
     damaged = new Set(outcome.damaged);
     tellFailures(run, outcome.failures, options);
   } catch (error) {
@@ -157,6 +185,7 @@ async function restoreRun(run: readonly NeededBlob[], options: ContentOptions): 
     }
   }
   onProgress();
+  return damaged.size;
 }
 
 function blobUse({ file, position }: Use, { targetOf, sparse }: ContentOptions): BlobUse {

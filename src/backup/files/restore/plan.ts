@@ -1,15 +1,20 @@
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { HoldfastError } from '../../../core/errors.ts';
 import { findNode } from '../../browse/walk.ts';
 import { fileChunkSizes } from '../../chunk/fast-cdc.ts';
 import type { FileLook } from '../../reading/look-at-files.ts';
 import type { BlobId, Repository, Snapshot } from '../../repository.ts';
+import { firstLot } from './contents.ts';
 import type { RestoreIssues } from './issues.ts';
+import { type PresentOptions, type SeenFile, seeFiles } from './present.ts';
 import type { RestoreSelection } from './select.ts';
 import { survey, type Survey } from './survey.ts';
 import { assertSpace, prepareTarget } from './target.ts';
 
-export interface PlanOptions {
+export interface PlanOptions extends Pick<PresentOptions, 'trustTimes' | 'onSame'> {
+  /** Told how many bytes there are in all, before the first of them is the same. */
+  readonly onSurvey: (totalBytes: number) => void;
   readonly target: string;
   readonly from: string;
   readonly select: RestoreSelection;
@@ -25,20 +30,51 @@ export interface RestorePlan extends Survey {
   readonly targetIsEmpty: boolean;
   /** Where a path of the snapshot lies in the target. */
   readonly targetOf: (path: string) => string;
+  /** What the target has of the first lot of files. */
+  readonly first: readonly SeenFile[];
 }
 
-/** What is to be done, and that it can be: the target is made, and nothing in it. @throws what `restoreFiles` throws before it writes */
+/** What is to be done, and that it can be: the target is made, and nothing in it changed. @throws what `restoreFiles` throws before it writes */
 export async function planRestore(repository: Repository, snapshot: Snapshot, options: PlanOptions): Promise<RestorePlan> {
-  const { select, issues, sparse, signal } = options;
+  const { select, issues, sparse, trustTimes, onSame, signal } = options;
   const tree = await treeOf(repository, snapshot, options.from, signal);
   const { path: targetPath, isEmpty: targetIsEmpty } = await prepareTarget(options.target, snapshot.id, options.mayHold);
   const targetOf = (path: string): string => (targetPath === '/' ? path : targetPath + path);
   const found = await survey(repository, tree, select, issues, signal);
-  const paths = targetIsEmpty ? [] : found.files.map(({ path }) => targetOf(path));
-  const looks = await repository.lookAtFiles(paths, { signal });
+  const looks = targetIsEmpty ? [] : await lookAtTarget(repository, found, targetOf, signal);
   const needs = (holes: ReadonlySet<BlobId>): number => neededBytes(repository, found, looks, holes);
+  options.onSurvey(found.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
   await assertSpace(targetPath, needs(new Set()), () => (sparse ? needs(zeroBlobs()) : Infinity));
-  return { ...found, tree, targetPath, targetIsEmpty, targetOf };
+  const first = found.files.slice(0, firstLot(found.files));
+  const seen = await seeFiles(first, looks, { repository, targetOf, trustTimes, onSame, signal });
+  return { ...found, tree, targetPath, targetIsEmpty, targetOf, first: seen };
+}
+
+/** At files: undefined for those to which something else than directories leads, as it will be replaced. */
+async function lookAtTarget(
+  repository: Repository,
+  { files, directories }: Survey,
+  targetOf: (path: string) => string,
+  signal: AbortSignal,
+): Promise<(FileLook | undefined)[]> {
+  const above = [...directories];
+  const looksAbove = await repository.lookAtFiles(above.map(targetOf), { signal });
+  const sound = new Set(['']);
+  // Each comes before those in it.
+  for (const [number, path] of above.entries()) {
+    const isDirectory = ((looksAbove[number]?.mode ?? 0) & constants.S_IFMT) === constants.S_IFDIR;
+    if (isDirectory && sound.has(directoryOf(path))) sound.add(path);
+  }
+  const looks = await repository.lookAtFiles(
+    files.map(({ path }) => targetOf(path)),
+    { signal },
+  );
+  return files.map(({ path }, number) => (sound.has(directoryOf(path)) ? looks[number] : undefined));
+}
+
+/** Empty for what lies in the root. */
+function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'));
 }
 
 async function treeOf(repository: Repository, snapshot: Snapshot, from: string, signal: AbortSignal): Promise<BlobId> {

@@ -1,5 +1,6 @@
 import { HoldfastError } from '../../../core/errors.ts';
 import { mapAtOnce } from '../../gate.ts';
+import type { FileCompared } from '../../reading/compare-files.ts';
 import type { FileLook } from '../../reading/look-at-files.ts';
 import type { PieceOfFile } from '../../reading/compare-pieces.ts';
 import type { BlobId, BlobPlace, Repository } from '../../repository.ts';
@@ -13,11 +14,8 @@ export interface PresentOptions {
   readonly repository: Repository;
   /** Where a path of the snapshot lies in the target. */
   readonly targetOf: (path: string) => string;
-  /** Nothing is in the target: files are made when their first bytes come. */
-  readonly isNew: boolean;
   /** Files whose size and time of change are as they should are taken to be so without being read. */
   readonly trustTimes: boolean;
-  readonly issues: RestoreIssues;
   readonly onSame: (sizeBytes: number) => void;
   readonly signal: AbortSignal;
 }
@@ -34,65 +32,87 @@ export interface PresentFile {
   readonly held: Uint8Array | undefined;
 }
 
+/** What was seen of a file that nobody has touched yet. */
+export interface SeenFile extends Omit<PresentFile, 'state' | 'held'> {
+  readonly isTrusted: boolean;
+  /** Of a plain file of its own that is there; undefined where there is none. */
+  readonly thereBytes: number | undefined;
+  readonly found: FileCompared | undefined;
+  /** Why it can not be restored: told when it would be. */
+  readonly problem: Error | undefined;
+}
+
 const filesAtOnceMax = 8;
 
-/** Finds what the target holds already. A file that is there is given its size; what can not be one is replaced or told. */
-export async function findPresent(files: readonly PlannedFile[], options: PresentOptions): Promise<PresentFile[]> {
-  const { repository, targetOf, isNew, signal } = options;
-  const looks = isNew
-    ? []
-    : await repository.lookAtFiles(
-        files.map(({ path }) => targetOf(path)),
-        { signal },
-      );
-  const numbered = [...files.entries()];
-  const prepared = await mapAtOnce(numbered, filesAtOnceMax, async ([number, planned]) => {
+/**
+ * Finds what the target holds already, and changes nothing.
+ * @param looks at the files; undefined for what is not to be looked at, as the way to it leads elsewhere
+ */
+export async function seeFiles(
+  files: readonly PlannedFile[],
+  looks: readonly (FileLook | undefined)[],
+  options: PresentOptions,
+): Promise<SeenFile[]> {
+  const { repository, targetOf, trustTimes, onSame, signal } = options;
+  const seen = await mapAtOnce([...files.entries()], filesAtOnceMax, async ([number, planned]): Promise<SeenFile> => {
     signal.throwIfAborted();
+    const look = looks[number]?.isOwn === true ? looks[number] : undefined;
+    const isTrusted = trustTimes && look !== undefined && isAsPlanned(look, planned);
+    const file = { planned, isTrusted, thereBytes: look?.sizeBytes, found: undefined, problem: undefined };
     try {
-      return await prepare(planned, looks[number], options);
+      const pieces = piecesOf(planned.content, await sizesOf(repository, planned.content, signal));
+      const last = pieces.at(-1);
+      return { ...file, pieces, sizeBytes: last === undefined ? 0 : last.position + last.sizeBytes };
     } catch (error) {
-      options.issues.addError(planned.path, error);
+      signal.throwIfAborted();
+      return { ...file, pieces: [], sizeBytes: 0, problem: error as Error };
+    }
+  });
+  for (const { isTrusted, planned, problem } of seen) if (isTrusted && problem === undefined) onSame(planned.sizeBytes);
+  const isCompared = ({ isTrusted, thereBytes, problem }: SeenFile): boolean =>
+    !isTrusted && thereBytes !== undefined && problem === undefined;
+  const wanted = seen.filter(isCompared).map(({ planned, pieces }) => ({ path: targetOf(planned.path), pieces }));
+  const found = (await repository.compareFiles(wanted, { signal, onSame })).values();
+  return seen.map((file) => (isCompared(file) ? { ...file, found: found.next().value } : file));
+}
+
+function isAsPlanned({ sizeBytes, modifiedNs }: FileLook, planned: PlannedFile): boolean {
+  return sizeBytes === planned.sizeBytes && modifiedNs === timeToNs(planned.mtime);
+}
+
+export interface PrepareOptions extends Pick<PresentOptions, 'targetOf' | 'signal'> {
+  /** Nothing is in the target: files are made when their first bytes come. */
+  readonly isNew: boolean;
+  readonly issues: RestoreIssues;
+}
+
+/** Gives files their sizes. What can not be one is replaced or told. */
+export async function prepareFiles(seen: readonly SeenFile[], options: PrepareOptions): Promise<PresentFile[]> {
+  const prepared = await mapAtOnce(seen, filesAtOnceMax, async (file) => {
+    options.signal.throwIfAborted();
+    try {
+      return await prepare(file, options);
+    } catch (error) {
+      options.issues.addError(file.planned.path, error);
       return undefined;
     }
   });
-  return await compare(
-    prepared.filter((file) => file !== undefined),
-    options,
-  );
+  return prepared.filter((file) => file !== undefined);
 }
 
 async function prepare(
-  planned: PlannedFile,
-  look: FileLook | undefined,
-  { repository, targetOf, isNew, trustTimes, signal, onSame }: PresentOptions,
+  { planned, pieces, sizeBytes, isTrusted, thereBytes, found, problem }: SeenFile,
+  { targetOf, isNew }: PrepareOptions,
 ): Promise<PresentFile> {
-  const pieces = piecesOf(planned.content, await sizesOf(repository, planned.content, signal));
-  const last = pieces.at(-1);
-  const sizeBytes = last === undefined ? 0 : last.position + last.sizeBytes;
-  const file = { planned, pieces, sizeBytes, held: undefined };
-  if (trustTimes && look?.isOwn === true && look.sizeBytes === planned.sizeBytes && look.modifiedNs === timeToNs(planned.mtime)) {
-    onSame(planned.sizeBytes);
-    return { ...file, state: 'trusted' };
-  }
-  if (look?.isOwn === true && look.sizeBytes === sizeBytes) return { ...file, state: 'compared' };
+  if (problem !== undefined) throw problem;
+  const file = { planned, pieces, sizeBytes, held: found?.same };
+  if (isTrusted) return { ...file, state: 'trusted' };
+  if (found?.failure !== undefined) throw Object.assign(new Error(found.failure.message), { code: found.failure.code });
+  if (thereBytes === sizeBytes) return { ...file, state: 'compared' };
   if (isNew && sizeBytes > 0) return { ...file, state: 'new' };
   const made = await openTargetFile(targetOf(planned.path), sizeBytes);
   await close(made.fd);
-  return { ...file, state: made.isNew ? 'new' : 'compared' };
-}
-
-async function compare(files: readonly PresentFile[], options: PresentOptions): Promise<PresentFile[]> {
-  const { repository, targetOf, issues, onSame, signal } = options;
-  const there = files.filter(({ state }) => state === 'compared');
-  const wanted = there.map(({ planned, pieces }) => ({ path: targetOf(planned.path), pieces }));
-  const found = (await repository.compareFiles(wanted, { signal, onSame })).values();
-  return files.flatMap((file) => {
-    if (file.state !== 'compared') return file;
-    const { same, failure } = found.next().value!;
-    if (failure === undefined) return { ...file, held: same };
-    issues.addFailure(file.planned.path, failure);
-    return [];
-  });
+  return made.isNew ? { ...file, held: undefined, state: 'new' } : { ...file, state: 'compared' };
 }
 
 /** @throws BACKUP_BLOB_MISSING */

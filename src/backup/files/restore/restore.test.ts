@@ -19,9 +19,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { seal } from '../../crypto/seal.ts';
 import { openRepository } from '../../open/open-repository.ts';
 import type { OpenedRepository } from '../../open/opened-repository.ts';
-import type { BlobId, Snapshot } from '../../repository.ts';
+import type { BlobId, BlobPlace, Snapshot } from '../../repository.ts';
 import { forever as signal, hastyRuntime, openMemoryRepository } from '../../testing/repositories.ts';
 import { MemoryLocation, type MemoryObjects } from '../../../storage/adapters/memory/index.ts';
 import { modeFromStat } from '../../tree/mode.ts';
@@ -103,6 +104,11 @@ describe('the target', () => {
     // Who looks whether the holder is alive.
     const location = new MemoryLocation('memory', hastyRuntime, objects);
     await using other = await openRepository(location, { password: 'x', threads: 0 }, hastyRuntime, { signal });
+    mkdirSync(join(root, 'full'));
+    writeFileSync(join(root, 'full', 'file'), 'mine');
+    const over = restoreFiles(other, snapshot, { target: join(root, 'full'), overwrite: true, removeOthers: true, signal });
+    await expect(over).rejects.toMatchObject({ code: 'BACKUP_LOCKED' });
+    expect([readdirSync(join(root, 'full')), readFileSync(join(root, 'full', 'file'), 'utf8')]).toEqual([['file'], 'mine']);
     for (const gone of [false, true]) {
       if (gone) for (const key of objects.keys()) if (key.includes('data/')) objects.delete(key);
       await expect(restoreFiles(other, snapshot, { target, signal })).rejects.toMatchObject({ code: 'BACKUP_LOCKED' });
@@ -183,6 +189,19 @@ describe('over what is there', () => {
     expect(statSync(join(target, 'other')).isDirectory()).toBe(true);
     expect((await restore(snapshot, { overwrite: true, removeOthers: true })).removed).toBe(1);
     expect(readdirSync(target)).toEqual(['dir', 'link', 'other']);
+  });
+
+  test('a link in the place of a directory is replaced, though it leads to the very same files', async () => {
+    mkdirSync(join(source, 'dir', 'below'), { recursive: true });
+    for (const name of ['one', 'below/two']) writeFileSync(join(source, 'dir', name), `content of ${name}`);
+    const snapshot = await backup();
+    await restore(snapshot, { target: join(root, 'elsewhere') });
+    mkdirSync(target);
+    symlinkSync(join(root, 'elsewhere', 'dir'), join(target, 'dir'));
+    expect(await restore(snapshot, { overwrite: true, verify: true })).toMatchObject({ issues: [], verifiedFiles: 2, keptBytes: 0 });
+    expect(lstatSync(join(target, 'dir')).isDirectory()).toBe(true);
+    expect(read('dir', 'below', 'two')).toBe('content of below/two');
+    expect(readdirSync(join(root, 'elsewhere', 'dir')).toSorted()).toEqual(['below', 'one']);
   });
 
   test('names and targets of links that are no text', async () => {
@@ -333,15 +352,63 @@ describe('what does not come back whole', () => {
     for (const name of ['a', 'c']) expect(readFileSync(join(target, name)).equals(readFileSync(join(source, name)))).toBe(true);
   });
 
-  async function damage(path: string, snapshot: Snapshot): Promise<void> {
+  test('a blob that was sealed as something else is found out when it is read back', async () => {
+    for (const name of ['a', 'b']) writeFileSync(join(source, name), randomBytes(100_000));
+    const snapshot = await backup();
+    await forge('/b', snapshot);
+    for (const options of [{ verify: true }, { overwrite: true }, { overwrite: true, verify: true }]) {
+      const { issues, files } = await restore(snapshot, options);
+      expect(issues.map(({ path, kind }) => [path, kind])).toEqual([['/b', 'damaged']]);
+      expect(issues[0]!.message).toMatch(/^data blob .* does not match/);
+      expect(files).toBe(1);
+    }
+    expect(readFileSync(join(target, 'a')).equals(readFileSync(join(source, 'a')))).toBe(true);
+  });
+
+  test('and taken from another copy, where there is one', async () => {
+    const data = randomBytes(100_000);
+    for (const name of ['a', 'b']) writeFileSync(join(source, name), name === 'a' ? randomBytes(50_000) : data);
+    const snapshot = await backup();
+    const good = await forge('/b', snapshot);
+    // A location of several copies tells a good one from a bad one only where the whole pack is asked for.
+    class Copies extends MemoryLocation {
+      override async get(key: string, options: Parameters<MemoryLocation['get']>[1]): Promise<Uint8Array> {
+        return options.range === undefined && key.endsWith(good.packId) ? good.bytes : await super.get(key, options);
+      }
+    }
+    await using several = await openMemoryRepository({ objects, around: () => new Copies('copies', hastyRuntime, objects) });
+    const { issues, verifiedFiles } = await restoreFiles(several, snapshot, { target, verify: true, durable: false, signal });
+    expect([issues, verifiedFiles]).toEqual([[], 2]);
+    expect(readFileSync(join(target, 'b')).equals(data)).toBe(true);
+  });
+
+  async function placeOf(path: string, snapshot: Snapshot): Promise<BlobPlace> {
     const { findNode } = await import('../../browse/walk.ts');
     const found = await findNode(repository, snapshot.tree, path, signal);
-    const place = repository.find('data', found!.content![0]!)!;
-    const key = [...objects.keys()].find((one) => one.endsWith(place.packId))!;
+    return repository.find('data', found!.content![0]!)!;
+  }
+
+  /** Changes bytes of the pack; returns it as it was. */
+  function change({ packId }: BlobPlace, how: (bytes: Uint8Array) => void): { packId: string; bytes: Uint8Array } {
+    const key = [...objects.keys()].find((one) => one.endsWith(packId))!;
     const stored = objects.get(key)!;
     const bytes = Uint8Array.from(stored.bytes);
-    bytes[place.offset + 20]! ^= 1;
+    how(bytes);
     objects.set(key, { ...stored, bytes });
+    return { packId, bytes: stored.bytes };
+  }
+
+  async function damage(path: string, snapshot: Snapshot): Promise<void> {
+    const place = await placeOf(path, snapshot);
+    change(place, (bytes) => (bytes[place.offset + 20]! ^= 1));
+  }
+
+  /** Puts another text in the place of a file's first blob, of the same size and sealed by the repository's own key. */
+  async function forge(path: string, snapshot: Snapshot): Promise<{ packId: string; bytes: Uint8Array }> {
+    const place = await placeOf(path, snapshot);
+    expect(place.compressed).toBe(false);
+    const sealed = seal(repository.parts.files.key, randomBytes(place.plainSizeBytes));
+    return change(place, (bytes) => bytes.set(sealed, place.offset));
   }
 });
 

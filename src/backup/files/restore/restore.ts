@@ -1,5 +1,6 @@
+import { linked } from '../../../core/deadline.ts';
 import type { HeldLock, Repository, Snapshot } from '../../repository.ts';
-import { openSystemCalls } from '../system.ts';
+import { lateSystemCalls } from '../system.ts';
 import { restoreContents, type ContentProgress } from './contents.ts';
 import { finish } from './finish.ts';
 import { Flusher } from './flusher.ts';
@@ -56,21 +57,32 @@ export interface RestoreResult extends RestoreProgress {
  * @throws BACKUP_TARGET_NOT_EMPTY, BACKUP_TARGET_UNUSABLE, BACKUP_NO_SPACE, BACKUP_PATH_UNKNOWN before anything is written; ENOSPC
  */
 export async function restoreFiles(repository: Repository, snapshot: Snapshot, options: RestoreOptions): Promise<RestoreResult> {
-  const { from = '/', sparse = true, signal } = options;
+  const { from = '/', sparse = true, trustTimes = false, signal } = options;
   const select = createRestoreSelection(options.filter ?? {});
   const issues = createRestoreIssues(options.onIssue);
-  const order = { target: options.target, from, select, issues, mayHold: options.overwrite === true, sparse, signal };
-  const { lock, value: plan } = await whileLocking(repository.lock({ signal }), () => planRestore(repository, snapshot, order));
+  const progress: ContentProgress = { writtenBytes: 0, keptBytes: 0, loadedBlobs: 0 };
+  let totalBytes = 0;
+  const onProgress = (): void => options.onProgress?.({ ...progress, totalBytes });
+  const onSurvey = (bytes: number): void => void (totalBytes = bytes);
+  const onSame = (bytes: number): void => {
+    progress.keptBytes += bytes;
+    onProgress();
+  };
+  const mayHold = options.overwrite === true;
+  const order = { target: options.target, from, select, issues, mayHold, sparse, trustTimes, onSurvey, onSame };
+  await using late = lateSystemCalls();
+  const opening = late.get();
+  const { lock, value: plan } = await whileLocking(repository.lock({ signal }), signal, (until) =>
+    planRestore(repository, snapshot, { ...order, signal: until }),
+  );
   await using held = lock;
   void held;
   const { tree, targetPath, targetOf, targetIsEmpty: isNew } = plan;
 
-  await using system = await openSystemCalls();
+  const system = await opening;
   const flusher = (options.durable ?? true) && system !== undefined ? new Flusher(system, targetPath, issues) : undefined;
   await markUnfinished(targetPath, snapshot.id);
   for (const directory of plan.directories) await makeDirectory(targetOf(directory));
-  const progress: ContentProgress = { writtenBytes: 0, keptBytes: 0, loadedBlobs: 0 };
-  const totalBytes = plan.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const content = {
     repository,
     targetOf,
@@ -80,13 +92,14 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     sparse,
     verify: options.verify ?? false,
     isNew,
-    trustTimes: options.trustTimes ?? false,
+    trustTimes,
+    onSame,
     onProgress: () => {
       flusher?.wrote(progress.writtenBytes);
-      options.onProgress?.({ ...progress, totalBytes });
+      onProgress();
     },
   };
-  const { whole, verifiedFiles } = await restoreContents(plan.files, content);
+  const { whole, verifiedFiles } = await restoreContents(plan.files, plan.first, content);
 
   const finished = await finish({
     repository,
@@ -118,10 +131,16 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
 
 /**
  * Plans while the lock settles, which takes a while in which nothing else would be done. Without a lock nothing counts that was read: what
- * was missing may have been removed by who holds it.
+ * was missing may have been removed by who holds it; and planning ends.
  */
-async function whileLocking<Value>(locking: Promise<HeldLock>, plan: () => Promise<Value>): Promise<{ lock: HeldLock; value: Value }> {
-  const [lock, planned] = await Promise.allSettled([locking, plan()]);
+async function whileLocking<Value>(
+  locking: Promise<HeldLock>,
+  signal: AbortSignal,
+  plan: (signal: AbortSignal) => Promise<Value>,
+): Promise<{ lock: HeldLock; value: Value }> {
+  using end = linked(signal);
+  locking.catch((error: Error) => end.abort(error));
+  const [lock, planned] = await Promise.allSettled([locking, plan(end.signal)]);
   if (lock.status === 'rejected') throw lock.reason;
   if (planned.status === 'fulfilled') return { lock: lock.value, value: planned.value };
   await lock.value[Symbol.asyncDispose]();
