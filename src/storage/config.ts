@@ -33,7 +33,9 @@ export const locationSchema = z
     ...kinds,
     password: secret()
       .optional()
-      .describe('Of the restic repository in it: everything is encrypted with it, and nothing can be restored without it.'),
+      .describe(
+        'Of the restic repository in it: everything is encrypted with it, and nothing can be restored without it. A part of a mirror has that of the mirror.',
+      ),
     limits: limitsSchema
       .optional()
       .describe('Bandwidth that it may use, on average over some seconds, and how much may lie in it. Absent: all there is.'),

@@ -2,8 +2,9 @@ import type { HoldfastConfig } from '../../config/schema.ts';
 import { hasCode, HoldfastError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { initRepository, openRepository, type OpenedRepository } from '../../backup/index.ts';
-import { openLocation } from '../../storage/registry.ts';
 import type { Location } from '../../storage/index.ts';
+import { openLocation } from '../../storage/registry.ts';
+import { repositoryPassword } from '../../storage/repository-password.ts';
 
 /** The repository in a location of the configuration, and the location itself, for what stands beside the repository. */
 export interface Copies extends AsyncDisposable {
@@ -21,14 +22,14 @@ export async function openCopies(
   runtime: Runtime,
   { beforeMaking, signal }: { readonly beforeMaking?: () => Promise<void>; readonly signal: AbortSignal },
 ): Promise<Copies> {
-  const password = config.locations[name]?.password?.reveal();
-  if (password === undefined) {
-    throw new HoldfastError('BACKUP_NO_PASSWORD', `location '${name}' has no password: copies are encrypted with it`, {
-      hint: `Make one (openssl rand -base64 32 > copies.password; chmod 600 copies.password), write password: file:copies.password under locations.${name}, and keep a copy where no disaster takes it: without it nothing can be restored.`,
-    });
-  }
   await using stack = new AsyncDisposableStack();
   const location = stack.use(await openLocation(name, config.locations, runtime, { signal }));
+  const password = repositoryPassword(name, config.locations)?.reveal();
+  if (password === undefined) {
+    throw new HoldfastError('BACKUP_NO_PASSWORD', `location '${name}' has no password: copies are encrypted with it`, {
+      hint: `Where it has copies, write their password under locations.${name}. Else make one (openssl rand -base64 32 > copies.password; chmod 600 copies.password), write password: file:copies.password there, and keep a copy where no disaster takes it: without it nothing can be restored.`,
+    });
+  }
   const open = (): Promise<OpenedRepository> => openRepository(location, { password }, runtime, { signal });
   const repository = await open().catch(async (error: unknown) => {
     if (beforeMaking === undefined || !hasCode(error, 'BACKUP_NO_REPOSITORY')) throw error;

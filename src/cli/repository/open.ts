@@ -9,6 +9,7 @@ import { createCommandRuntime } from '../../runtime/command-runtime.ts';
 import type { LocationConfig } from '../../storage/index.ts';
 import { Quota } from '../../storage/quota.ts';
 import { openLocation } from '../../storage/registry.ts';
+import { repositoryPassword } from '../../storage/repository-password.ts';
 import type { CommonOptions } from '../command.ts';
 
 /** Options of every command on a repository. */
@@ -54,7 +55,7 @@ export async function withRepository(
   const { signal } = stop;
   const place = await placeOf(options);
   await using location = await openLocation(place.name, place.locations, runtime, { signal });
-  const password = open.password ?? (await readPassword(options.passwordFile ?? process.env['HOLDFAST_PASSWORD_FILE'], place.config));
+  const password = open.password ?? (await passwordOf(place, options.passwordFile ?? process.env['HOLDFAST_PASSWORD_FILE']));
   if (open.create === true) await initRepository(location, { password }, runtime, { signal });
   // What fails to load fails again where it is used.
   const onDeriving = (): void => void open.load?.().catch(() => undefined);
@@ -67,7 +68,6 @@ export async function withRepository(
 interface Place {
   readonly name: string;
   readonly locations: Readonly<Record<string, LocationConfig>>;
-  readonly config: LocationConfig;
 }
 
 /** The location that was named: a directory, or one of the configuration. @throws CLI_USAGE, CONFIG_… */
@@ -81,25 +81,28 @@ export async function placeOf({
     });
   }
   if (repo.includes('/')) {
-    const config = { path: resolve(repo) };
-    return { name: repo, locations: { [repo]: config }, config };
+    return { name: repo, locations: { [repo]: { path: resolve(repo) } } };
   }
   // Only here: what reads a configuration takes longer to load than a small repository takes to open.
   const { findConfig, loadForRestore } = await import('../../config/load.ts');
   const { locations } = loadForRestore(findConfig(file));
-  const config = Object.hasOwn(locations, repo) ? locations[repo] : undefined;
-  if (config === undefined) {
+  if (!Object.hasOwn(locations, repo)) {
     throw new HoldfastError('CLI_USAGE', `the configuration has no location "${repo}"`, {
       hint: `There are: ${Object.keys(locations).join(', ') || 'none'}. A directory is written with a slash: ./${repo}`,
     });
   }
-  return { name: repo, locations, config };
+  return { name: repo, locations };
+}
+
+/** That of the file, or of the configuration, or typed. @throws CLI_NO_PASSWORD */
+async function passwordOf({ name, locations }: Place, file: string | undefined): Promise<string> {
+  const configured = file === undefined || file === '' ? repositoryPassword(name, locations) : undefined;
+  return configured?.reveal() ?? (await readPassword(file));
 }
 
 /** @throws CLI_NO_PASSWORD */
-export async function readPassword(file: string | undefined, config?: LocationConfig): Promise<string> {
+export async function readPassword(file: string | undefined): Promise<string> {
   if (file !== undefined && file !== '') return readPasswordFile(file);
-  if (config?.password !== undefined) return config.password.reveal();
   if (process.stdin.isTTY && process.stderr.isTTY) return askPassword();
   throw new HoldfastError('CLI_NO_PASSWORD', 'no password of the repository is named', {
     hint: 'Give --password-file FILE, or HOLDFAST_PASSWORD_FILE.',

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -98,11 +98,13 @@ describe('a repository by hand', () => {
       'security: { ca: ca.pem, cert: a.pem, key: a.key }',
       'coordination: { embedded: store.db }',
       'services: {}',
-      `locations: { one: { path: ${parts[0]} }, other: { path: ${parts[1]} }, both: { mirror: [one, other] } }`,
+      `locations: { one: { path: ${parts[0]} }, other: { path: ${parts[1]} }, both: { mirror: [one, other], password: "file:${names.password}" } }`,
     ];
     writeFileSync(file, text.join('\n'));
-    const password = ['--password-file', names.password];
-    expect(await runAs(['init', '--repo', 'both', '--config', file, ...password])).toMatchObject({ code: 0, err: '' });
+    chmodSync(names.password, 0o600);
+    expect(await runAs(['init', '--repo', 'both', '--config', file])).toMatchObject({ code: 0, err: '' });
+    // What is left of a mirror is opened with the mirror's password.
+    expect(await runAs(['snapshots', '--repo', 'one', '--config', file])).toMatchObject({ code: 0, err: '' });
     const [key] = readdirSync(join(parts[0]!, 'keys'));
     writeFileSync(join(parts[0]!, 'keys', key!), 'rot');
 
