@@ -163,8 +163,12 @@ export interface Engine extends AsyncDisposable {
    * @param options.toReuse to where the next `provision` from copies goes over it, and writes what differs; one from a member removes it
    */
   setAside(reason: string, options?: { readonly toReuse?: boolean }): Promise<string>;
-  /** Keeps the WAL that these other members still need, up to the engine's own limit, and lets go of what others needed. */
-  retain(members: readonly { node: string; lsn?: bigint }[], options: { signal: AbortSignal }): Promise<void>;
+  /**
+   * Keeps the WAL that these other members still need, up to the engine's own limit, and lets go of what others needed; where the context says that
+   * there is a journal, also what that has not stored: a replica may have to give it when it leads.
+   * @param options.journal how far that is for a replica; left out: not known, and nothing of it is let go
+   */
+  retain(members: readonly { node: string; lsn?: bigint }[], options: { journal?: bigint; signal: AbortSignal }): Promise<void>;
   /** Whether a member's service answers on the clients' path, whatever its agent does. Never throws. */
   reachable(member: MemberAddress, options: { timeoutMs: number }): Promise<'answers' | 'refused' | 'silent'>;
 

@@ -101,6 +101,8 @@ export const copiesStateSchema = z.object({
       folded: z.object({ ageMs: z.number().nonnegative(), parts: z.number().nonnegative() }).optional(),
     })
     .optional(),
+  /** The journal has all before it: no member need keep that for whoever leads next. Left out while it is not known. */
+  journalled: positionSchema.optional(),
   /** What somebody should look at, as sentences. */
   alarms: z.array(z.string().max(4_000)).max(100),
 });

@@ -25,8 +25,17 @@ export class Retention {
     // A voter that was not heard of yet (this agent has just started) still needs its WAL.
     const voters = store.leadership?.value.roster.flatMap((configuration) => [...configuration.voters]) ?? [];
     const unheard = [...new Set(voters)].filter((voter) => voter !== member.node && !heard.some((peer) => peer.node === voter));
-    void engine.retain([...heard, ...unheard.map((node) => ({ node }))], { signal: member.signal }).catch((error: unknown) => {
+    const members = [...heard, ...unheard.map((node) => ({ node }))];
+    void engine.retain(members, { ...this.#journal(), signal: member.signal }).catch((error: unknown) => {
       if (!member.signal.aborted) runtime.logger.warn('engine.retain.failed', { error: messageOf(error) });
     });
+  }
+
+  /** As far as its leader says: whoever leads next goes on from there. */
+  #journal(): { journal?: bigint } {
+    const { deps, service } = this.#member;
+    const leader = deps.store.leadership?.value.leader ?? '';
+    const copies = deps.peers.report(leader)?.heartbeat.copies.find((state) => state.service === service);
+    return copies?.journalled === undefined ? {} : { journal: BigInt(copies.journalled.lsn) };
   }
 }

@@ -2,7 +2,7 @@ import type { Schedule } from '../../backup/index.ts';
 import { acquireLock } from '../../coordination/lock.ts';
 import { linked } from '../../core/deadline.ts';
 import { messageOf } from '../../core/errors.ts';
-import type { CopiesState } from '../../failover/messages.ts';
+import { toWire, type CopiesState } from '../../failover/messages.ts';
 import type { LocationStatus } from '../../storage/index.ts';
 import { decideAlarms, type Alarm } from './alarms.ts';
 import { BaseKeeper } from './base-keeper.ts';
@@ -61,6 +61,7 @@ export class CopiesCare {
       parts: partsOf(location.status()),
       ...(base && { last: { atMs: base.endMs, start: { timeline: base.start.timeline, lsn: base.start.lsn.toString() } } }),
       ...(kept && { journal: { state: kept.state, gaps: this.#gaps, ...this.#lag, ...(folded && { folded }) } }),
+      ...(kept?.stored && { journalled: toWire(kept.stored) }),
       alarms: this.alarms(failure).map(({ text }) => text),
     };
   }

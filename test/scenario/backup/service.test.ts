@@ -64,6 +64,19 @@ async function endSegment(agents: Agents, disk: string): Promise<{ timeline: num
   throw new Error(`the segment that ends at ${formatLsn(end)} was not folded; there are ${left}\n${await agents.logs()}`);
 }
 
+/** Replicas hear how far the journal is, and keep WAL for it from there on. */
+async function untilReplicaKeepsNoMoreThan(agents: Agents, replica: string, end: bigint): Promise<void> {
+  let kept: { lsn: string }[] = [];
+  for (const until = performance.now() + segmentMsMax; performance.now() < until; await sleep(200)) {
+    kept = await query<{ lsn: string }>(
+      agents.connection(replica),
+      `select restart_lsn::text as lsn from pg_replication_slots where slot_name like 'holdfast__journal__%'`,
+    ).catch(() => []);
+    if (kept.length === 1 && parseLsn(kept[0]!.lsn) >= end) return;
+  }
+  throw new Error(`${replica} keeps for the journal ${JSON.stringify(kept)}, not from ${formatLsn(end)} on\n${await agents.logs()}`);
+}
+
 test(
   'every node and one of two locations are lost: the service comes back from the other one, to the second',
   { timeout: 480_000 },
@@ -101,18 +114,19 @@ test(
     await note('before the failover');
     const first = await endSegment(agents, disks[1]!);
     await agents.signal(leader!, 'SIGSTOP');
-    await agents.until('another leader', (service) => service.leader !== null && service.leader !== leader);
+    const { leader: successor } = await agents.until('another leader', (service) => service.leader !== null && service.leader !== leader);
     await agents.until(
       'its care for the copies',
       (service) => service.copies?.node === service.leader && service.copies?.last !== undefined,
     );
+    const replica = agents.members.find(({ name }) => name !== leader && name !== successor);
     await note('third');
     const second = await endSegment(agents, disks[1]!);
     await sleep(1_200);
     const to = new Date();
     await sleep(1_200);
     await note('fourth');
-    await sleep(2_000);
+    await Promise.all([untilReplicaKeepsNoMoreThan(agents, replica!.name, first.end), sleep(2_000)]);
 
     await everything[Symbol.asyncDispose]();
     await agents.abandon();

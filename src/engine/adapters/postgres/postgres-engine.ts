@@ -35,7 +35,7 @@ import { provision } from './provision.ts';
 import { askForTls } from './reachable.ts';
 import { rejoin } from './rejoin.ts';
 import { removePlan } from './rejoin-plan.ts';
-import { retain } from './retain.ts';
+import { retain, retainedForJournal, type Retained } from './retain.ts';
 import { Server } from './server.ts';
 import { moveTablespacesAside } from './tablespaces.ts';
 import { endOfWal } from './wal-end.ts';
@@ -212,9 +212,9 @@ export class PostgresEngine implements Engine {
     return target;
   }
 
-  async retain(members: readonly { node: string; lsn?: bigint }[], { signal }: { signal: AbortSignal }): Promise<void> {
+  async retain(members: readonly Retained[], { journal, signal }: { journal?: bigint; signal: AbortSignal }): Promise<void> {
     signal.throwIfAborted();
-    await retain(this.#member, members, signal);
+    await retain(this.#member, [...members, ...retainedForJournal(this.#member, journal)], signal);
   }
 
   async reachable(member: MemberAddress, { timeoutMs }: { timeoutMs: number }): Promise<'answers' | 'refused' | 'silent'> {

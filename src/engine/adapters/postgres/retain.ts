@@ -1,13 +1,29 @@
 import type { Member } from './member.ts';
 import { queryTimeoutMs } from './sessions.ts';
-import { formatLsn } from '../../../core/lsn.ts';
+import { formatLsn, parseLsn } from '../../../core/lsn.ts';
 import { runsAsPrimary } from './freeze.ts';
 import { seatNodes } from './journal-seats.ts';
 import { hasState, type Session } from './session.ts';
 import { isMemberSlot, slotName } from './slot-name.ts';
 
-/** Slots for these members, none for others: see `Engine.retain`. */
-export async function retain(member: Member, members: readonly { node: string; lsn?: bigint }[], signal: AbortSignal): Promise<void> {
+/** Somebody who may ask for WAL: all before `lsn` it has; undefined: not known. */
+export interface Retained {
+  readonly node: string;
+  readonly lsn?: bigint;
+}
+
+/**
+ * On a primary the seats of the journal: their slots move as it confirms. On a replica, which may be promoted while the journal's location is away,
+ * what of it is not stored elsewhere: one slot is enough for that, and it is the one that the journal then goes on with.
+ */
+export function retainedForJournal(member: Member, stored: bigint | undefined): Retained[] {
+  const seats = seatNodes(member.context.journal).map((node) => ({ node }));
+  if (runsAsPrimary(member)) return seats;
+  return seats.slice(0, 1).map((seat) => ({ ...seat, ...(stored === undefined ? {} : { lsn: stored }) }));
+}
+
+/** Slots for these, none for others: see `Engine.retain`. */
+export async function retain(member: Member, members: readonly Retained[], signal: AbortSignal): Promise<void> {
   const session = await member.sessions.shared('commands', { signal });
   const limits = { timeoutMs: queryTimeoutMs, signal };
   const rows = await session.query(
@@ -15,13 +31,7 @@ export async function retain(member: Member, members: readonly { node: string; l
     limits,
   );
   const present = new Map(rows.map((row) => [String(row['name']), row]));
-  // The primary alone streams to the journal.
-  const journal: { node: string; lsn?: bigint }[] = runsAsPrimary(member)
-    ? seatNodes(member.context.journal).map((node) => ({ node }))
-    : [];
-  const wanted = new Map(
-    [...members, ...journal].filter(({ node }) => node !== member.context.node).map((other) => [slotName(other.node), other]),
-  );
+  const wanted = new Map(members.filter(({ node }) => node !== member.context.node).map((other) => [slotName(other.node), other]));
   for (const [name, slot] of present) {
     // A lost one keeps nothing, and only makes way for a new one.
     const unwanted = isMemberSlot(name) && !wanted.has(name);
@@ -37,6 +47,7 @@ export async function retain(member: Member, members: readonly { node: string; l
     const slot = present.get(name);
     // Of data that are being copied nothing is there yet: they need what their slot keeps.
     if (lsn === undefined || lsn === 0n || slot?.['active'] === true) continue;
+    if (typeof slot?.['kept'] === 'string' && parseLsn(slot['kept']) >= lsn) continue;
     // It only moves forward, and not beyond what is here.
     await session
       .query('select pg_replication_slot_advance($1, $2::pg_lsn)', { ...limits, values: [name, formatLsn(lsn)] })

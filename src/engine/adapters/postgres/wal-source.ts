@@ -1,7 +1,12 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../../core/errors.ts';
+import { formatLsn, parseSegmentName } from '../../../core/lsn.ts';
 import type { WalIdentity, WalMoment, WalSource, WalStream } from '../../../core/wal-source.ts';
-import type { MemberAddress } from '../../engine.ts';
+import { comparePositions, type MemberAddress, type Position } from '../../engine.ts';
+import type { ControlFile } from './control-file.ts';
 import { SeatedStream, seatNodes } from './journal-seats.ts';
-import type { Member } from './member.ts';
+import { requireData, type Member } from './member.ts';
 import { lsnOf } from './position.ts';
 import { identifySystem, type ReplicationConnection } from './replication-connection.ts';
 import { seatName } from './rule.ts';
@@ -55,6 +60,7 @@ export class PostgresWal implements WalSource {
     const [first = '(journal)', ...others] = seatNodes(this.#member.context.journal);
     const isSync = this.#member.context.journal?.sync === true;
     const { clock } = this.#member.runtime;
+    await this.#requireWal(from, signal);
     const connection = await this.#connect(signal, isSync ? seatName(1) : undefined);
     const main = await startStream(connection, { node: first, from, confirmed: from.lsn, restMs }, clock, signal);
     const seats: PostgresWalStream[] = [];
@@ -76,10 +82,35 @@ export class PostgresWal implements WalSource {
     return seats.length === 0 ? main : new SeatedStream(main, seats);
   }
 
+  /** A server agrees to stream WAL that it has not got, and fails when it is to read it. */
+  async #requireWal(from: Position, signal: AbortSignal): Promise<void> {
+    const { position } = await this.moment({ signal });
+    // The file in which nothing is written yet need not be there.
+    if (comparePositions(from, position) >= 0) return;
+    const control = await requireData(this.#member);
+    if (!(await hasSegment(this.#member.places.data, control, from))) throw walGone(from);
+  }
+
   #connect(signal: AbortSignal, applicationName?: string): Promise<ReplicationConnection> {
     const options = { signal, ...(applicationName === undefined ? {} : { applicationName }) };
     return connectUpstream(this.#member, this.#from, 'journal', options);
   }
+}
+
+/** Whether there is a file for what follows a position: also one of a later timeline, which begins with what lay before the branch. */
+async function hasSegment(data: string, { segmentBytes }: ControlFile, { timeline, lsn }: Position): Promise<boolean> {
+  const start = lsn - (lsn % segmentBytes);
+  const names = await readdir(join(data, 'pg_wal'));
+  return names.some((name) => {
+    const segment = parseSegmentName(name, segmentBytes);
+    return segment?.lsn === start && segment.timeline >= timeline;
+  });
+}
+
+function walGone({ timeline, lsn }: Position): HoldfastError {
+  return new HoldfastError('ENGINE_WAL_GONE', `the server has no WAL from ${formatLsn(lsn)} of timeline ${timeline} on any more`, {
+    hint: 'What lies between is lost to copies: a new base backup closes the gap. Raise `replication.walKeep` if it came from a long outage.',
+  });
 }
 
 /** `16MB`, as SHOW gives it. */
