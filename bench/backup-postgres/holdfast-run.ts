@@ -13,9 +13,12 @@ const location = new LocalLocation('repository', order.repository, runtime);
 if (order.work === 'init') {
   await initRepository(location, { password: benchPassword }, runtime, { signal });
 } else {
-  const { perform } = order.work === 'restore' ? await import('./holdfast-restore.ts') : await import('./holdfast-backup.ts');
+  const load = async (): Promise<typeof import('./holdfast-restore.ts') | typeof import('./holdfast-backup.ts')> =>
+    order.work === 'restore' ? await import('./holdfast-restore.ts') : await import('./holdfast-backup.ts');
   const began = performance.now();
-  await using repository = await openRepository(location, { password: benchPassword }, runtime, { signal });
+  const opening = { password: benchPassword, startsThreads: true, onDeriving: () => void load() };
+  await using repository = await openRepository(location, opening, runtime, { signal });
+  const { perform } = await load();
   const figures = await perform(repository, order, runtime);
   const result: HoldfastResult = { workMs: performance.now() - began, ...figures };
   process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -30,8 +30,8 @@ const listedMsMax = 10_000;
  */
 export async function openDataCopies(config: HoldfastConfig, runtime: Runtime, order: CopiesOrder): Promise<PlannedCopies> {
   await using stack = new AsyncDisposableStack();
-  const copies = stack.use(await openCopies(config, locationOf(config, order), runtime, { signal: order.signal }));
   const { service, systemId, signal } = order;
+  const copies = stack.use(await openCopies(config, locationOf(config, order), runtime, { startsThreads: true, signal }));
   const bases = await findBases(copies.repository, { service, ...(systemId === undefined ? {} : { systemId }), signal });
   const { facts } = bases[0]!;
   const wal = await WalFiles.open(

@@ -1,7 +1,7 @@
 import type { HoldfastConfig } from '../../config/schema.ts';
 import { hasCode, HoldfastError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import { initRepository, openRepository, type OpenedRepository } from '../../backup/index.ts';
+import { initRepository, openRepository, type OpenedRepository, type OpenOptions } from '../../backup/index.ts';
 import type { Location } from '../../storage/index.ts';
 import { openLocation } from '../../storage/registry.ts';
 import { repositoryPassword } from '../../storage/repository-password.ts';
@@ -12,6 +12,12 @@ export interface Copies extends AsyncDisposable {
   readonly repository: OpenedRepository;
 }
 
+interface CopiesOptions extends Pick<OpenOptions, 'startsThreads'> {
+  /** Before a repository is made; without, none is. */
+  readonly beforeMaking?: () => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Opens it; makes it, when there is none and `beforeMaking` lets it be.
  * @throws BACKUP_NO_PASSWORD, BACKUP_NO_REPOSITORY, BACKUP_PASSWORD_WRONG, STORAGE_…
@@ -20,7 +26,7 @@ export async function openCopies(
   config: Pick<HoldfastConfig, 'locations'>,
   name: string,
   runtime: Runtime,
-  { beforeMaking, signal }: { readonly beforeMaking?: () => Promise<void>; readonly signal: AbortSignal },
+  { beforeMaking, startsThreads = false, signal }: CopiesOptions,
 ): Promise<Copies> {
   await using stack = new AsyncDisposableStack();
   const location = stack.use(await openLocation(name, config.locations, runtime, { signal }));
@@ -30,7 +36,7 @@ export async function openCopies(
       hint: `Where it has copies, write their password under locations.${name}. Else make one (openssl rand -base64 32 > copies.password; chmod 600 copies.password), write password: file:copies.password there, and keep a copy where no disaster takes it: without it nothing can be restored.`,
     });
   }
-  const open = (): Promise<OpenedRepository> => openRepository(location, { password }, runtime, { signal });
+  const open = (): Promise<OpenedRepository> => openRepository(location, { password, startsThreads }, runtime, { signal });
   const repository = await open().catch(async (error: unknown) => {
     if (beforeMaking === undefined || !hasCode(error, 'BACKUP_NO_REPOSITORY')) throw error;
     await beforeMaking();

@@ -38,6 +38,8 @@ export interface OpenOptions extends RepositorySecret {
   readonly packBytes?: number;
   /** Threads for hashing, compression and encryption; as many as there are cores. 0: all in place. */
   readonly threads?: number;
+  /** Whether there will be much for threads to do at once: they start while the key is derived. */
+  readonly startsThreads?: boolean;
   /** Go on without index files that can not be read: for check and repair alone. */
   readonly skipsDamagedIndexes?: boolean;
   /** Whose locks they are, when not this process's. */
@@ -82,14 +84,19 @@ export async function openRepository(
   runtime: Runtime,
   { signal }: CallOptions,
 ): Promise<OpenedRepository> {
-  const { password, packBytes = packBytesDefault, threads, owner = thisProcess(), skipsDamagedIndexes, onDeriving } = options;
+  const { password, packBytes = packBytesDefault, threads, owner = thisProcess(), skipsDamagedIndexes, startsThreads = false } = options;
   if (!(packBytes >= packBytesMin && packBytes <= packBytesMax)) throw new RangeError(`packs have 1 to 128 MiB, not ${packBytes} bytes`);
   const sealed = await getConfig(location, { signal });
-  const { master: key, id: keyId } = await findKey(location, password, { signal, onDeriving });
-  const configuration = decodeConfiguration(openConfig(key, sealed, location));
-  const files: RepositoryFiles = { location, key, version: configuration.version };
-  const pool = new WorkerPool(key, threads);
+  const pool = new WorkerPool(undefined, threads);
+  const onDeriving = (): void => {
+    if (startsThreads) pool.start();
+    options.onDeriving?.();
+  };
   try {
+    const { master: key, id: keyId } = await findKey(location, password, { signal, onDeriving });
+    const configuration = decodeConfiguration(openConfig(key, sealed, location));
+    const files: RepositoryFiles = { location, key, version: configuration.version };
+    pool.unlock(key);
     const index = new MasterIndex(files, pool, skipsDamagedIndexes);
     await index.refresh({ signal });
     return new OpenedRepository({ files, index, pool, runtime, owner, configuration, keyId, packBytes });

@@ -27,6 +27,22 @@ describe('the pool of threads', () => {
     await Promise.all(rounds);
   });
 
+  test('threads that were started ahead wait for the key, and do what there is', async () => {
+    await using pool = new WorkerPool(undefined, 2);
+    pool.start();
+    pool.unlock(key);
+    const sealed = await Promise.all(
+      [1, 2, 3].map((seed) => {
+        const data = bytes(large, seed);
+        return pool.run('seal', { type: 'data', id: sha256(data), data, compresses: true });
+      }),
+    );
+    for (const [index, { stored, blobs }] of sealed.entries()) {
+      const { data } = await pool.run('open', { ...blobs[0]!, stored });
+      expect(Buffer.compare(data!, bytes(large, index + 1))).toBe(0);
+    }
+  });
+
   test('what is handed over is gone for whoever gave it, and nothing is opened that is not what it is said to be', async () => {
     await using pool = new WorkerPool(key, 1);
     const data = new Uint8Array(randomBytes(large));

@@ -5,7 +5,7 @@ import type { SealingKey } from '../crypto/seal.ts';
 import { buffersOf, type JobKind, jobs, type Jobs } from './jobs.ts';
 import type { ReadResult, Segment, WholeFile } from '../reading/read-segments.ts';
 import { runBlobsMax } from '../pack/packer.ts';
-import { answerHeadBytes, answerStates, type Order, type Question, type Report, type WorkerStart } from './protocol.ts';
+import { answerHeadBytes, answerStates, type Order, type Question, type Report } from './protocol.ts';
 
 /** Jobs below this size are done in place, which takes a millisecond: it is not worth a thread's start, nor a wait for one that reads. */
 const inPlaceBytesMax = 128 * 1024;
@@ -33,16 +33,30 @@ export type Answer = (question: Question) => Promise<Uint8Array>;
  */
 export class WorkerPool implements AsyncDisposable {
   readonly size: number;
-  readonly #key: SealingKey;
+  #key: SealingKey | undefined;
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Waiting>();
   readonly #queue: Waiting[] = [];
   #inPlaceBytes = 0;
   #broken: Error | undefined;
 
-  constructor(key: SealingKey, size: number = Math.min(availableParallelism(), threadsMax)) {
+  /** @param key undefined: `unlock` gives it before there is a job */
+  constructor(key: SealingKey | undefined, size: number = Math.min(availableParallelism(), threadsMax)) {
     this.#key = key;
     this.size = size;
+  }
+
+  unlock(key: SealingKey): void {
+    this.#key = key;
+    for (const worker of this.#idle) worker.postMessage({ kind: 'key', key } satisfies Order);
+  }
+
+  /** Starts all threads though there is no work yet, for who will have some and waits for something else until then. */
+  start(): void {
+    for (let worker = this.#start(); worker !== undefined; worker = this.#start()) {
+      worker.unref();
+      this.#idle.push(worker);
+    }
   }
 
   /**
@@ -55,7 +69,7 @@ export class WorkerPool implements AsyncDisposable {
     bytes = buffersOf(input).reduce((sum, buffer) => sum + buffer.byteLength, 0),
   ): Promise<Jobs[Kind]['output']> {
     if (this.#broken) throw this.#broken;
-    if (this.#isInPlace(bytes)) return jobs[kind](this.#key, input);
+    if (this.#isInPlace(bytes)) return jobs[kind](this.#key!, input);
     const settle = Promise.withResolvers<unknown>();
     this.#queue.push({ order: { kind, input }, settle });
     this.#dispatch();
@@ -109,12 +123,12 @@ export class WorkerPool implements AsyncDisposable {
   #start(): Worker | undefined {
     if (this.#busy.size + this.#idle.length >= this.size) return undefined;
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      workerData: { key: this.#key } satisfies WorkerStart,
       resourceLimits: { maxYoungGenerationSizeMb },
     });
     worker.on('message', (report: Report) => this.#finish(worker, report));
     worker.on('error', (error) => this.#break(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => this.#break(new Error('a worker thread ended')));
+    if (this.#key !== undefined) worker.postMessage({ kind: 'key', key: this.#key } satisfies Order);
     return worker;
   }
 

@@ -4,13 +4,9 @@ import type { OwnRun } from '../reading/sealed-run.ts';
 import type { ReadResult, Segment, WholeFile } from '../reading/read-segments.ts';
 import type { JobKind, Jobs } from './jobs.ts';
 
-/** What a worker is started with. */
-export interface WorkerStart {
-  readonly key: SealingKey;
-}
-
-/** A job for a worker; it does them one by one. */
+/** A job for a worker, which does them one by one; before the first, the key of all of them. */
 export type Order =
+  | { readonly kind: 'key'; readonly key: SealingKey }
   | { readonly kind: JobKind; readonly input: Jobs[JobKind]['input'] }
   | {
       readonly kind: 'read';

@@ -1,20 +1,22 @@
 // A thread that does jobs one by one.
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
 import { buffersOf, type JobKind, jobs, type Jobs } from './jobs.ts';
 import { readSegments, type ReadResult } from '../reading/read-segments.ts';
-import { answerHeadBytes, answerStates, type Order, type Question, type Report, type WorkerStart } from './protocol.ts';
+import type { SealingKey } from '../crypto/seal.ts';
+import { answerHeadBytes, answerStates, type Order, type Question, type Report } from './protocol.ts';
 
-const { key } = workerData as WorkerStart;
+let key: SealingKey;
 
 parentPort!.on('message', (order: Order) => {
-  if (order.kind === 'read') parentPort!.postMessage(...read(order));
+  if (order.kind === 'key') key = order.key;
+  else if (order.kind === 'read') parentPort!.postMessage(...read(order));
   else doJob(order);
 });
 
-function doJob({ kind, input }: Exclude<Order, { kind: 'read' }>): void {
+function doJob({ kind, input }: Exclude<Order, { kind: 'read' | 'key' }>): void {
   const kept = buffersOf(input);
-  const job = jobs[kind] as (key: WorkerStart['key'], input: Jobs[JobKind]['input']) => Jobs[JobKind]['output'];
+  const job = jobs[kind] as (key: SealingKey, input: Jobs[JobKind]['input']) => Jobs[JobKind]['output'];
   const report = outcome(() => job(key, input));
   const handedOver = 'output' in report ? buffersOf(report.output) : [];
   parentPort!.postMessage(report, handedOver);

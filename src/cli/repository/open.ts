@@ -47,6 +47,8 @@ export async function withRepository(
     readonly password?: string;
     /** Loads what the work needs, while another core derives the key. */
     readonly load?: () => Promise<unknown>;
+    /** Whether there will be much for threads to do at once. */
+    readonly startsThreads?: boolean;
   } = {},
 ): Promise<void> {
   await using runtime = createCommandRuntime();
@@ -59,8 +61,9 @@ export async function withRepository(
   if (open.create === true) await initRepository(location, { password }, runtime, { signal });
   // What fails to load fails again where it is used.
   const onDeriving = (): void => void open.load?.().catch(() => undefined);
-  const skipsDamagedIndexes = open.skipsDamagedIndexes ?? false;
-  await using repository = await openRepository(location, { password, skipsDamagedIndexes, onDeriving }, runtime, { signal });
+  const { skipsDamagedIndexes = false, startsThreads = false } = open;
+  const opening = { password, skipsDamagedIndexes, startsThreads, onDeriving };
+  await using repository = await openRepository(location, opening, runtime, { signal });
   const admit = (): Promise<void> => new Quota(place.locations, runtime).admit(place.name, { signal });
   await work({ repository, runtime, signal, admit });
 }
