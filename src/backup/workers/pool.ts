@@ -48,7 +48,7 @@ export class WorkerPool implements AsyncDisposable {
 
   unlock(key: SealingKey): void {
     this.#key = key;
-    for (const worker of this.#idle) worker.postMessage({ kind: 'key', key } satisfies Order);
+    for (const worker of this.#idle) worker.postMessage({ kind: 'key', key } satisfies Order, []);
   }
 
   /** Starts all threads though there is no work yet, for who will have some and waits for something else until then. */
@@ -128,7 +128,7 @@ export class WorkerPool implements AsyncDisposable {
     worker.on('message', (report: Report) => this.#finish(worker, report));
     worker.on('error', (error) => this.#break(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => this.#break(new Error('a worker thread ended')));
-    if (this.#key !== undefined) worker.postMessage({ kind: 'key', key: this.#key } satisfies Order);
+    if (this.#key !== undefined) worker.postMessage({ kind: 'key', key: this.#key } satisfies Order, []);
     return worker;
   }
 
