@@ -12,6 +12,8 @@ export interface ContentOptions extends PrepareOptions, PresentOptions {
   readonly verify: boolean;
   readonly progress: ContentProgress;
   readonly onProgress: () => void;
+  /** Files of a lot have been written, and are read back next. */
+  readonly onWritten: () => void;
 }
 
 export interface ContentProgress {
@@ -79,6 +81,7 @@ export async function restoreContents(
   let seen = first;
   for (let rest = files; rest.length > 0;) {
     const opened = await restoreLot(seen, options);
+    options.onWritten();
     if (restored.verifiedFiles !== undefined) {
       const mend = (wrong: WrongPiece<OpenedFile>): Promise<boolean> => mendPiece(wrong, options);
       restored.verifiedFiles += await verifyContents(opened, { ...options, mend });

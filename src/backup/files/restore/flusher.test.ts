@@ -35,6 +35,21 @@ test('begins with what was written, once at a time, and ends with all of it', as
   expect(issues.count).toBe(0);
 });
 
+test('has the disk write what there is when nothing more comes for a while, and nothing twice', async () => {
+  const { calls, asked } = slowDisk();
+  const flusher = new Flusher(calls, '/', createRestoreIssues());
+  flusher.wrote(100 * mebibyte);
+  flusher.pause(101 * mebibyte);
+  expect(asked.length).toBe(2);
+  for (const { resolve } of asked) resolve(done);
+  flusher.pause(101 * mebibyte);
+  expect(asked.length).toBe(2);
+  const end = flusher.end();
+  await expect.poll(() => asked.length).toBe(3);
+  asked[2]!.resolve(done);
+  await end;
+});
+
 test('what an early sync could not write is told, though the last one knows nothing of it', async () => {
   const { calls, asked } = slowDisk();
   const issues = createRestoreIssues();

@@ -12,7 +12,8 @@ export class Flusher {
   readonly #system: SystemCalls;
   readonly #path: string;
   readonly #issues: RestoreIssues;
-  #syncing: Promise<void> | undefined;
+  #underWay = 0;
+  #last: Promise<void> | undefined;
   #flushedBytes = 0;
 
   constructor(system: SystemCalls, path: string, issues: RestoreIssues) {
@@ -23,17 +24,27 @@ export class Flusher {
 
   /** Told on the way: so many bytes have been written in all. At most one sync is under way. */
   wrote(totalBytes: number): void {
-    if (this.#syncing !== undefined || totalBytes - this.#flushedBytes < unflushedBytesMax) return;
-    this.#flushedBytes = totalBytes;
-    this.#syncing = this.#sync().finally(() => (this.#syncing = undefined));
-    // A process that has ended is told by the sync at the end.
-    this.#syncing.catch(() => undefined);
+    if (this.#underWay === 0 && totalBytes - this.#flushedBytes >= unflushedBytesMax) this.#begin(totalBytes);
+  }
+
+  /** Told when nothing more is written for a while: the disk has until then. */
+  pause(totalBytes: number): void {
+    if (totalBytes > this.#flushedBytes) this.#begin(totalBytes);
   }
 
   /** All that was written is durable when it resolves. */
   async end(): Promise<void> {
-    await this.#syncing?.catch(() => undefined);
+    await this.#last;
     await this.#sync();
+  }
+
+  #begin(totalBytes: number): void {
+    this.#flushedBytes = totalBytes;
+    this.#underWay += 1;
+    // A process that has ended is told by the sync at the end; one that has not answers in order.
+    this.#last = this.#sync()
+      .catch(() => undefined)
+      .finally(() => (this.#underWay -= 1));
   }
 
   async #sync(): Promise<void> {

@@ -98,6 +98,7 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
       flusher?.wrote(progress.writtenBytes);
       onProgress();
     },
+    onWritten: () => flusher?.pause(progress.writtenBytes),
   };
   const { whole, verifiedFiles } = await restoreContents(plan.files, plan.first, content);
 
