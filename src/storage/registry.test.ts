@@ -1,7 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Clock } from '../core/clock.ts';
 import { silentLogger } from '../core/logger.ts';
 import { createClock } from '../runtime/clock.ts';
 import { createRandom } from '../runtime/random.ts';
@@ -49,6 +51,30 @@ test('opens one that is away: its calls say why, until it comes', async () => {
   await mkdir(late);
   await location.put('k', [bytes], { signal });
   expect(location.status()).toMatchObject({ state: 'ok', message: '' });
+});
+
+test('one that answered and has no others beside it is waited for; one of several is not for long', async () => {
+  const [here, away] = ['here', 'moved'].map((name) => join(directory, name)) as [string, string];
+  await mkdir(here);
+  const clock: Clock = { ...createClock(), sleep: () => Promise.resolve() };
+  const inputs = { ...places(), here: { path: here }, twice: { mirror: ['a', 'here'] } };
+  const locations = Object.fromEntries(Object.entries(inputs).map(([key, input]) => [key, locationSchema.parse(input)]));
+  const triesOf = async (name: string): Promise<number> => {
+    let tries = 0;
+    const logger = {
+      ...silentLogger,
+      debug: (event: string): void => {
+        if (event === 'storage.call.retried' && ++tries === 15) renameSync(away, here);
+      },
+    };
+    await using location = await openLocation(name, locations, { ...runtime, clock, logger }, { signal });
+    await location.put('k/first', [bytes], { signal });
+    await rename(here, away);
+    await location.put('k/second', [bytes], { signal });
+    return tries;
+  };
+  expect(await triesOf('here')).toBe(15);
+  expect(await triesOf('twice')).toBeLessThan(15);
 });
 
 test('opens a mirror of which a part is away', async () => {

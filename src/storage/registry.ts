@@ -3,7 +3,7 @@ import { hasCode, HoldfastError, messageOf } from '../core/errors.ts';
 import type { Runtime } from '../core/runtime.ts';
 import type { ConnectedLocation } from './adapter.ts';
 import type { LocationConfig } from './config.ts';
-import { retry, retryPolicyDefault } from './decorators/retry.ts';
+import { retry, retryPolicyAlone, retryPolicyDefault } from './decorators/retry.ts';
 import { throttle } from './decorators/throttle.ts';
 import { unreachable } from './failures.ts';
 import type { Location } from './location.ts';
@@ -47,7 +47,8 @@ async function openWithin(
     const { location, awayBecause } = await openPlace(name, config, runtime, options);
     // Who has other locations is not kept waiting by this one; who has no other rather waits than fails.
     const standing = outer.length > 0 ? { awayBecause } : {};
-    return throttle(retry(location, runtime, retryPolicyDefault, standing), config.limits ?? {}, runtime);
+    const policy = outer.length > 0 || awayBecause !== undefined ? retryPolicyDefault : retryPolicyAlone;
+    return throttle(retry(location, runtime, policy, standing), config.limits ?? {}, runtime);
   }
   const results = await Promise.allSettled(over.map((part) => openWithin(path, part, locations, runtime, options)));
   await using opened = new AsyncDisposableStack();

@@ -18,6 +18,8 @@ export interface RetryPolicy {
 
 /** Lets a store restart, or a busy one recover, without a word; gives up soon enough that a mirror goes on without it. */
 export const retryPolicyDefault: RetryPolicy = { attemptsMax: 6, timeMaxMs: 60_000, pauseMs: 250, pauseMsMax: 10_000 };
+/** Of a location that answered and has no others beside it: what is under way there would fail with it. Half a minute on average. */
+export const retryPolicyAlone: RetryPolicy = { attemptsMax: 24, timeMaxMs: 60_000, pauseMs: 250, pauseMsMax: 3_000 };
 
 /**
  * The same location, tried again where the error says that this may help. Pauses are uniform between 0 and a bound that doubles ("full
