@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { randomSealingKey, seal } from '../crypto/seal.ts';
 import { decodeHeader, encodeHeader, headerBytes, type PackEntry, PackHeaderError } from './header.ts';
-import { inspectPack } from './inspect.ts';
+import { inspectHeader, inspectSlice, type PackFault, type PackSlice, slicesOf } from './inspect.ts';
 import { sealRun } from '../reading/sealed-run.ts';
 import { sha256 } from '../documents/ids.ts';
 
@@ -88,31 +88,59 @@ describe('inspecting a pack', () => {
   }
   const { pack, entries } = packOf(Buffer.from('text '.repeat(1000)), randomBytes(1000), Buffer.from('x'));
 
-  test('finds nothing wrong with a whole one', () => expect(inspectPack(key, sha256(pack), pack, entries)).toEqual([]));
+  const inspect = (bytes: Buffer, known: readonly PackEntry[], bytesMax: number): PackFault[] => {
+    const slices = slicesOf(known, bytes.length, bytesMax);
+    const partOf = ({ offset, sizeBytes }: PackSlice): Buffer => bytes.subarray(offset, offset + sizeBytes);
+    const blobs = slices.flatMap((slice) => inspectSlice(key, partOf(slice), slice));
+    return [...inspectHeader(key, partOf(slices.at(-1)!), bytes.length, known), ...blobs];
+  };
 
-  test('names the blob in which a bit flipped', () => {
-    const flipped = Buffer.from(pack);
-    flipped[entries[1]!.offset + 40]! ^= 4;
-    const faults = inspectPack(key, sha256(pack), flipped, entries);
-    expect(faults.map(({ entry }) => entry)).toEqual([undefined, entries[1]]);
+  describe.each([1, 1200, Infinity])('in slices of %d bytes', (bytesMax) => {
+    test('finds nothing wrong with a whole one', () => expect(inspect(pack, entries, bytesMax)).toEqual([]));
+
+    test('names the blob in which a bit flipped', () => {
+      const flipped = Buffer.from(pack);
+      flipped[entries[1]!.offset + 40]! ^= 4;
+      const faults = inspect(flipped, entries, bytesMax);
+      expect(faults.map(({ entry }) => entry)).toEqual([entries[1]]);
+    });
+
+    test('tells what lies beyond the end, and that the header is gone', () => {
+      const cut = pack.subarray(0, entries[1]!.offset + 10);
+      const faults = inspect(cut, entries, bytesMax);
+      expect(faults.filter(({ entry }) => entry !== undefined).map(({ problem }) => problem)).toEqual([
+        'lies beyond the end of its pack',
+        'lies beyond the end of its pack',
+      ]);
+    });
+
+    test('tells where header and index are at odds', () => {
+      const other = { ...entries[2]!, id: 'ab'.repeat(32) };
+      const problems = inspect(pack, [entries[0]!, entries[1]!, other], bytesMax).map(({ problem }) => problem);
+      expect(problems).toEqual([
+        'holds 1 blobs that its index does not know',
+        'does not hold 1 blobs that its index tells of',
+        'is not the blob that it is said to be',
+      ]);
+    });
   });
 
-  test('tells what lies beyond the end, and that the header is gone', () => {
-    const cut = pack.subarray(0, entries[1]!.offset + 10);
-    const faults = inspectPack(key, sha256(pack), cut, entries);
-    expect(faults.filter(({ entry }) => entry !== undefined).map(({ problem }) => problem)).toEqual([
-      'lies beyond the end of its pack',
-      'lies beyond the end of its pack',
+  test('a pack is cut between its blobs, every byte is in one slice, and a blob that is said to lie across another is not cut', () => {
+    const bytesOf = (slices: readonly PackSlice[]): (readonly number[])[] =>
+      slices.map(({ offset, sizeBytes, entries: within }) => [offset, sizeBytes, within.length]);
+    const [first, second, third] = entries.map(({ offset }) => offset) as [number, number, number];
+    expect(bytesOf(slicesOf(entries, pack.length, 1))).toEqual([
+      [0, second, 1],
+      [second, third - second, 1],
+      [third, pack.length - third, 1],
     ]);
-  });
-
-  test('tells where header and index are at odds', () => {
-    const other = { ...entries[2]!, id: 'ab'.repeat(32) };
-    const problems = inspectPack(key, sha256(pack), pack, [entries[0]!, entries[1]!, other]).map(({ problem }) => problem);
-    expect(problems).toEqual([
-      'holds 1 blobs that its index does not know',
-      'does not hold 1 blobs that its index tells of',
-      'is not the blob that it is said to be',
+    expect(first).toBe(0);
+    const across = { ...entries[0]!, sizeBytes: second + 1 };
+    expect(bytesOf(slicesOf([across, ...entries.slice(1)], pack.length, 1))).toEqual([
+      [0, third, 2],
+      [third, pack.length - third, 1],
     ]);
+    expect(bytesOf(slicesOf([{ ...entries[0]!, offset: 1e9 }], pack.length, 1))).toEqual([[0, pack.length, 1]]);
+    expect(bytesOf(slicesOf([], pack.length, 1))).toEqual([[0, pack.length, 0]]);
   });
 });

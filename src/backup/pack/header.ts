@@ -68,11 +68,12 @@ export function headerBytesOf(tail: Uint8Array, packBytes: number): number {
 
 /**
  * Reads a header.
- * @param tail the last bytes of the pack, at least as many as `headerBytesOf` tells
+ * @param tail the last bytes of the pack, as many as `headerBytesOf` tells or more
  * @throws PackHeaderError
  */
 export function decodeHeader(key: SealingKey, tail: Uint8Array, packBytes: number): PackEntry[] {
   const bytes = headerBytesOf(tail, packBytes);
+  if (bytes > tail.byteLength) throw new PackHeaderError(`has a header of ${bytes} bytes, which reaches into its blobs`);
   const sealed = tail.subarray(tail.byteLength - bytes, tail.byteLength - lengthBytes);
   const plain = unseal(key, sealed);
   if (plain === undefined) throw new PackHeaderError('has a header that does not match its checksum');

@@ -2,7 +2,6 @@ import { decompress } from '../crypto/compression.ts';
 import { type SealingKey, unseal } from '../crypto/seal.ts';
 import { type OwnBytes, release } from '../documents/bytes.ts';
 import { sha256 } from '../documents/ids.ts';
-import type { FileId } from '../repository.ts';
 import { decodeHeader, type PackEntry, PackHeaderError } from './header.ts';
 
 /** Something wrong with a pack. With `entry`, that blob can not be read; without, the pack as a whole is at odds with itself or the index. */
@@ -11,25 +10,54 @@ export interface PackFault {
   readonly entry?: PackEntry;
 }
 
-/**
- * Reads a pack whole: its checksum, its header beside the index, every blob.
- * @param entries what the index says of it
- */
-export function inspectPack(key: SealingKey, id: FileId, pack: Uint8Array, entries: readonly PackEntry[]): PackFault[] {
-  const faults: PackFault[] = [];
-  if (sha256(pack) !== id) faults.push({ problem: 'does not match its name' });
-  faults.push(...compareHeader(key, pack, entries));
-  for (const entry of entries) {
-    const problem = inspectBlob(key, pack, entry);
-    if (problem !== undefined) faults.push({ problem, entry });
-  }
-  return faults;
+/** What is read of a pack in one go. */
+export interface PackSlice {
+  readonly offset: number;
+  readonly sizeBytes: number;
+  /** What begins in it, by the index. */
+  readonly entries: readonly PackEntry[];
 }
 
-function compareHeader(key: SealingKey, pack: Uint8Array, entries: readonly PackEntry[]): PackFault[] {
+/**
+ * Cuts a pack between its blobs, so that a part of it at a time is in memory. The last slice has its header.
+ * @param entries what the index says of it, true or not
+ * @param bytesMax of a slice, unless one blob has more
+ */
+export function slicesOf(entries: readonly PackEntry[], packBytes: number, bytesMax: number): PackSlice[] {
+  const slices: PackSlice[] = [];
+  let begin = 0;
+  let end = 0;
+  let within: PackEntry[] = [];
+  for (const entry of entries.toSorted((a, b) => a.offset - b.offset)) {
+    const next = entry.offset + entry.sizeBytes;
+    // Not within a blob that is said to lie across it, nor where nothing of the pack is.
+    if (next - begin > bytesMax && entry.offset > begin && entry.offset >= end && next <= packBytes) {
+      slices.push({ offset: begin, sizeBytes: entry.offset - begin, entries: within });
+      begin = entry.offset;
+      within = [];
+    }
+    within.push(entry);
+    end = Math.max(end, next);
+  }
+  return [...slices, { offset: begin, sizeBytes: packBytes - begin, entries: within }];
+}
+
+/** Every blob of a slice. @param stored its bytes */
+export function inspectSlice(key: SealingKey, stored: Uint8Array, { offset, entries }: PackSlice): PackFault[] {
+  return entries.flatMap((entry) => {
+    const problem = inspectBlob(key, stored, entry.offset - offset, entry);
+    return problem === undefined ? [] : [{ problem, entry }];
+  });
+}
+
+/**
+ * A pack's header beside what the index says of it.
+ * @param tail the last bytes of the pack
+ */
+export function inspectHeader(key: SealingKey, tail: Uint8Array, packBytes: number, entries: readonly PackEntry[]): PackFault[] {
   let header: readonly PackEntry[];
   try {
-    header = decodeHeader(key, pack, pack.byteLength);
+    header = decodeHeader(key, tail, packBytes);
   } catch (error) {
     if (error instanceof PackHeaderError) return [{ problem: error.message }];
     throw error;
@@ -53,11 +81,10 @@ function textOf({ type, id, offset, sizeBytes, plainSizeBytes, compressed }: Pac
   return `${type} ${id} ${offset} ${sizeBytes} ${plainSizeBytes} ${compressed}`;
 }
 
-/** Why a blob can not be had from its pack; undefined when it can. */
-function inspectBlob(key: SealingKey, pack: Uint8Array, entry: PackEntry): string | undefined {
-  const { offset, sizeBytes } = entry;
-  if (offset + sizeBytes > pack.byteLength) return 'lies beyond the end of its pack';
-  const opened = unsealBlob(key, pack.subarray(offset, offset + sizeBytes), entry);
+/** Why a blob can not be had from `at` on; undefined when it can. */
+function inspectBlob(key: SealingKey, slice: Uint8Array, at: number, entry: PackEntry): string | undefined {
+  if (at + entry.sizeBytes > slice.byteLength) return 'lies beyond the end of its pack';
+  const opened = unsealBlob(key, slice.subarray(at, at + entry.sizeBytes), entry);
   if (typeof opened === 'string') return opened;
   release(opened);
   return undefined;

@@ -7,7 +7,7 @@ import { openDocument } from '../documents/sealed.ts';
 import { type FlatIndex, flattenIndex } from '../index/flat-index.ts';
 import { decodeIndex } from '../index/index-file.ts';
 import type { PackEntry } from '../pack/header.ts';
-import { inspectPack, type PackFault, unsealBlob } from '../pack/inspect.ts';
+import { inspectHeader, inspectSlice, type PackFault, type PackSlice, unsealBlob } from '../pack/inspect.ts';
 import { comparePieces, type FileToCompare, type PiecesCompared } from '../reading/compare-pieces.ts';
 import { type FileLook, lookAtFiles } from '../reading/look-at-files.ts';
 import { type OwnRun, sealRun } from '../reading/sealed-run.ts';
@@ -51,9 +51,13 @@ export interface Jobs {
     readonly input: { readonly paths: readonly string[] };
     readonly output: { readonly looks: readonly (FileLook | undefined)[] };
   };
-  /** What is wrong with a pack beside its index; with `entries` undefined only its own header is believed. */
+  /** What is wrong with a slice of a pack; with the last one, whether header and index agree. */
   readonly inspect: {
-    readonly input: { readonly id: FileId; readonly pack: OwnBytes; readonly entries: readonly PackEntry[] };
+    readonly input: {
+      readonly stored: OwnBytes;
+      readonly slice: PackSlice;
+      readonly header: { readonly packBytes: number; readonly entries: readonly PackEntry[] } | undefined;
+    };
     readonly output: { readonly faults: readonly PackFault[] };
   };
   readonly index: {
@@ -72,7 +76,12 @@ export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
   write: (key, { stored, offset, blobs, isReadBack }) => writeRun(key, stored, offset, blobs, isReadBack),
   compare: (_key, { files }) => comparePieces(files),
   look: (_key, { paths }) => ({ looks: lookAtFiles(paths) }),
-  inspect: (key, { id, pack, entries }) => ({ faults: inspectPack(key, id, pack, entries) }),
+  inspect: (key, { stored, slice, header }) => ({
+    faults: [
+      ...(header === undefined ? [] : inspectHeader(key, stored, header.packBytes, header.entries)),
+      ...inspectSlice(key, stored, slice),
+    ],
+  }),
   index: (key, { id, stored }) => {
     const what = `index ${id}`;
     if (sha256(stored) !== id) throw damaged(what, 'does not match its name');
