@@ -37,7 +37,8 @@ export interface RecoverOptions {
  * Brings restored data of PostgreSQL to a point: the server replays WAL up to there by itself, on a socket that nobody else reaches, begins a
  * timeline of its own unless they become a replica's, and is stopped. What the data were configured to do meanwhile (listen, follow, archive) is overruled. Cut off, the
  * same call goes on.
- * @throws ENGINE_UNSUITABLE (programs of another version), ENGINE_DATA_IN_USE, ENGINE_TARGET_NOT_REACHED, ENGINE_NOT_STARTED, and what `fetch` throws
+ * @throws ENGINE_UNSUITABLE (programs of another version), ENGINE_DATA_IN_USE, ENGINE_TARGET_NOT_REACHED, ENGINE_NOT_STARTED, ENGINE_TABLESPACE_IN_USE (WAL makes one
+ *   where another database has its own), and what `fetch` throws
  */
 export async function recoverData(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
   return await (await import('./adapters/postgres/recover.ts')).recover(data, runtime, options);

@@ -34,9 +34,21 @@ export function lookAt(fd: number): Promise<fs.BigIntStats> {
 }
 
 /** To be its owner's and nobody else's: where this process may give it away. */
-export async function giveDirectory(path: string, owner: { readonly uid: bigint; readonly gid: bigint }): Promise<void> {
+export async function give(path: string, owner: { readonly uid: bigint; readonly gid: bigint }, mode: 0o600 | 0o700): Promise<void> {
   if (process.geteuid?.() === 0) await fs.promises.chown(path, Number(owner.uid), Number(owner.gid));
-  await fs.promises.chmod(path, 0o700);
+  await fs.promises.chmod(path, mode);
+}
+
+/** Undefined where there is none. @throws RangeError when it is longer */
+export async function readText(path: string, bytesMax: number): Promise<string | undefined> {
+  const size = await look(path).then((found) => found.size, absent);
+  if (size === undefined) return undefined;
+  if (size > bytesMax) throw new RangeError(`${path} has more than ${bytesMax} bytes`);
+  return await fs.promises.readFile(path, 'utf8');
+}
+
+function absent(error: unknown): undefined {
+  if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
 }
 
 export async function writeText(path: string, text: string): Promise<void> {

@@ -2,10 +2,10 @@ import { join, resolve } from 'node:path';
 import type { RestoredBase, TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { findNode, loadTree } from '../browse/walk.ts';
-import { giveDirectory, look, writeText } from '../files/fs.ts';
+import { give, look, writeText } from '../files/fs.ts';
 import { restoreFiles, type RestoreOptions, type RestoreResult } from '../files/restore/restore.ts';
 import type { Repository, Snapshot } from '../repository.ts';
-import { checkPlaces, renderTablespaceMap, tablespacesOf } from './tablespaces.ts';
+import { checkPlaces, mapName, renderTablespaceMap, tablespacesOf } from './tablespaces.ts';
 
 export interface RestoreBaseOptions extends Pick<RestoreOptions, 'onProgress' | 'signal'> {
   readonly directory: string;
@@ -25,8 +25,10 @@ export async function restoreBase(repository: Repository, snapshot: Snapshot, op
   const places = (await tablespacesOf(repository, snapshot, { signal })).map((one) => ({ ...one, target: tablespaceAt(one) }));
   await checkPlaces(directory, places, overwrite);
   const order = { overwrite, removeOthers: overwrite, verify: true, ...(onProgress && { onProgress }), signal };
-  const exclude = places.map(({ oid }) => `/pg_tblspc/${oid}`);
+  const exclude = places.length === 0 ? [] : [...places.map(({ oid }) => `/pg_tblspc/${oid}`), `/${mapName}`];
   const results = [await restoreFiles(repository, snapshot, { ...order, target: directory, filter: { exclude } })];
+  // Before the first of them: the same call, when it goes on, knows them by it.
+  if (places.length > 0) await writeMap(directory, places);
   for (const { oid, target } of places) {
     const from = `/pg_tblspc/${oid}`;
     // Only what is a server's own in there: beside it may lie what is nobody's to remove.
@@ -39,10 +41,6 @@ export async function restoreBase(repository: Repository, snapshot: Snapshot, op
     await likeDataDirectory(directory, target);
   }
   for (const { issueCount, issues } of results) if (issueCount > 0) throw incomplete(issueCount, issues[0]?.message ?? '');
-  if (places.length > 0) {
-    const map = join(directory, 'tablespace_map');
-    await writeText(map, renderTablespaceMap(places.map(({ oid, target }) => ({ oid, location: target }))));
-  }
   const sum = (of: (result: RestoreResult) => number): number => results.reduce((total, result) => total + of(result), 0);
   return {
     files: sum(({ files }) => files),
@@ -52,9 +50,15 @@ export async function restoreBase(repository: Repository, snapshot: Snapshot, op
   };
 }
 
+async function writeMap(directory: string, places: readonly { readonly oid: string; readonly target: string }[]): Promise<void> {
+  const map = join(directory, mapName);
+  await writeText(map, renderTablespaceMap(places.map(({ oid, target }) => ({ oid, location: target }))));
+  await give(map, await look(join(directory, 'PG_VERSION')), 0o600);
+}
+
 /** Of the root of what is restored a snapshot says nothing. */
 async function likeDataDirectory(directory: string, target: string): Promise<void> {
-  await giveDirectory(target, await look(join(directory, 'PG_VERSION')));
+  await give(target, await look(join(directory, 'PG_VERSION')), 0o700);
 }
 
 function incomplete(count: number, first: string): HoldfastError {

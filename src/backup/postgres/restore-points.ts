@@ -1,29 +1,19 @@
 import { HoldfastError } from '../../core/errors.ts';
 import { formatLsn, segmentName } from '../../core/lsn.ts';
 import type { TimelineHistory } from '../../core/timeline.ts';
+import { contentsOf } from '../../core/wal-contents.ts';
 import { legs } from '../journal/coverage.ts';
 import type { WalFiles } from '../journal/wal-files.ts';
 import type { Candidate } from './target.ts';
 
-// PostgreSQL's src/include/access/xlogrecord.h, xlog_internal.h and catalog/pg_control.h: alike in all versions from 13 on.
+// PostgreSQL's src/include/access/xlogrecord.h and catalog/pg_control.h: alike in all versions from 13 on.
 
-const pageBytesDefault = 8192;
-const [pageHeaderBytes, firstPageHeaderBytes] = [24, 40];
-/** Where the first page of a segment tells the size of pages. */
-const pageBytesAt = 36;
 const recordHeaderBytes = 24;
 const nameBytesMax = 64;
 /** Two bytes that say how many follow, the time, the name. */
 const recordBytes = recordHeaderBytes + 2 + 8 + nameBytesMax;
 const nameAt = recordBytes - nameBytesMax;
 const [xlogManager, restorePoint, shortData] = [0, 0x70, 0xff];
-
-/** The contents of a segment's pages, without their headers, behind the end of what came before. */
-interface Stretch {
-  readonly bytes: Buffer;
-  /** Where a byte of it lies. */
-  lsnOf(index: number): bigint;
-}
 
 /**
  * Where the restore points of a name begin in segments that follow each other, oldest first; each is read once.
@@ -46,24 +36,6 @@ export async function findRestorePoints(
     before = stretch.bytes.subarray(-(recordBytes - 1));
   }
   return found;
-}
-
-function contentsOf(lsn: bigint, segment: Uint8Array, before: Buffer): Stretch {
-  const told = new DataView(segment.buffer, segment.byteOffset).getUint32(pageBytesAt, true);
-  const pageBytes = told > 0 && segment.byteLength % told === 0 ? told : pageBytesDefault;
-  const parts: Uint8Array[] = [before];
-  for (let page = 0; page < segment.byteLength; page += pageBytes)
-    parts.push(segment.subarray(page + (page === 0 ? firstPageHeaderBytes : pageHeaderBytes), page + pageBytes));
-  return {
-    bytes: Buffer.concat(parts),
-    lsnOf: (index) => {
-      if (index < before.byteLength) return lsn - BigInt(before.byteLength - index);
-      // As if the first page had a short header, too.
-      const payload = index - before.byteLength + firstPageHeaderBytes - pageHeaderBytes;
-      const content = pageBytes - pageHeaderBytes;
-      return lsn + BigInt(Math.floor(payload / content) * pageBytes + pageHeaderBytes + (payload % content));
-    },
-  };
 }
 
 function isRestorePoint(record: Buffer): boolean {

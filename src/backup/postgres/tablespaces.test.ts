@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -26,10 +26,24 @@ test('places that hold something, overlap or are given twice are refused', async
         targets.map((target, index) => ({ name: `t${index}`, target })),
         overwrite,
       );
-    for (const name of ['server/PG_17_202406281', 'other', 'kept/lost+found', 'kept/holdfast.aside-1'])
+    for (const name of [
+      'server/PG_17_202406281',
+      'server/holdfast.partial-1/PG_17_202406281',
+      'other',
+      'kept/lost+found',
+      'kept/holdfast.aside-1',
+    ])
       await mkdir(at(name), { recursive: true });
     await writeFile(at('other/file'), '');
     await check([at('absent'), at('kept')]);
+    // Gone over only where the data directory says that it is its own: that may be another database's, which runs.
+    await expect(check([at('server')], true)).rejects.toMatchObject({ code: 'BACKUP_TABLESPACE_REFUSED' });
+    await check([at('server/holdfast.partial-1')], true);
+    await mkdir(at('data/pg_tblspc'), { recursive: true });
+    await symlink(at('server'), at('data/pg_tblspc/16384'));
+    await check([at('server')], true);
+    await rm(at('data/pg_tblspc/16384'));
+    await writeFile(at('data/tablespace_map'), renderTablespaceMap([{ oid: '16384', location: at('server') }]));
     await check([at('server')], true);
     const refused = expect.objectContaining({ code: 'BACKUP_TABLESPACE_REFUSED' });
     for (const targets of [

@@ -1,9 +1,9 @@
-import { isAbsolute } from 'node:path';
+import { basename, isAbsolute, join } from 'node:path';
 import type { TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { dumpSnapshot } from '../browse/dump.ts';
 import { loadTree } from '../browse/walk.ts';
-import { listDirectory } from '../files/fs.ts';
+import { listDirectory, readLink, readText } from '../files/fs.ts';
 import type { Repository, Snapshot } from '../repository.ts';
 
 /*
@@ -11,7 +11,7 @@ import type { Repository, Snapshot } from '../repository.ts';
  * lay and by which a server that starts on a copy makes the links. Tags `tablespace=OID:NAME` tell the names.
  */
 
-const mapName = 'tablespace_map';
+export const mapName = 'tablespace_map';
 const tag = 'tablespace=';
 const mapBytesMax = 1024 * 1024;
 
@@ -58,10 +58,12 @@ export function renderTablespaceMap(places: readonly { readonly oid: string; rea
 /** What may be in a directory for a tablespace before it is used: those of other versions of PostgreSQL, of Holdfast's own, of the file system's. */
 const notInTheWay = /^(holdfast\.(aside|partial)-.*|lost\+found)$/;
 const ofServers = /^PG_/;
+/** Where a member's tablespaces are made, to be moved into place: nobody else's. */
+const inTheMaking = /^holdfast\.partial-/;
 
 /**
  * Refuses places that can not be taken, before anything is written.
- * @param overwrite a tablespace may be there
+ * @param overwrite a tablespace may be there that belongs to what the directory holds: what belongs to other data is not gone over
  * @throws BACKUP_TABLESPACE_REFUSED
  */
 export async function checkPlaces(
@@ -70,6 +72,8 @@ export async function checkPlaces(
   overwrite: boolean,
 ): Promise<void> {
   const taken = new Set<string>();
+  const own = overwrite ? await placesWithin(directory) : new Set<string>();
+  const isOwn = (target: string): boolean => own.has(target) || (overwrite && inTheMaking.test(basename(target)));
   for (const { name, target } of places) {
     if (!isAbsolute(target)) throw refused(name, target, 'is no absolute path');
     if (isWithin(target, directory) || isWithin(directory, target)) throw refused(name, target, `overlaps with ${directory}`);
@@ -79,9 +83,19 @@ export async function checkPlaces(
       if (error.code === 'ENOENT') return [];
       throw refused(name, target, `can not be read: ${error.message}`);
     });
-    const inTheWay = found.find((one) => !notInTheWay.test(one) && !(overwrite && ofServers.test(one)));
+    const inTheWay = found.find((one) => !notInTheWay.test(one) && !(isOwn(target) && ofServers.test(one)));
     if (inTheWay !== undefined) throw refused(name, target, `is not empty: it holds ${inTheWay}`);
   }
+}
+
+/** Those of data that a server has started on, by its links; else by the map that a restore wrote. */
+async function placesWithin(directory: string): Promise<ReadonlySet<string>> {
+  const links = join(directory, 'pg_tblspc');
+  const names = await listDirectory(links).catch(() => []);
+  const linked = await Promise.all(names.map((name) => readLink(join(links, name)).catch(() => undefined)));
+  const map = await readText(join(directory, mapName), mapBytesMax);
+  const mapped = parseTablespaceMap(map ?? '').map(({ location }) => location);
+  return new Set([...linked.filter((target) => target !== undefined), ...mapped]);
 }
 
 function isWithin(path: string, directory: string): boolean {

@@ -60,6 +60,16 @@ describe('the base to begin with', () => {
     );
   });
 
+  test.each([
+    ['earlier than its end', 9 * minute],
+    ['not at all', undefined],
+  ])('a base of which the time of the WAL is known %s is within reach by LSN only', (_what, reachedMs) => {
+    const fresh = [{ ...candidate('fresh', 10, 11), reachedMs }];
+    const hint = 'Within reach: LSN 0/2710 to 0/2AF8, of which no time is known yet.';
+    expect(() => choose({ kind: 'time', timeMs: 10 * minute }, fresh)).toThrow(expect.objectContaining({ hint }));
+    expect(choose({ kind: 'lsn', lsn: 10_500n }, fresh)).toBe('fresh');
+  });
+
   test('the newest state is not taken for one before a gap', () => {
     const gap = candidate('gap', 10, 20, 'missing');
     expect(() => choose({ kind: 'latest' }, [gap])).toThrow(

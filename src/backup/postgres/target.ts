@@ -70,15 +70,20 @@ function unreachable(all: readonly Candidate[], consistent: readonly Candidate[]
   const windows = oldestFirst
     // From an older one as much is reached.
     .filter(({ reach }, index) => oldestFirst.findIndex((other) => other.reach.reached.lsn === reach.reached.lsn) === index)
-    .map(({ facts, reach, reachedMs }) => {
-      const gap = reach.missing === undefined ? '' : `, then WAL is missing from ${formatLsn(reach.missing.start)}`;
-      return `${iso(facts.endMs)} (${formatLsn(facts.endLsn)}) to ${reachedMs === undefined ? '?' : iso(reachedMs)} (${formatLsn(reach.reached.lsn)})${gap}`;
-    });
+    .map(windowOf);
   const noneConsistent = all.length === 0 ? 'there is no base backup on this timeline' : 'WAL of the time of every base backup is missing';
   const why = consistent.length === 0 ? noneConsistent : 'the copies do not hold it';
   return new HoldfastError('BACKUP_TARGET_UNREACHABLE', `${nameOf(target)} can not be reached: ${why}`, {
     hint: windows.length === 0 ? 'Make a base backup; see `holdfast snapshots`.' : `Within reach: ${windows.join('; ')}.`,
   });
+}
+
+/** From where to where a base leads. WAL that has just come may reach beyond the base, and no time be known of it yet: then only by LSN. */
+function windowOf({ facts, reach, reachedMs }: Candidate): string {
+  const gap = reach.missing === undefined ? '' : `, then WAL is missing from ${formatLsn(reach.missing.start)}`;
+  const [from, to] = [formatLsn(facts.endLsn), formatLsn(reach.reached.lsn)];
+  if (reachedMs === undefined || reachedMs < facts.endMs) return `LSN ${from} to ${to}, of which no time is known yet${gap}`;
+  return `${iso(facts.endMs)} (${from}) to ${iso(reachedMs)} (${to})${gap}`;
 }
 
 function nameOf(target: RecoveryTarget): string {

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDataCopies, type CopiesOrder, type PlannedCopies } from '../../../src/agent/copies/data-copies.ts';
@@ -8,6 +10,8 @@ import { restoreService } from '../../../src/agent/copies/restore.ts';
 import { backupBase, initRepository, Journal, openRepository, type OpenedRepository } from '../../../src/backup/index.ts';
 import type { HoldfastConfig } from '../../../src/config/schema.ts';
 import type { DataCopies, RestoredBase } from '../../../src/core/data-copies.ts';
+import type { HoldfastError } from '../../../src/core/errors.ts';
+import { parseLsn } from '../../../src/core/lsn.ts';
 import { parseHistory } from '../../../src/core/timeline.ts';
 import { LocalLocation } from '../../../src/storage/adapters/local/local-location.ts';
 import { eventually, giveToAccount, replicate, TestCluster, type TestMember } from '../postgres/harness.ts';
@@ -280,5 +284,50 @@ describe('a restore of tablespaces', () => {
     expect(rows).toEqual([{ spaced: 1000, scratch: 0 }]);
     const places = await restored.client.query("select pg_tablespace_location(oid) as place from pg_tablespace where spcname = 'fast'");
     expect(places.rows).toEqual([{ place: join(cluster.directory, 'elsewhere') }]);
+  });
+
+  test('ends before it touches a tablespace that the running database has made since the base backup', async () => {
+    const young = join(cluster.directory, 'young');
+    await mkdir(young, { mode: 0o700 });
+    await giveToAccount(young);
+    const before = await note(primary, 'before the young tablespace');
+    await note(primary, 'just before it');
+    const client = await primary.connect();
+    await client.query(`create tablespace young location '${young}'`);
+    await client.query('create table grown tablespace young as select generate_series(1, 1000) as id');
+    await client.query('checkpoint');
+    await storedAll();
+    const hashOf = async (path: string) =>
+      createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex');
+    const everything = async () => {
+      const names = await readdir(young, { recursive: true, withFileTypes: true });
+      const paths = names.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
+      return await Promise.all(paths.map(async (path) => [path, await hashOf(path)]));
+    };
+    const directory = join(cluster.directory, 'beside');
+    const tablespaces = new Map([['fast', join(cluster.directory, 'beside-fast')]]);
+    const restoreTo = (target: CopiesOrder['target'], overwrite = true) =>
+      restoreService(config, cluster.runtime, { service, target, timeline: 1, directory, overwrite, tablespaces, signal });
+    const found = await everything();
+    const refused = expect.objectContaining({ code: 'ENGINE_TABLESPACE_IN_USE', message: expect.stringContaining(`'${young}'`) });
+    await expect(restoreTo({ kind: 'latest' }, false)).rejects.toEqual(refused);
+    const [{ lsn }] = (await client.query<{ lsn: string }>('select pg_current_wal_flush_lsn()::text as lsn')).rows as [{ lsn: string }];
+    const error: unknown = await restoreTo({ kind: 'lsn', lsn: parseLsn(lsn) }).catch((reason: unknown) => reason);
+    expect(error).toEqual(refused);
+    // As far as the refusal says, and by time, though it is in the same file of WAL.
+    const [, told] = /up to LSN ([\dA-F]+\/[\dA-F]+)/.exec((error as HoldfastError).hint ?? '') ?? [];
+    await restoreTo({ kind: 'lsn', lsn: parseLsn(told!) });
+    await restoreTo({ kind: 'time', timeMs: before.getTime() });
+    expect(await everything()).toEqual(found);
+    await client.query('drop table grown');
+    await client.query('drop tablespace young');
+    await client.end();
+    await storedAll();
+    // Where nothing is in the way it is made, here to be dropped again.
+    await rm(young, { recursive: true });
+    await restoreTo({ kind: 'latest' });
+    expect(existsSync(young)).toBe(false);
   });
 });

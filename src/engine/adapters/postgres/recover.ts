@@ -18,6 +18,7 @@ import { reserveTimelines } from './reservations.ts';
 import { readLogSince } from './server-files.ts';
 import { Session, hasState } from './session.ts';
 import { queryTimeoutMs } from './sessions.ts';
+import { TablespaceFence } from './tablespace-fence.ts';
 import { WalDesk } from './wal-desk.ts';
 import { summaryVersionMin } from './wal-summaries.ts';
 
@@ -60,9 +61,11 @@ async function replay(data: string, runtime: MachineRuntime, options: RecoverOpt
   const scratch = await mkdtemp(join(tmpdir(), 'hf-recover-'));
   try {
     if (account !== undefined) await chown(scratch, account.uid, account.gid);
+    await using fence = new TablespaceFence(data, { account, segmentBytes, toTheEnd: options.target.kind === 'latest' });
     await using desk = await WalDesk.open(join(scratch, 'wal'), {
       account,
       fetch: options.fetch,
+      pass: (name, bytes) => fence.pass(name, bytes),
       clock: runtime.clock,
       segmentBytes: Number(segmentBytes),
     });
@@ -86,6 +89,7 @@ async function replay(data: string, runtime: MachineRuntime, options: RecoverOpt
     const ended = child.exited.then(() => (exited = true));
     const failure = async (): Promise<never> => {
       if (desk.failure instanceof Error) throw desk.failure;
+      if (fence.refusal !== undefined) throw fence.refusal;
       throw failed(await readLogSince(log, 0), options.target);
     };
     const isDone = (seen: Seen | undefined): seen is Seen & { lsn: bigint } => {

@@ -37,7 +37,7 @@ export async function linkTablespaces(member: Member, tablespaces: ReadonlyMap<s
 }
 
 /** What Holdfast itself keeps in a tablespace's directory, and what a file system does. */
-const notInTheWay = /^(holdfast\.(aside|partial)-.*|lost\+found)$/;
+export const notInTheWay = /^(holdfast\.(aside|partial)-.*|lost\+found)$/;
 
 /** Makes sure that a directory is there, the account's, and free for a tablespace. @throws ENGINE_TABLESPACE_IN_USE */
 async function openTarget(member: Member, target: string): Promise<void> {

@@ -11,6 +11,16 @@ const prefetchMax = 2;
 
 /** A file of WAL by its name; undefined when there is none. */
 type FetchWal = (name: string) => Promise<Uint8Array | undefined>;
+/** What recovery gets of a file, in the order in which it asks. */
+type PassWal = (name: string, bytes: Uint8Array) => Promise<Uint8Array>;
+
+interface DeskOptions {
+  readonly account: Account | undefined;
+  readonly fetch: FetchWal;
+  readonly pass: PassWal;
+  readonly clock: Clock;
+  readonly segmentBytes: number;
+}
 
 /**
  * Recovery's way to WAL that only this process can read: `restore_command` runs a small shell script, which leaves a wish in a directory and
@@ -20,6 +30,7 @@ export class WalDesk implements AsyncDisposable {
   readonly #directory: string;
   readonly #account: Account | undefined;
   readonly #fetch: FetchWal;
+  readonly #pass: PassWal;
   readonly #clock: Clock;
   readonly #segmentBytes: bigint;
   readonly #stop = new AbortController();
@@ -29,20 +40,18 @@ export class WalDesk implements AsyncDisposable {
   #asked: { readonly name: string; readonly times: number } = { name: '', times: 0 };
   #failure: unknown;
 
-  private constructor(directory: string, account: Account | undefined, fetch: FetchWal, clock: Clock, segmentBytes: number) {
+  private constructor(directory: string, { account, fetch, pass, clock, segmentBytes }: DeskOptions) {
     this.#directory = directory;
     this.#account = account;
     this.#fetch = fetch;
+    this.#pass = pass;
     this.#clock = clock;
     this.#segmentBytes = BigInt(segmentBytes);
   }
 
   /** @param directory made, for the account alone */
-  static async open(
-    directory: string,
-    options: { readonly account: Account | undefined; readonly fetch: FetchWal; readonly clock: Clock; readonly segmentBytes: number },
-  ): Promise<WalDesk> {
-    const desk = new WalDesk(directory, options.account, options.fetch, options.clock, options.segmentBytes);
+  static async open(directory: string, options: DeskOptions): Promise<WalDesk> {
+    const desk = new WalDesk(directory, options);
     await desk.#prepare();
     desk.#serving = desk.#serve();
     return desk;
@@ -97,7 +106,7 @@ export class WalDesk implements AsyncDisposable {
     try {
       const bytes = await this.#take(name);
       if (bytes !== undefined) {
-        await writeFile(temporary, bytes, { mode: 0o600 });
+        await writeFile(temporary, await this.#pass(name, bytes), { mode: 0o600 });
         await this.#give(temporary);
         if (parseSegmentName(name, this.#segmentBytes) !== undefined) this.#given += 1;
       }

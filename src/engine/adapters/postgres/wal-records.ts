@@ -113,7 +113,8 @@ async function collect(
   return { bytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts), end };
 }
 
-function isIntact(record: Buffer): boolean {
+/** Whether the checksum of a whole record is right. */
+export function isIntact(record: Buffer): boolean {
   return crc32c(record.subarray(0, 20), crc32c(record.subarray(recordHeaderBytes))) === record.readUInt32LE(20);
 }
 
