@@ -9,7 +9,7 @@ const pageBytesAt = 36;
 export interface WalContents {
   readonly bytes: Buffer;
   /** Where a byte of it lies. */
-  lsnOf(index: number): bigint;
+  readonly lsnOf: (index: number) => bigint;
 }
 
 /**
