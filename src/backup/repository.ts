@@ -119,6 +119,11 @@ export interface Repository extends AsyncDisposable {
   readonly chunkerPolynomial: string;
   readonly location: Location;
 
+  /** Whether there are threads that read files. */
+  readonly readsFiles: boolean;
+  /** How often it turned out that index files had gone: what was said of the blobs that it has before may no longer be so. */
+  readonly indexLosses: number;
+
   /** Whether it is in the index or being saved now. */
   has(type: BlobType, id: BlobId): boolean;
   find(type: BlobType, id: BlobId): BlobPlace | undefined;

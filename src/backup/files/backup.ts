@@ -11,6 +11,7 @@ import { timeToNs } from '../tree/time.ts';
 import { createContentSaver } from './content.ts';
 import { createIssueList, type BackupIssue } from './issues.ts';
 import type { KnownPieces } from './known-pieces.ts';
+import { LateWriter } from './late-writer.ts';
 import { layOut } from './layout.ts';
 import { createSelection, type SelectionOptions } from './selection.ts';
 import { snapshotDocument } from './snapshot-document.ts';
@@ -83,33 +84,32 @@ export async function backupFiles(
   const selection = createSelection(options.select ?? {});
   const parent = await parentOf(repository, options, host, absolutePaths);
   assertClock(parent, startMs);
-  const issues = createIssueList(options.onIssue);
-  const tally = createTally();
 
   await using system = lateSystemCalls();
-  await using writer = await repository.write({ signal: options.signal });
-  using link = linked(options.signal, writer.signal);
-  const filesAtOnceMax = options.filesAtOnceMax ?? (writer.saveFile === undefined ? filesAtOnceDefault : filesReadByThreadsMax);
+  await using writer = new LateWriter(repository, options.signal);
+  const filesAtOnceMax = options.filesAtOnceMax ?? (repository.readsFiles ? filesReadByThreadsMax : filesAtOnceDefault);
   const pool = createBufferPool(filesAtOnceMax + chunksSavedAtOnceMax, fileChunkSizes.maxBytes);
-  const saver = new TreeSaver({
-    repository,
-    writer,
-    content: createContentSaver(writer, pool, (kind, saved, sizeBytes) => tally.save(kind, saved, sizeBytes)),
-    system,
-    looks: createLooks(runtime.clock, options.mayBlock ?? false),
-    selection,
-    issues,
-    tally,
-    withAccessTimes: options.withAccessTimes ?? false,
-    followed: options.followed ?? new Set(),
-    cutterFor: options.cutterFor ?? fileCutter(repository),
-    trustedBeforeNs: parent === undefined || options.distrustTimes === true ? 0n : startNsOf(parent),
-    knownPieces: options.knownPieces,
-    filesAtOnceMax,
-    onItem: () => options.onProgress?.(tally.summary),
-    signal: link.signal,
+  const { read, issues, tally } = await walkOnFirmGround(repository, writer, async (signal) => {
+    const walked = { issues: createIssueList(options.onIssue), tally: createTally() };
+    const saver = new TreeSaver({
+      repository,
+      writer,
+      content: createContentSaver(writer, pool, (kind, saved, sizeBytes) => walked.tally.save(kind, saved, sizeBytes)),
+      system,
+      looks: createLooks(runtime.clock, options.mayBlock ?? false),
+      selection,
+      ...walked,
+      withAccessTimes: options.withAccessTimes ?? false,
+      followed: options.followed ?? new Set(),
+      cutterFor: options.cutterFor ?? fileCutter(repository),
+      trustedBeforeNs: parent === undefined || options.distrustTimes === true ? 0n : startNsOf(parent),
+      knownPieces: options.knownPieces,
+      filesAtOnceMax,
+      onItem: () => options.onProgress?.(walked.tally.summary),
+      signal,
+    });
+    return { read: await saver.saveLayout(root, parent?.tree), ...walked };
   });
-  const read = await saver.saveLayout(root, parent?.tree);
   if (read === undefined) {
     throw new HoldfastError(
       'BACKUP_SOURCE_MISSING',
@@ -119,10 +119,12 @@ export async function backupFiles(
       },
     );
   }
-  const { tree, tags } = (await options.complete?.(read, writer)) ?? { tree: read, tags: options.tags ?? [] };
+  const { tree, tags } = (await options.complete?.(read, await writer.get())) ?? { tree: read, tags: options.tags ?? [] };
   const result = { summary: { ...tally.summary }, issues: issues.told, issueCount: issues.count, isComplete: !issues.isIncomplete };
   if (options.skipIfUnchanged === true && parent?.tree === tree) return { ...result, snapshot: undefined };
-  const snapshot = await writer.saveSnapshot(
+  const snapshot = await (
+    await writer.get()
+  ).saveSnapshot(
     snapshotDocument({
       timeMs: startMs,
       startMs,
@@ -137,6 +139,29 @@ export async function backupFiles(
     }),
   );
   return { ...result, snapshot };
+}
+
+/**
+ * Begins to walk while the writer's lock settles. Whoever removed blobs until then is done by now, and its new index was read: then what the
+ * walk took for stored may have gone, and it begins anew.
+ */
+async function walkOnFirmGround<Walked>(
+  repository: Repository,
+  writer: LateWriter,
+  walk: (signal: AbortSignal) => Promise<Walked>,
+): Promise<Walked> {
+  const losses = repository.indexLosses;
+  using first = linked(writer.signal);
+  const opening = writer.get().then(() => {
+    const isFirm = repository.indexLosses === losses;
+    if (!isFirm) first.abort(new Error('what the repository had was removed meanwhile'));
+    return isFirm;
+  });
+  const [opened, walked] = await Promise.allSettled([opening, walk(first.signal)]);
+  if (opened.status === 'rejected') throw opened.reason;
+  if (!opened.value) return await walk(writer.signal);
+  if (walked.status === 'rejected') throw walked.reason;
+  return walked.value;
 }
 
 /** FastCDC with the repository's own table. Those that share a polynomial find each other's blobs, with restic's chunker and with this one. */

@@ -17,7 +17,7 @@ export interface ContentSaver {
   save(read: ReadInto, cutter: Cutter, signal: AbortSignal): Promise<SavedContent>;
 }
 
-export function createContentSaver(writer: RepositoryWriter, pool: BufferPool, onSaved: OnSaved): ContentSaver {
+export function createContentSaver(writer: Pick<RepositoryWriter, 'saveBlob'>, pool: BufferPool, onSaved: OnSaved): ContentSaver {
   // Holes of sparse files are read as zeros, most of them in chunks of one length: each is hashed once.
   const zeros = new Map<number, BlobId>();
   let zero: Buffer | undefined;

@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import type { BlobId, Repository, RepositoryWriter, SavedFile } from '../repository.ts';
+import type { BlobId, Repository, SavedFile } from '../repository.ts';
 import type { ReadInto } from '../chunk/chunks.ts';
 import type { Cutter } from '../chunk/cutter.ts';
 import { compareNames } from '../tree/name.ts';
@@ -12,6 +12,7 @@ import { createGate, settle, type Gate } from '../gate.ts';
 import { takeOver, unknownPieces, type KnownPieces, type TakenOver } from './known-pieces.ts';
 import { unknownFile, wholeFile, type PartsToRead } from './parts-to-read.ts';
 import type { IssueList } from './issues.ts';
+import type { LateWriter } from './late-writer.ts';
 import type { Layout } from './layout.ts';
 import type { Looks } from './looks.ts';
 import { type FileStats, isUntouched, type NodeFacts, nodeOf } from './node-of.ts';
@@ -22,7 +23,7 @@ import { countFile, trackItem, type Tally } from './tally.ts';
 
 export interface TreeSaverOptions {
   readonly repository: Repository;
-  readonly writer: RepositoryWriter;
+  readonly writer: LateWriter;
   readonly content: ContentSaver;
   readonly system: LateSystemCalls;
   readonly looks: Looks;
@@ -300,7 +301,8 @@ export class TreeSaver {
 
   /** Undefined where no thread can open and read it. */
   async #readSmall(path: string, sizeBytes: number): Promise<ReadFile | undefined> {
-    const { writer, cutterFor, issues } = this.#options;
+    const { cutterFor, issues } = this.#options;
+    const writer = await this.#options.writer.get();
     if (writer.saveWholeFile === undefined || sizeBytes === 0) return undefined;
     const { cutting } = cutterFor(path, sizeBytes);
     if (cutting === undefined) return undefined;
@@ -323,7 +325,8 @@ export class TreeSaver {
   }
 
   async #saveParts(file: OpenFile, toRead: PartsToRead): Promise<SavedContent> {
-    const { content, cutterFor, writer, signal } = this.#options;
+    const { content, cutterFor, signal } = this.#options;
+    const writer = await this.#options.writer.get();
     const cutter = cutterFor(file.path, file.sizeBytes);
     if (toRead.parts !== undefined && writer.saveFile !== undefined && cutter.cutting !== undefined)
       return this.#count(file.path, await writer.saveFile(file.fd, toRead.parts, cutter.cutting));

@@ -23,6 +23,7 @@ export class MasterIndex {
   /** Index files that can not be read, and why. */
   readonly #damaged = new Map<FileId, string>();
   readonly #skipsDamaged: boolean;
+  #losses = 0;
   /** Changes of the table take turns. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -43,6 +44,11 @@ export class MasterIndex {
     return this.#known;
   }
 
+  /** How often files that it was read from had gone, and with them what only they named. */
+  get losses(): number {
+    return this.#losses;
+  }
+
   /** Index files that were skipped, and why. */
   get damaged(): ReadonlyMap<FileId, string> {
     return this.#damaged;
@@ -61,6 +67,7 @@ export class MasterIndex {
     const ids = new Set<FileId>();
     for await (const { id } of listFiles(this.#files.location, 'index', { signal })) ids.add(id);
     const isGone = [...this.#known].some((id) => !ids.has(id));
+    if (isGone) this.#losses += 1;
     const table = isGone ? new BlobTable() : this.#table;
     const known = isGone ? new Set<FileId>() : this.#known;
     const wanted = [...ids].filter((id) => !known.has(id) && !this.#damaged.has(id));
@@ -105,6 +112,7 @@ export class MasterIndex {
       for (const json of encodeIndexes(table.packs())) written.add(await saveDocument(this.#files, 'index', json, options));
       const former = [...this.#known, ...this.#damaged.keys()].filter((id) => !written.has(id));
       await inParallel(former, removesMax, (id) => this.#files.location.remove(objectKey('index', id), options));
+      this.#losses += 1;
       this.#table = table;
       this.#known = written;
       this.#damaged.clear();

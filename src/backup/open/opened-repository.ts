@@ -92,6 +92,14 @@ export class OpenedRepository implements Repository {
     }
   }
 
+  get readsFiles(): boolean {
+    return this.parts.pool.size > 0;
+  }
+
+  get indexLosses(): number {
+    return this.parts.index.losses;
+  }
+
   has(type: BlobType, id: BlobId): boolean {
     return this.parts.index.has(type, id) || this.#store?.isPending(type, id) === true;
   }
