@@ -5,6 +5,7 @@ export { Quota } from './quota.ts';
 export { locationSchema, type LocationConfig, type LocationConfigInput } from './config.ts';
 export { retry, type RetryPolicy, retryPolicyDefault } from './decorators/retry.ts';
 export { type RateLimits, throttle } from './decorators/throttle.ts';
+export { copiesOf, type HeldCopy } from './combinators/mirror/copies-of.ts';
 export { createMirror, type MirrorOptions } from './combinators/mirror/mirror.ts';
 export { type Verify, verifyResticKey } from './combinators/mirror/restic-keys.ts';
 export { createParity, type ParityCode, type ParityOptions } from './combinators/parity/parity.ts';

@@ -4,15 +4,19 @@ import { checkRepository } from '../check/check.ts';
 import { repairIndex } from '../check/repair-index.ts';
 import { parseSubset } from '../check/subset.ts';
 import { sha256 } from '../documents/ids.ts';
-import { type CallOptions, type Location, verifyResticKey } from '../../storage/index.ts';
-import type { MemoryObjects } from '../../storage/adapters/memory/index.ts';
+import { createClock } from '../../runtime/clock.ts';
+import { createRandom } from '../../runtime/random.ts';
+import { type CallOptions, createMirror, type Location, scrub, verifyResticKey } from '../../storage/index.ts';
+import { MemoryLocation, type MemoryObjects } from '../../storage/adapters/memory/index.ts';
 import type { IndexedBlob, Snapshot } from '../repository.ts';
-import { cheapKdf, forever as signal, openMemoryRepository } from '../testing/repositories.ts';
+import { cheapKdf, forever as signal, hastyRuntime, openMemoryRepository } from '../testing/repositories.ts';
 import { encodeTree } from '../tree/tree.ts';
+import { openRepository } from './open-repository.ts';
 import type { OpenedRepository } from './opened-repository.ts';
 
 const stamp = '2026-11-22T14:03:07.123456789Z';
 const packBytes = 1024 * 1024;
+const runtime = { clock: createClock(), random: createRandom(), logger: hastyRuntime.logger };
 let objects: MemoryObjects;
 beforeEach(() => {
   objects = new Map();
@@ -263,6 +267,33 @@ describe('a location with several copies', () => {
     await using again = await openMemoryRepository({ objects });
     expect(await checkRepository(again, { signal, readData: { kind: 'all' } })).toMatchObject({ ok: true, blobs: 3 });
   });
+});
+
+test('a mirror of two repositories is not opened, served or healed: each stays what it is', async () => {
+  const places = [new Map(), new Map(), new Map()] as [MemoryObjects, MemoryObjects, MemoryObjects];
+  const mirror = (...of: MemoryObjects[]): Location =>
+    createMirror(
+      'both',
+      of.map((held, n) => new MemoryLocation(`part-${n}`, runtime, held)),
+      runtime,
+    );
+  const open = (location: Location) => openRepository(location, { password: 'x', threads: 0 }, runtime, { signal });
+  for (const place of places.slice(0, 2)) {
+    await using repository = await openMemoryRepository({ objects: place });
+    await save(repository, [1000]);
+  }
+  const before = places.map((place) => [...place.keys()].toSorted());
+  await using two = mirror(...places);
+  const differ = { code: 'BACKUP_REPOSITORIES_DIFFER', message: expect.stringContaining('part-0 and part-1') as unknown };
+  await expect(open(two)).rejects.toMatchObject(differ);
+  expect(await scrub(two, runtime, { signal })).toMatchObject({ healed: 0, counts: { conflict: 1 } });
+  expect(places.map((place) => [...place.keys()].toSorted())).toEqual(before);
+  // One that was there already takes an empty location beside it.
+  await using grown = mirror(places[0], places[2]);
+  await using repository = await open(grown);
+  expect(await scrub(grown, runtime, { signal })).toMatchObject({ open: 0 });
+  expect(await checkRepository(repository, { signal, readData: { kind: 'all' } })).toMatchObject({ ok: true, snapshots: 1 });
+  expect([...places[2].keys()]).toEqual(expect.arrayContaining(before[0]!));
 });
 
 describe('maintenance', () => {

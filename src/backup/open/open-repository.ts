@@ -8,9 +8,10 @@ import type { RepositoryFiles } from '../documents/files.ts';
 import { configKey } from '../documents/ids.ts';
 import { openObject, sealDocument } from '../documents/sealed.ts';
 import { MasterIndex } from '../index/master-index.ts';
-import { findKey, noRepository, storeKey, unopenable } from '../keys/keys.ts';
+import { findKey, storeKey, unopenable } from '../keys/keys.ts';
 import { type Owner, thisProcess } from '../machine/owner.ts';
 import { OpenedRepository } from './opened-repository.ts';
+import { readConfig } from './read-config.ts';
 import { timeFromMs } from '../tree/time.ts';
 import { WorkerPool } from '../workers/pool.ts';
 
@@ -76,7 +77,7 @@ export async function initRepository(
 
 /**
  * Opens a repository: finds the key that the password fits, reads `config`, loads the index. Writes nothing.
- * @throws BACKUP_NO_REPOSITORY, BACKUP_PASSWORD_WRONG, BACKUP_VERSION_UNKNOWN, BACKUP_DAMAGED
+ * @throws BACKUP_NO_REPOSITORY, BACKUP_REPOSITORIES_DIFFER, BACKUP_PASSWORD_WRONG, BACKUP_VERSION_UNKNOWN, BACKUP_DAMAGED
  */
 export async function openRepository(
   location: Location,
@@ -86,7 +87,7 @@ export async function openRepository(
 ): Promise<OpenedRepository> {
   const { password, packBytes = packBytesDefault, threads, owner = thisProcess(), skipsDamagedIndexes, startsThreads = false } = options;
   if (!(packBytes >= packBytesMin && packBytes <= packBytesMax)) throw new RangeError(`packs have 1 to 128 MiB, not ${packBytes} bytes`);
-  const sealed = await getConfig(location, { signal });
+  const sealed = await readConfig(location, { signal });
   const pool = new WorkerPool(undefined, threads);
   const onDeriving = (): void => {
     if (startsThreads) pool.start();
@@ -111,14 +112,6 @@ function openConfig(key: SealingKey, sealed: Uint8Array, location: Location): Re
     return openObject(key, sealed, 'config');
   } catch (error) {
     throw hasCode(error, 'BACKUP_DAMAGED') ? unopenable(location, messageOf(error)) : error;
-  }
-}
-
-async function getConfig(location: Location, options: CallOptions): Promise<Uint8Array> {
-  try {
-    return await location.get(configKey, options);
-  } catch (error) {
-    throw hasCode(error, 'STORAGE_NOT_FOUND') ? noRepository(location) : error;
   }
 }
 

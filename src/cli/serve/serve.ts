@@ -1,7 +1,8 @@
 import { BasicGate } from '../../api/basic-gate.ts';
 import { RestService, type RestMode } from '../../backup/index.ts';
+import { readConfig } from '../../backup/open/read-config.ts';
 import { formatAddress } from '../../core/address.ts';
-import { HoldfastError } from '../../core/errors.ts';
+import { hasCode, HoldfastError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { createRuntime, openWebServer } from '../../runtime/index.ts';
 import { type Location, openLocation } from '../../storage/index.ts';
@@ -37,6 +38,7 @@ export async function serveLocation(name: string, mode: RestMode, options: Serve
   // What is under way ends with this one, and the location after it.
   const stop = new AbortController();
   await using location = await openLocation(place.name, place.locations, runtime, { signal: stop.signal });
+  await assertOneRepository(location, stop.signal);
   const figures = new Figures();
   const handler = restHandler(
     {
@@ -64,6 +66,13 @@ export async function serveLocation(name: string, mode: RestMode, options: Serve
   await ended;
   if (options.json === true) printJson(figures.totals());
   runtime.logger.info('rest.server.ended', figures.totals());
+}
+
+/** What is away, or holds no repository yet, may come later. @throws BACKUP_REPOSITORIES_DIFFER */
+async function assertOneRepository(location: Location, signal: AbortSignal): Promise<void> {
+  await readConfig(location, { signal }).catch((error: unknown) => {
+    if (hasCode(error, 'BACKUP_REPOSITORIES_DIFFER')) throw error;
+  });
 }
 
 /** Says how the location, and each of its parts, is, whenever that changes. */
