@@ -10,15 +10,23 @@ export interface WalSource {
    */
   moment(options: { readonly signal: AbortSignal }): Promise<WalMoment>;
   /**
-   * Everything from `from` on, and on, as it is flushed there. The server keeps what has not been confirmed, also across its restarts, for as
-   * long as its own limits allow.
-   * @param options.restMs after all that had come was read, the next read is so much later: one wake-up for many small pieces. Default 0
+   * Everything from `from` on, and on, as it is flushed there: for whoever is waited for. The server keeps what has not been confirmed, also across
+   * its restarts, for as long as its own limits allow.
    * @throws ENGINE_WAL_GONE when it has not got `from` any more; ENGINE_UPSTREAM_UNREACHABLE
    */
-  stream(
-    from: { readonly timeline: number; readonly lsn: bigint },
-    options: { readonly signal: AbortSignal; readonly restMs?: number },
-  ): Promise<WalStream>;
+  stream(from: WalPlace, options: { readonly signal: AbortSignal }): Promise<WalStream>;
+  /**
+   * For whoever fetches from time to time what has been flushed: in between the server has no work with it, and need not wait for it to shut down. It
+   * keeps what has not been confirmed, as above.
+   * @param from everything before it is safe elsewhere
+   * @throws the server's own error when it can not keep WAL for it, the signal's reason
+   */
+  reader(from: WalPlace, options: { readonly signal: AbortSignal }): Promise<WalReader>;
+}
+
+export interface WalPlace {
+  readonly timeline: number;
+  readonly lsn: bigint;
 }
 
 export interface WalIdentity {
@@ -34,7 +42,7 @@ export interface WalIdentity {
 export interface WalMoment {
   /** In ms since 1970, by the server's clock. */
   readonly timeMs: number;
-  readonly position: { readonly timeline: number; readonly lsn: bigint };
+  readonly position: WalPlace;
 }
 
 export interface WalStream extends AsyncDisposable {
@@ -53,3 +61,23 @@ export type WalEvent =
   | { readonly kind: 'ending' }
   /** This timeline ends at `lsn`; the server goes on with `next`. Nothing comes after it. */
   | { readonly kind: 'switch'; readonly next: number; readonly lsn: bigint };
+
+/** One caller at a time. */
+export interface WalReader {
+  /**
+   * From `from` on, along the history of the timeline of `until`: to there, or to the end of the timeline that it begins on. What it returns is good
+   * until the next call.
+   * @param options.until up to where the server has flushed WAL
+   * @param options.sizeBytesMax never more than this
+   * @throws ENGINE_WAL_GONE when it has not got `from` any more, ENGINE_UPSTREAM_REFUSED when `from` is not on the way to `until`, the signal's reason
+   */
+  read(from: WalPlace, options: { readonly until: WalPlace; readonly sizeBytesMax: number; readonly signal: AbortSignal }): Promise<WalRun>;
+  /** Everything before `lsn` is safe elsewhere: the server need not keep it. @throws the server's own error, the signal's reason */
+  confirm(lsn: bigint, options: { readonly signal: AbortSignal }): Promise<void>;
+}
+
+export interface WalRun {
+  readonly bytes: Uint8Array;
+  /** The timeline ends where these end: the server went on there with this one. */
+  readonly next?: number;
+}

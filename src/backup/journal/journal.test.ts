@@ -2,23 +2,76 @@ import { describe, expect, test } from 'vitest';
 import { segmentName } from '../../core/lsn.ts';
 import { randomSealingKey } from '../crypto/seal.ts';
 import { expectStored, journalWorld, service } from '../testing/journal-world.ts';
-import { decodePart, encodePart } from './journal-part.ts';
+import { decodePart, encodePart, partBytesMax } from './journal-part.ts';
 
 test('what came is stored within the interval, and only then confirmed', async () => {
   const w = await journalWorld();
   const { journal, stop } = w.start();
   await w.time.advance(2_000);
   w.wal.write(5_000);
-  await w.time.advance(500);
-  expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 5_000 });
   const before = w.wal.confirmed;
   expect(before < w.wal.lsn).toBe(true);
-  await w.time.advance(600);
-  expect(journal.status()).toMatchObject({ lagBytes: 0, lagMs: 0, gaps: [], stored: { timeline: 1, lsn: w.wal.lsn } });
+  await w.time.advance(1_050);
+  expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 0, gaps: [], stored: { timeline: 1, lsn: w.wal.lsn } });
   expect(w.wal.confirmed).toBe(w.wal.lsn);
+  // Nobody knows what was written since.
+  expect(journal.status().lagMs).toBeLessThan(1_100);
   await stop();
   expect(journal.status().state).toBe('ended');
   await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
+});
+
+test('between two looks the server has nothing to do with it, and a quiet one is only asked', async () => {
+  const w = await journalWorld();
+  const { stop } = w.start();
+  await w.time.advance(2_000);
+  const [asked, reads] = [w.wal.asked, w.wal.reads];
+  for (let second = 0; second < 60; second++) {
+    await w.time.advance(1_000);
+    expect(w.wal.streams).toBe(0);
+  }
+  expect(w.wal.reads).toBe(reads);
+  expect(w.wal.asked - asked).toBeLessThanOrEqual(61);
+  await stop();
+});
+
+test('with a long interval a part is put when it is due or as large as may be, and a quiet time is known all the same', async () => {
+  const w = await journalWorld(1, { intervalMs: 600_000 });
+  const { journal, stop } = w.start();
+  await w.time.advance(2_000);
+  w.wal.write(5_000);
+  await w.time.advance(580_000);
+  const { stored, lagBytes, lagMs } = journal.status();
+  expect({ behind: w.wal.lsn - stored!.lsn, lagBytes }).toEqual({ behind: 5_000n, lagBytes: 5_000 });
+  expect(lagMs).toBeGreaterThan(570_000);
+  await w.time.advance(30_000);
+  expect(journal.status()).toMatchObject({ lagBytes: 0, stored: { lsn: w.wal.lsn } });
+  // Now it waits anew, but not for as much as this.
+  w.wal.write(partBytesMax + 1);
+  await w.time.advance(15_000);
+  expect(journal.status()).toMatchObject({ lagBytes: 0, stored: { lsn: w.wal.lsn } });
+  await w.time.advance(120_000);
+  expect(journal.status().lagMs).toBeLessThan(11_000);
+  await stop();
+  await expectStored(w, { timeline: 1, lsn: w.wal.keptFrom });
+});
+
+test('what waits at the server for a location that is slow or away counts as behind', async () => {
+  const w = await journalWorld(1, { slowMs: 30_000 });
+  const { journal, stop } = w.start();
+  await w.time.advance(2_000);
+  for (const rates of [{ slow: 1 }, { cutBefore: 1 }]) {
+    w.fail(rates);
+    w.wal.write(5_000);
+    await w.time.advance(20_000);
+    expect(journal.status().lagBytes).toBe(5_000);
+    expect(journal.status().lagMs).toBeGreaterThan(18_900);
+    expect(w.wal.streams).toBe(0);
+    w.fail({});
+    await w.time.advance(60_000);
+    expect(journal.status()).toMatchObject({ state: 'running', lagBytes: 0 });
+  }
+  await stop();
 });
 
 test('a location that is away costs nothing but time', async () => {
@@ -37,7 +90,7 @@ test('a location that is away costs nothing but time', async () => {
 });
 
 test('a server is not left with a stream that nobody reads, however slow the location is', async () => {
-  const w = await journalWorld(1, { slowMs: 30_000, bufferedBytesMax: 10_000 });
+  const w = await journalWorld(1, { intervalMs: 0, slowMs: 30_000, bufferedBytesMax: 10_000 });
   const { journal, stop } = w.start();
   await w.time.advance(2_000);
   expect(w.wal.streams).toBe(1);

@@ -1,33 +1,36 @@
 import { HoldfastError, hasCode, messageOf } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
 import type { Runtime } from '../../core/runtime.ts';
-import { parseHistory, type TimelineHistory } from '../../core/timeline.ts';
-import type { WalIdentity, WalSource, WalStream } from '../../core/wal-source.ts';
+import type { WalIdentity, WalReader, WalSource, WalStream } from '../../core/wal-source.ts';
 import type { OpenedRepository } from '../open/opened-repository.ts';
 import { decideResume, mergeRanges, type WalPosition, type WalRange } from './coverage.ts';
 import { encodePart, partBytesMax } from './journal-part.ts';
-import { historyKey, partKey } from './journal-key.ts';
+import { partKey } from './journal-key.ts';
+import { KeptHistories } from './kept-histories.ts';
 import { readMarks } from './marks.ts';
 import { listStoredWal, rangesOf } from './stored-wal.ts';
-import { WalBuffer } from './wal-buffer.ts';
+import { WalBuffer, type WalCut } from './wal-buffer.ts';
 import { Witness } from './witness.ts';
 
 /** Pauses after a failure: doubled from the first to the last. */
 const retryMsMin = 500;
 const retryMsMax = 15_000;
-/** As much may have come and not be stored yet. */
+/** The server is asked at least so often, whatever the interval: of a quiet time so much is not known. */
+const lookMsMax = 10_000;
+/** Where commits wait for it: as much may have come and not be stored yet. */
 const bufferedBytesMax = 64 * 1024 * 1024;
-/** WAL comes in as many pieces as there are commits: where nobody waits for it, it is read so much later, in one go. A hand-over waits no longer either. */
-const restMsMax = 20;
-/** Where commits wait for it. */
+/** … */
 const urgentRetryMsMin = 25;
 const urgentRetryMsMax = 1_000;
 
 export interface JournalOptions {
   readonly service: string;
-  /** What came within so long is put as one part: what a lost site costs, beside the time that putting takes. 0: what came while the last part was put. */
+  /**
+   * What came within so long is fetched in one go, and put as one part: what a lost site costs, beside the time that putting takes. 0: it is streamed,
+   * and what came while the last part was put is the next one.
+   */
   readonly intervalMs: number;
-  /** As much may have come and not be stored yet. Default: 64 MiB */
+  /** Of what is streamed as much may have come and not be stored yet. Default: 64 MiB */
   readonly bufferedBytesMax?: number;
 }
 
@@ -37,9 +40,9 @@ export interface JournalStatus {
   readonly stored?: WalPosition;
   /** By then, by the server's clock, everything was stored: recovery to any point up to then is possible. */
   readonly storedSentMs?: number;
-  /** Come, but not stored yet. */
+  /** Flushed at the server, as far as it has said so, and not stored yet. */
   readonly lagBytes: number;
-  /** For how long something that has come, on this connection or one before, has not been stored. */
+  /** For how long something has not been stored; with an interval, for how long it is not known that all is. */
   readonly lagMs: number;
   /** WAL that no part has, found in this run: no recovery passes it; a base backup made after it closes it. */
   readonly gaps: readonly WalRange[];
@@ -56,16 +59,18 @@ export class Journal {
   readonly #repository: OpenedRepository;
   readonly #runtime: Runtime;
   readonly #options: JournalOptions;
-  /** Timelines that are known to be this database's here. */
-  readonly #claimed = new Set<number>();
   #systemId = '';
+  #histories: KeptHistories | undefined;
   #ranges: readonly WalRange[] = [];
   #began: readonly WalRange[] = [];
   #gaps: readonly WalRange[] = [];
   #state: JournalStatus['state'] = 'starting';
   #stored: WalPosition | undefined;
   #witness: Witness | undefined;
+  /** Of what is streamed. */
   #buffer: WalBuffer | undefined;
+  /** How far the server was when it was asked last, where WAL is fetched. */
+  #serverEnd: WalPosition | undefined;
   #behindSinceMs: number | undefined;
   #failure: string | undefined;
 
@@ -77,17 +82,13 @@ export class Journal {
     this.#options = options;
   }
 
-  get #restMs(): number {
-    return this.#options.intervalMs === 0 ? 0 : restMsMax;
-  }
-
   status(): JournalStatus {
     const storedSentMs = this.#witness?.knownMs;
     return {
       state: this.#state,
       ...(this.#stored && { stored: this.#stored }),
       ...(storedSentMs !== undefined && { storedSentMs }),
-      lagBytes: this.#buffer?.sizeBytes ?? 0,
+      lagBytes: this.#buffer?.sizeBytes ?? this.#missingBytes,
       lagMs: this.#behindSinceMs === undefined ? 0 : this.#runtime.clock.monotonicMs() - this.#behindSinceMs,
       gaps: this.#gaps,
       ...(this.#failure !== undefined && { failure: this.#failure }),
@@ -97,8 +98,7 @@ export class Journal {
   /** Until the signal aborts; whatever fails is tried again. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#runtime;
-    const isUrgent = this.#options.intervalMs === 0;
-    const [shortestMs, longestMs] = isUrgent ? [urgentRetryMsMin, urgentRetryMsMax] : [retryMsMin, retryMsMax];
+    const [shortestMs, longestMs] = this.#isUrgent ? [urgentRetryMsMin, urgentRetryMsMax] : [retryMsMin, retryMsMax];
     let pauseMs = shortestMs;
     while (!signal.aborted) {
       const storedBefore = this.#stored;
@@ -118,25 +118,35 @@ export class Journal {
     this.#state = 'ended';
   }
 
+  get #isUrgent(): boolean {
+    return this.#options.intervalMs === 0;
+  }
+
+  get #missingBytes(): number {
+    const [end, stored] = [this.#serverEnd, this.#stored];
+    return end === undefined || stored === undefined || end.lsn <= stored.lsn ? 0 : Number(end.lsn - stored.lsn);
+  }
+
   /** One connection after another, timeline after timeline, until the server ends or something fails. */
   async #follow(signal: AbortSignal): Promise<void> {
     const identity = await this.#source.identify({ signal });
     if (identity.systemId !== this.#systemId) await this.#readStored(identity.systemId, signal);
-    const history = await this.#keepHistory(identity.timeline, signal);
-    const place = { repository: this.#repository, service: this.#options.service, systemId: this.#systemId };
+    const history = await this.#histories!.keep(identity.timeline, signal);
+    const place = this.#place;
     this.#witness ??= new Witness(this.#source, place, this.#runtime, (await readMarks(place, { signal })).lastSeen(history));
     let from = decideResume([...this.#ranges, ...this.#began], history) ?? beginOfSegment(identity);
     // Until a first part is stored, this alone knows since when all is to be kept.
     if (this.#ranges.length === 0) this.#began = [{ timeline: from.timeline, start: from.lsn, end: from.lsn }];
     for (;;) {
-      // Whatever ends the storing ends the reading too.
-      const stop = new AbortController();
-      await using stream = await this.#open(from, identity, AbortSignal.any([signal, stop.signal]));
-      const next = await this.#copy(stream, stop);
+      const next = await this.#copy(from, signal).catch((error: unknown) => this.#skip(this.#stored ?? from, identity, error));
       if (next === undefined) return;
       from = next;
-      await this.#keepHistory(from.timeline, signal);
+      await this.#histories!.keep(from.timeline, signal);
     }
+  }
+
+  get #place() {
+    return { repository: this.#repository, service: this.#options.service, systemId: this.#systemId };
   }
 
   /** What is there from earlier. */
@@ -144,71 +154,88 @@ export class Journal {
     this.#began = [];
     this.#witness = undefined;
     const stored = await listStoredWal(this.#repository, { service: this.#options.service, systemId }, { signal });
-    this.#claimed.clear();
     this.#ranges = mergeRanges(rangesOf(stored));
     this.#systemId = systemId;
+    this.#histories = new KeptHistories(this.#source, this.#place);
   }
 
-  /** The histories of a timeline and its ancestors are stored before the first WAL of it: without them nobody could read that. */
-  async #keepHistory(timeline: number, signal: AbortSignal): Promise<TimelineHistory> {
-    if (timeline === 1) return { timeline, ancestors: [] };
-    const text = await this.#source.history(timeline, { signal });
-    const history = parseHistory(timeline, text);
-    if (!this.#claimed.has(timeline)) await this.#claim(timeline, text, signal);
-    this.#claimed.add(timeline);
-    return history;
-  }
-
-  /**
-   * Two databases that were one can begin timelines of the same number: one that was restored, and the one that it was made of, when that runs on.
-   * What both would write here could not be told apart.
-   * @throws BACKUP_TIMELINE_TAKEN
-   */
-  async #claim(timeline: number, history: string, signal: AbortSignal): Promise<void> {
-    const { location } = this.#repository;
-    const key = historyKey(this.#options.service, this.#systemId, timeline);
-    try {
-      return await location.put(key, [Buffer.from(history, 'utf8')], { ifAbsent: true, signal });
-    } catch (error) {
-      if (!hasCode(error, 'STORAGE_EXISTS')) throw error;
-    }
-    const stored = Buffer.from(await location.get(key, { signal })).toString('utf8');
-    if (stored === history) return;
-    throw new HoldfastError(
-      'BACKUP_TIMELINE_TAKEN',
-      `timeline ${timeline} of ${this.#options.service} is stored already, of another history`,
-      {
-        hint: 'A restored database and the one that it was made of both make copies here: stop one of them, or give the backup of one a location of its own.',
-      },
-    );
-  }
-
-  /** From there on; from the present on, with a gap on record, where the server has no older WAL any more. */
-  async #open(from: WalPosition, identity: WalIdentity, signal: AbortSignal): Promise<OpenStream> {
-    try {
-      return openStream(await this.#source.stream(from, { signal, restMs: this.#restMs }), from, signal);
-    } catch (error) {
-      if (!hasCode(error, 'ENGINE_WAL_GONE')) throw error;
-      const present = beginOfSegment(identity);
-      const stream = await this.#source.stream(present, { signal, restMs: this.#restMs });
-      this.#gaps = [...this.#gaps, { timeline: from.timeline, start: from.lsn, end: present.lsn }];
-      this.#runtime.logger.error('backup.journal.gap', {
-        service: this.#options.service,
-        timeline: from.timeline,
-        from: formatLsn(from.lsn),
-        to: formatLsn(present.lsn),
-      });
-      return openStream(stream, present, signal);
-    }
+  /** From the present on, with a gap on record, where the server has no older WAL any more. @throws any other error */
+  #skip(from: WalPosition, identity: WalIdentity, error: unknown): WalPosition {
+    const present = beginOfSegment(identity);
+    const isThere = present.timeline === from.timeline && present.lsn <= from.lsn;
+    if (isThere || !hasCode(error, 'ENGINE_WAL_GONE')) throw error;
+    this.#gaps = [...this.#gaps, { timeline: from.timeline, start: from.lsn, end: present.lsn }];
+    this.#runtime.logger.error('backup.journal.gap', {
+      service: this.#options.service,
+      timeline: from.timeline,
+      from: formatLsn(from.lsn),
+      to: formatLsn(present.lsn),
+    });
+    return present;
   }
 
   /** Until the timeline ends, or the server. @returns where the next timeline begins */
-  async #copy({ stream, from, signal }: OpenStream, stop: AbortController): Promise<WalPosition | undefined> {
-    const buffer = (this.#buffer = new WalBuffer(from, this.#runtime.clock, this.#options.bufferedBytesMax ?? bufferedBytesMax));
+  async #copy(from: WalPosition, signal: AbortSignal): Promise<WalPosition | undefined> {
     this.#stored = from;
+    if (!this.#isUrgent) {
+      const reader = await this.#source.reader(from, { signal });
+      return await this.#fetchByBeats(reader, signal);
+    }
+    // Whatever ends the storing ends the reading too.
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    await using stream = await this.#source.stream(from, { signal: either });
+    return await this.#followStream(stream, from, stop, either);
+  }
+
+  #runs(): void {
     this.#state = 'running';
     this.#failure = undefined;
-    await this.#witness!.ask(signal);
+  }
+
+  /** Where nobody waits for it: what came since the last time. In between the server has no work with it. @returns where the next timeline begins */
+  async #fetchByBeats(reader: WalReader, signal: AbortSignal): Promise<WalPosition> {
+    const { clock } = this.#runtime;
+    const { intervalMs } = this.#options;
+    this.#behindSinceMs ??= clock.monotonicMs();
+    for (let isDue = true; ;) {
+      const askedMs = clock.monotonicMs();
+      this.#serverEnd = (await this.#witness!.ask(signal)).position;
+      const next = isDue || this.#missingBytes >= partBytesMax ? await this.#fetch(reader, this.#serverEnd, signal) : undefined;
+      this.#runs();
+      if (next !== undefined) return next;
+      if (this.#has(this.#serverEnd)) this.#behindSinceMs = askedMs;
+      await this.#witness!.tell(this.#stored, signal);
+      const [dueMs, lookMs] = [this.#behindSinceMs + intervalMs, askedMs + lookMsMax];
+      isDue = dueMs <= lookMs;
+      await clock.sleep(Math.max(0, Math.min(dueMs, lookMs) - clock.monotonicMs()), signal);
+    }
+  }
+
+  /** All up to there. @returns where the next timeline begins, when this one ends before */
+  async #fetch(reader: WalReader, until: WalPosition, signal: AbortSignal): Promise<WalPosition | undefined> {
+    while (!this.#has(until)) {
+      const { timeline, lsn: start } = this.#stored!;
+      const { bytes, next } = await reader.read(this.#stored!, { until, sizeBytesMax: partBytesMax, signal });
+      const end = start + BigInt(bytes.byteLength);
+      if (end > start) {
+        await this.#put({ range: { timeline, start, end }, wal: [bytes] }, signal);
+        await reader.confirm(end, { signal });
+      }
+      if (next !== undefined) return { timeline: next, lsn: end };
+    }
+    return undefined;
+  }
+
+  #has(end: WalPosition): boolean {
+    return this.#stored!.timeline === end.timeline && this.#stored!.lsn >= end.lsn;
+  }
+
+  /** Where commits wait: all of it as it is flushed. @returns where the next timeline begins; undefined when the server ends */
+  async #followStream(stream: WalStream, from: WalPosition, stop: AbortController, signal: AbortSignal): Promise<WalPosition | undefined> {
+    const buffer = (this.#buffer = new WalBuffer(from, this.#runtime.clock, this.#options.bufferedBytesMax ?? bufferedBytesMax));
+    this.#runs();
+    await this.#witness!.askIfItAnswers(signal);
     if (this.#witness!.note(from)) this.#behindSinceMs = undefined;
     const storing = this.#store(buffer, stream, signal);
     const seeing = this.#witness!.run(() => this.#stored, signal);
@@ -241,33 +268,26 @@ export class Journal {
   }
 
   async #store(buffer: WalBuffer, stream: WalStream, signal: AbortSignal): Promise<void> {
-    const { service, intervalMs } = this.#options;
     for (;;) {
-      const cut = await buffer.take({ intervalMs, sizeBytesMax: partBytesMax, signal });
+      const cut = await buffer.take({ sizeBytesMax: partBytesMax, signal });
       if (cut === undefined) return;
-      const { range, wal } = cut;
-      const end = { timeline: range.timeline, lsn: range.end };
-      const sentMs = this.#witness?.timeAt(end) ?? 0;
-      const sealed = encodePart({ service, systemId: this.#systemId, range, sentMs, wal }, this.#repository.parts.files.key);
-      await this.#repository.location.put(partKey(service, this.#systemId, range), [sealed], { signal });
+      await this.#put(cut, signal);
       buffer.done();
-      this.#ranges = mergeRanges([...this.#ranges, range]);
-      this.#stored = end;
       this.#behindSinceMs = buffer.sinceMs;
-      this.#witness?.note(end);
-      stream.confirm(range.end, { now: true });
+      stream.confirm(cut.range.end, { now: true });
     }
   }
-}
 
-interface OpenStream extends AsyncDisposable {
-  readonly stream: WalStream;
-  readonly from: WalPosition;
-  readonly signal: AbortSignal;
-}
-
-function openStream(stream: WalStream, from: WalPosition, signal: AbortSignal): OpenStream {
-  return { stream, from, signal, [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose]() };
+  async #put({ range, wal }: WalCut, signal: AbortSignal): Promise<void> {
+    const { service, systemId } = this.#place;
+    const end = { timeline: range.timeline, lsn: range.end };
+    const sentMs = this.#witness!.timeAt(end) ?? 0;
+    const sealed = encodePart({ service, systemId, range, sentMs, wal }, this.#repository.parts.files.key);
+    await this.#repository.location.put(partKey(service, systemId, range), [sealed], { signal });
+    this.#ranges = mergeRanges([...this.#ranges, range]);
+    this.#stored = end;
+    this.#witness!.note(end);
+  }
 }
 
 /** A base backup that begins now needs WAL from within the segment that is being written. */

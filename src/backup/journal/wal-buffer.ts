@@ -18,7 +18,7 @@ interface Arrival {
   readonly ms: number;
 }
 
-/** WAL between who reads it and who stores it: contiguous, of one timeline, bounded. */
+/** WAL between who reads it as it comes and who stores it: contiguous, of one timeline, bounded. */
 export class WalBuffer {
   readonly #timeline: number;
   readonly #clock: Clock;
@@ -31,8 +31,6 @@ export class WalBuffer {
   /** Taken, but not stored yet. */
   #taken: { readonly sizeBytes: number; readonly sinceMs: number } | undefined;
   #ended = false;
-  /** Of which what is taken next is not waited for any longer. */
-  #wantedBytes = 0n;
   #changed = Promise.withResolvers<void>();
 
   /** @param bytesMax may wait to be stored */
@@ -61,38 +59,20 @@ export class WalBuffer {
     this.#blocks.append(bytes);
     this.#end += BigInt(bytes.byteLength);
     this.#arrivals.push({ end: this.#end, ms: this.#clock.monotonicMs() });
-    // Whoever waits for the rest of its time is not woken for each of many pieces.
-    if (this.#arrivals.length === 1 || this.#end - this.#start >= this.#wantedBytes) this.#notify();
+    if (this.#arrivals.length === 1) this.#notify();
     return true;
   }
 
-  /** Nothing more comes: what is there is taken without waiting for more. */
+  /** Nothing more comes. */
   end(): void {
     this.#ended = true;
     this.#notify();
   }
 
-  /** What has come since the last call, once the oldest of it has waited for the interval, or it is as much as a part may be; undefined at the end. */
-  async take({
-    intervalMs,
-    sizeBytesMax,
-    signal,
-  }: {
-    intervalMs: number;
-    sizeBytesMax: number;
-    signal: AbortSignal;
-  }): Promise<WalCut | undefined> {
+  /** What has come since the last call, as soon as there is any; undefined at the end. */
+  async take({ sizeBytesMax, signal }: { sizeBytesMax: number; signal: AbortSignal }): Promise<WalCut | undefined> {
     while (this.#arrivals.length === 0) {
       if (this.#ended) return undefined;
-      await this.#change(signal);
-    }
-    const dueMs = this.#arrivals[0]!.ms + intervalMs;
-    this.#wantedBytes = BigInt(sizeBytesMax);
-    while (!this.#ended && this.#end - this.#start < this.#wantedBytes) {
-      const leftMs = dueMs - this.#clock.monotonicMs();
-      if (leftMs <= 0) break;
-      using timer = this.#clock.after(leftMs, () => this.#notify());
-      void timer;
       await this.#change(signal);
     }
     return this.#cut(sizeBytesMax);

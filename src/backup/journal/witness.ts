@@ -59,32 +59,39 @@ export class Witness {
     return (this.#covers(position) ? this.#last : this.#known)?.timeMs;
   }
 
-  /** Asks and stores, until the signal aborts. @throws STORAGE_… */
+  /** Asks and tells, until the signal aborts. @throws STORAGE_… */
   async run(stored: () => WalPosition | undefined, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#runtime;
     for (;;) {
-      await this.ask(signal);
-      const position = stored();
-      if (position !== undefined && this.note(position) && clock.monotonicMs() - this.#storedMs >= storeMs) {
-        this.#storedMs = clock.monotonicMs();
-        await writeSeen(this.#place, this.#known!, { signal });
-      }
-      await clock.sleep(askMs, signal);
+      await this.askIfItAnswers(signal);
+      await this.tell(stored(), signal);
+      await this.#runtime.clock.sleep(askMs, signal);
     }
   }
 
   /** A server that does not answer now may do so the next time. @throws STORAGE_… */
-  async ask(signal: AbortSignal): Promise<void> {
-    const { clock, logger } = this.#runtime;
-    const askedMs = clock.monotonicMs();
+  async askIfItAnswers(signal: AbortSignal): Promise<void> {
+    const askedMs = this.#runtime.clock.monotonicMs();
     let moment: WalMoment;
     try {
       moment = await this.#source.moment({ signal });
     } catch (error) {
       signal.throwIfAborted();
-      logger.debug('backup.journal.no-time', { error: messageOf(error) });
+      this.#runtime.logger.debug('backup.journal.no-time', { error: messageOf(error) });
       return;
     }
+    await this.#take(moment, askedMs, signal);
+  }
+
+  /** @throws what the source throws; STORAGE_… */
+  async ask(signal: AbortSignal): Promise<WalMoment> {
+    const askedMs = this.#runtime.clock.monotonicMs();
+    const moment = await this.#source.moment({ signal });
+    await this.#take(moment, askedMs, signal);
+    return moment;
+  }
+
+  async #take(moment: WalMoment, askedMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#runtime;
     const step = this.#last === undefined ? undefined : decideStep(this.#last, moment, askedMs);
     if (step !== undefined) {
       const { position, fromMs, toMs } = step;
@@ -93,6 +100,14 @@ export class Witness {
       await writeStep(this.#place, step, { signal });
     }
     this.#last = { ...moment, receivedMs: clock.monotonicMs() };
+  }
+
+  /** All is stored up to there: said in the location too, from time to time, when the server had no more. @throws STORAGE_… */
+  async tell(stored: WalPosition | undefined, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#runtime;
+    if (stored === undefined || !this.note(stored) || clock.monotonicMs() - this.#storedMs < storeMs) return;
+    this.#storedMs = clock.monotonicMs();
+    await writeSeen(this.#place, this.#known!, { signal });
   }
 
   /** All is stored up to there. @returns whether that is all that the server had when it was asked last */

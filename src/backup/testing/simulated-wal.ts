@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
-import type { WalEvent, WalIdentity, WalMoment, WalSource, WalStream } from '../../core/wal-source.ts';
+import type { WalEvent, WalIdentity, WalMoment, WalPlace, WalReader, WalRun, WalSource, WalStream } from '../../core/wal-source.ts';
 
 const answerMs = 1;
 const messageBytes = 1_000;
@@ -21,6 +21,9 @@ export class SimulatedWal implements WalSource {
   /** Streams that somebody has, and that anybody has had. */
   streams = 0;
   opened = 0;
+  /** How often its time was asked for, and WAL read of it. */
+  asked = 0;
+  reads = 0;
   /** Of the server's clock, to that of the simulation. */
   clockOffsetMs = 0;
   /** Streams fail while it is true. */
@@ -73,16 +76,14 @@ export class SimulatedWal implements WalSource {
   }
 
   async moment({ signal }: { readonly signal: AbortSignal }): Promise<WalMoment> {
+    this.asked++;
     await this.#turn(signal);
     return { timeMs: this.#clock.wallMs() + this.clockOffsetMs, position: { timeline: this.timeline, lsn: this.lsn } };
   }
 
-  async stream(
-    from: { readonly timeline: number; readonly lsn: bigint },
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<WalStream> {
+  async stream(from: WalPlace, { signal }: { readonly signal: AbortSignal }): Promise<WalStream> {
     await this.#turn(signal);
-    if (from.lsn < this.keptFrom) throw new HoldfastError('ENGINE_WAL_GONE', `no WAL from ${from.lsn}`);
+    this.#assertKept(from);
     let at = from.lsn;
     let isOpen = true;
     this.streams++;
@@ -90,33 +91,61 @@ export class SimulatedWal implements WalSource {
     const next = async (): Promise<WalEvent> => {
       for (;;) {
         await this.#turn(signal);
-        const branch = this.ended.find(({ timeline }) => timeline === from.timeline);
-        const end = branch?.end ?? this.lsn;
+        const { end, next: following } = this.#endOf(from.timeline);
         if (at < end) {
-          const size = Math.min(messageBytes, Number(end - at));
           const lsn = at;
-          at += BigInt(size);
-          return {
-            kind: 'bytes',
-            lsn,
-            bytes: Uint8Array.from({ length: size }, (_, index) => this.byteAt(lsn + BigInt(index), from.timeline)),
-          };
+          const bytes = this.#bytes({ timeline: from.timeline, lsn }, Math.min(messageBytes, Number(end - at)));
+          at += BigInt(bytes.byteLength);
+          return { kind: 'bytes', lsn, bytes };
         }
-        if (branch !== undefined) {
-          const following = this.ended[this.ended.indexOf(branch) + 1]?.timeline ?? this.timeline;
-          return { kind: 'switch', next: following, lsn: branch.end };
-        }
+        if (following !== undefined) return { kind: 'switch', next: following, lsn: end };
         await Promise.race([this.#moved.promise, this.#clock.sleep(10_000, signal)]);
       }
-    };
-    const confirm = (lsn: bigint): void => {
-      if (lsn > this.confirmed) this.confirmed = lsn;
     };
     const close = async (): Promise<void> => {
       if (isOpen) this.streams--;
       isOpen = false;
     };
-    return { next, confirm, [Symbol.asyncDispose]: close };
+    return { next, confirm: (lsn) => this.#confirm(lsn), [Symbol.asyncDispose]: close };
+  }
+
+  async reader({ lsn }: WalPlace, { signal: opening }: { readonly signal: AbortSignal }): Promise<WalReader> {
+    await this.#turn(opening);
+    this.#confirm(lsn);
+    const read: WalReader['read'] = async (from, { until, sizeBytesMax, signal }): Promise<WalRun> => {
+      this.reads++;
+      await this.#turn(signal);
+      this.#assertKept(from);
+      const branch = this.#endOf(from.timeline);
+      const end = from.timeline === until.timeline ? until.lsn : branch.end;
+      const bytes = this.#bytes(from, Math.min(sizeBytesMax, Number(end - from.lsn)));
+      const isAtEnd = from.timeline !== until.timeline && from.lsn + BigInt(bytes.byteLength) === end;
+      return { bytes, ...(isAtEnd && branch.next !== undefined && { next: branch.next }) };
+    };
+    const confirm: WalReader['confirm'] = async (confirmed, { signal }) => {
+      await this.#turn(signal);
+      this.#confirm(confirmed);
+    };
+    return { read, confirm };
+  }
+
+  #assertKept({ lsn }: WalPlace): void {
+    if (lsn < this.keptFrom) throw new HoldfastError('ENGINE_WAL_GONE', `no WAL from ${lsn}`);
+  }
+
+  #confirm(lsn: bigint): void {
+    if (lsn > this.confirmed) this.confirmed = lsn;
+  }
+
+  #bytes({ timeline, lsn }: WalPlace, size: number): Uint8Array {
+    return Uint8Array.from({ length: size }, (_, index) => this.byteAt(lsn + BigInt(index), timeline));
+  }
+
+  /** Where a timeline ends, so far; and which one follows, once it has ended. */
+  #endOf(timeline: number): { readonly end: bigint; readonly next?: number } {
+    const index = this.ended.findIndex((one) => one.timeline === timeline);
+    const branch = this.ended[index];
+    return branch === undefined ? { end: this.lsn } : { end: branch.end, next: this.ended[index + 1]?.timeline ?? this.timeline };
   }
 
   async #turn(signal: AbortSignal): Promise<void> {

@@ -1,23 +1,19 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { HoldfastError } from '../../../core/errors.ts';
-import { formatLsn, parseSegmentName } from '../../../core/lsn.ts';
-import type { WalIdentity, WalMoment, WalSource, WalStream } from '../../../core/wal-source.ts';
-import { comparePositions, type MemberAddress, type Position } from '../../engine.ts';
-import type { ControlFile } from './control-file.ts';
+import type { WalIdentity, WalMoment, WalPlace, WalReader, WalSource, WalStream } from '../../../core/wal-source.ts';
+import type { MemberAddress } from '../../engine.ts';
 import { SeatedStream, seatNodes } from './journal-seats.ts';
-import { requireData, type Member } from './member.ts';
+import type { Member } from './member.ts';
 import { lsnOf } from './position.ts';
 import { identifySystem, type ReplicationConnection } from './replication-connection.ts';
 import { seatName } from './rule.ts';
 import { queryTimeoutMs } from './sessions.ts';
 import { connectUpstream } from './upstream.ts';
+import { PostgresWalReader } from './wal-reader.ts';
 import { startStream, type PostgresWalStream } from './wal-stream.ts';
 
 /** What comes on a connection that is there to confirm alone is read, so that the server is not left with it, but in no hurry. */
 const seatRestMs = 50;
 
-/** WAL of a running server, over its replication protocol. */
+/** WAL of a running server: of its files, or over its replication protocol. */
 export class PostgresWal implements WalSource {
   readonly #member: Member;
   readonly #from: MemberAddress;
@@ -53,16 +49,16 @@ export class PostgresWal implements WalSource {
     return { timeMs: Number(row!['time']), position: { timeline, lsn: lsnOf(row!['lsn']) } };
   }
 
-  async stream(
-    from: { readonly timeline: number; readonly lsn: bigint },
-    { signal, restMs = 0 }: { readonly signal: AbortSignal; readonly restMs?: number },
-  ): Promise<WalStream> {
+  async reader(from: WalPlace, { signal }: { readonly signal: AbortSignal }): Promise<WalReader> {
+    return await PostgresWalReader.open(this.#member, from, signal);
+  }
+
+  async stream(from: WalPlace, { signal }: { readonly signal: AbortSignal }): Promise<WalStream> {
     const [first = '(journal)', ...others] = seatNodes(this.#member.context.journal);
     const isSync = this.#member.context.journal?.sync === true;
     const { clock } = this.#member.runtime;
-    await this.#requireWal(from, signal);
     const connection = await this.#connect(signal, isSync ? seatName(1) : undefined);
-    const main = await startStream(connection, { node: first, from, confirmed: from.lsn, restMs }, clock, signal);
+    const main = await startStream(connection, { node: first, from, confirmed: from.lsn }, clock, signal);
     const seats: PostgresWalStream[] = [];
     try {
       for (const [index, node] of others.entries()) {
@@ -70,10 +66,10 @@ export class PostgresWal implements WalSource {
         const { timeline, flushLsn } = await identifySystem(seat, { timeoutMs: queryTimeoutMs, signal });
         // Of an older timeline nothing is left to acknowledge.
         if (timeline !== from.timeline) await seat[Symbol.asyncDispose]();
-        else
-          seats.push(
-            await startStream(seat, { node, from: { timeline, lsn: flushLsn }, confirmed: from.lsn, restMs: seatRestMs }, clock, signal),
-          );
+        else {
+          seats.push(await startStream(seat, { node, from: { timeline, lsn: flushLsn }, confirmed: from.lsn }, clock, signal));
+          seat.restBetweenReads(seatRestMs);
+        }
       }
     } catch (error) {
       for (const stream of [main, ...seats]) await stream[Symbol.asyncDispose]();
@@ -82,35 +78,10 @@ export class PostgresWal implements WalSource {
     return seats.length === 0 ? main : new SeatedStream(main, seats);
   }
 
-  /** A server agrees to stream WAL that it has not got, and fails when it is to read it. */
-  async #requireWal(from: Position, signal: AbortSignal): Promise<void> {
-    const { position } = await this.moment({ signal });
-    // The file in which nothing is written yet need not be there.
-    if (comparePositions(from, position) >= 0) return;
-    const control = await requireData(this.#member);
-    if (!(await hasSegment(this.#member.places.data, control, from))) throw walGone(from);
-  }
-
   #connect(signal: AbortSignal, applicationName?: string): Promise<ReplicationConnection> {
     const options = { signal, ...(applicationName === undefined ? {} : { applicationName }) };
     return connectUpstream(this.#member, this.#from, 'journal', options);
   }
-}
-
-/** Whether there is a file for what follows a position: also one of a later timeline, which begins with what lay before the branch. */
-async function hasSegment(data: string, { segmentBytes }: ControlFile, { timeline, lsn }: Position): Promise<boolean> {
-  const start = lsn - (lsn % segmentBytes);
-  const names = await readdir(join(data, 'pg_wal'));
-  return names.some((name) => {
-    const segment = parseSegmentName(name, segmentBytes);
-    return segment?.lsn === start && segment.timeline >= timeline;
-  });
-}
-
-function walGone({ timeline, lsn }: Position): HoldfastError {
-  return new HoldfastError('ENGINE_WAL_GONE', `the server has no WAL from ${formatLsn(lsn)} of timeline ${timeline} on any more`, {
-    hint: 'What lies between is lost to copies: a new base backup closes the gap. Raise `replication.walKeep` if it came from a long outage.',
-  });
 }
 
 /** `16MB`, as SHOW gives it. */

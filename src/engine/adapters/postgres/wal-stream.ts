@@ -1,7 +1,7 @@
 import type { Clock } from '../../../core/clock.ts';
 import { HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
-import type { WalEvent, WalStream } from '../../../core/wal-source.ts';
+import type { WalEvent, WalPlace, WalStream } from '../../../core/wal-source.ts';
 import { parseRow, ServerError, type Message, type ReplicationConnection } from './replication-connection.ts';
 import { slotName } from './slot-name.ts';
 import { ensureSlot } from './slots.ts';
@@ -18,11 +18,9 @@ const walGone = '58P01';
 interface Beginning {
   /** As whom: the name of its slot tells. */
   readonly node: string;
-  readonly from: { readonly timeline: number; readonly lsn: bigint };
+  readonly from: WalPlace;
   /** Safe elsewhere up to here already. */
   readonly confirmed: bigint;
-  /** From one read of what has come to the next. */
-  readonly restMs: number;
 }
 
 /**
@@ -31,16 +29,16 @@ interface Beginning {
  */
 export async function startStream(
   connection: ReplicationConnection,
-  { node, from, confirmed, restMs }: Beginning,
+  beginning: Beginning,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<PostgresWalStream> {
+  const { node, from } = beginning;
   try {
     await ensureSlot(connection, node, signal);
     connection.send(`START_REPLICATION SLOT ${slotName(node)} PHYSICAL ${formatLsn(from.lsn)} TIMELINE ${Math.trunc(from.timeline)}`);
-    const stream = new PostgresWalStream(connection, from.lsn, confirmed, clock, signal);
+    const stream = new PostgresWalStream(connection, beginning, clock, signal);
     await stream.begin();
-    connection.restBetweenReads(restMs);
     return stream;
   } catch (error) {
     await connection[Symbol.asyncDispose]();
@@ -53,16 +51,18 @@ export class PostgresWalStream implements WalStream {
   readonly #connection: ReplicationConnection;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
+  readonly #from: WalPlace;
   #received: bigint;
   #confirmed: bigint;
   #over: WalEvent | undefined;
   #askedMs = -Infinity;
 
-  constructor(connection: ReplicationConnection, from: bigint, confirmed: bigint, clock: Clock, signal: AbortSignal) {
+  constructor(connection: ReplicationConnection, { from, confirmed }: Beginning, clock: Clock, signal: AbortSignal) {
     this.#connection = connection;
     this.#clock = clock;
     this.#signal = signal;
-    this.#received = from;
+    this.#from = from;
+    this.#received = from.lsn;
     this.#confirmed = confirmed;
   }
 
@@ -133,8 +133,13 @@ export class PostgresWalStream implements WalStream {
     await this.#connection.write('d', body);
   }
 
-  #read(): Promise<Message> {
-    return this.#connection.next({ timeoutMs: silenceMsMax, signal: this.#signal });
+  async #read(): Promise<Message> {
+    try {
+      return await this.#connection.next({ timeoutMs: silenceMsMax, signal: this.#signal });
+    } catch (error) {
+      // That it has not got the WAL any more a server tells only once it has agreed to stream.
+      throw error instanceof ServerError ? refused(error, this.#from) : error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -142,17 +147,25 @@ export class PostgresWalStream implements WalStream {
   }
 }
 
-function refused(error: ServerError, from: { readonly timeline: number; readonly lsn: bigint }): HoldfastError {
-  const where = `${formatLsn(from.lsn)} of timeline ${from.timeline}`;
-  if (error.code === walGone) {
-    return new HoldfastError('ENGINE_WAL_GONE', `the server has no WAL from ${where} on any more: ${error.message}`, {
-      hint: 'What lies between is lost to copies: a new base backup closes the gap. Raise max_slot_wal_keep_size if it came from a long outage.',
-      cause: error,
-    });
-  }
-  return new HoldfastError('ENGINE_UPSTREAM_REFUSED', `the server does not stream WAL from ${where}: ${error.message}`, {
+function refused(error: ServerError, from: WalPlace): HoldfastError {
+  return error.code === walGone ? walIsGone(from, error.message, error) : walIsRefused(from, error.message, error);
+}
+
+export function walIsGone(from: WalPlace, why: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('ENGINE_WAL_GONE', `the server has no WAL from ${describePlace(from)} on any more: ${why}`, {
+    hint: 'What lies between is lost to copies: a new base backup closes the gap. Raise `replication.walKeep` if it came from a long outage.',
+    cause,
+  });
+}
+
+export function walIsRefused(from: WalPlace, why: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('ENGINE_UPSTREAM_REFUSED', `the server gives no WAL from ${describePlace(from)}: ${why}`, {
     retryable: true,
     hint: "Look at the server's log.",
-    cause: error,
+    cause,
   });
+}
+
+function describePlace({ timeline, lsn }: WalPlace): string {
+  return `${formatLsn(lsn)} of timeline ${timeline}`;
 }
