@@ -11,6 +11,7 @@ export function crossCheck(config: HoldfastConfig): readonly Finding[] {
   return [
     ...references(config),
     ...circles(config),
+    ...checkLocations(config),
     ...listenConflicts(config),
     ...reachability(config),
     ...directoryConflicts(config),
@@ -34,21 +35,30 @@ function* references(config: HoldfastConfig): Iterable<Finding> {
         message: `${service} has no backup that its data could be made of`,
       };
   }
-  for (const [location, { mirror, parity }] of Object.entries(config.locations)) {
-    for (const [index, other] of (mirror ?? []).entries())
-      yield* unknown(['locations', location, 'mirror', index], other, 'location', locations);
-    for (const [index, other] of (parity?.over ?? []).entries())
-      yield* unknown(['locations', location, 'parity', 'over', index], other, 'location', locations);
-    if (parity && parity.over.length !== parity.data + parity.parity) {
-      const message = `must name data + parity = ${parity.data + parity.parity} locations, not ${parity.over.length}`;
-      yield { path: ['locations', location, 'parity', 'over'], message };
-    }
-  }
   for (const [index, { restore }] of config.drills.entries()) {
     const path = ['drills', index, 'restore'];
     yield* unknown(path, restore, 'service', services);
     if (config.services[restore] && !config.services[restore].backup)
       yield { path, message: `${restore} has no backup that could be restored` };
+  }
+}
+
+/** What is wrong between locations. */
+export function* checkLocations({ locations }: Pick<HoldfastConfig, 'locations'>): Iterable<Finding> {
+  const names = Object.keys(locations);
+  for (const [location, { mirror, parity }] of Object.entries(locations)) {
+    for (const [index, other] of (mirror ?? []).entries())
+      yield* unknown(['locations', location, 'mirror', index], other, 'location', names);
+    for (const [index, other] of (parity?.over ?? []).entries())
+      yield* unknown(['locations', location, 'parity', 'over', index], other, 'location', names);
+    if (parity && parity.over.length !== parity.data + parity.parity) {
+      const message = `must name data + parity = ${parity.data + parity.parity} locations, not ${parity.over.length}`;
+      yield { path: ['locations', location, 'parity', 'over'], message };
+    }
+  }
+  const over = (location: string): readonly string[] => locations[location]?.mirror ?? locations[location]?.parity?.over ?? [];
+  for (const location of names) {
+    if (reaches(location, over)) yield { path: ['locations', location], atKey: true, message: `${location} would contain itself` };
   }
 }
 
@@ -95,13 +105,8 @@ function* unknown(path: Path, name: string, what: string, known: readonly string
 
 function* circles(config: HoldfastConfig): Iterable<Finding> {
   const after = (service: string): readonly string[] => config.services[service]?.after ?? [];
-  const over = (location: string): readonly string[] =>
-    config.locations[location]?.mirror ?? config.locations[location]?.parity?.over ?? [];
   for (const service of Object.keys(config.services)) {
     if (reaches(service, after)) yield { path: ['services', service, 'after'], message: `${service} would have to be up before itself` };
-  }
-  for (const location of Object.keys(config.locations)) {
-    if (reaches(location, over)) yield { path: ['locations', location], atKey: true, message: `${location} would contain itself` };
   }
 }
 

@@ -8,7 +8,7 @@ import { parse, stringify } from 'yaml';
 import { createAuthority, issueNodeCertificate } from '../agent/certificates.ts';
 import { HoldfastError } from '../core/errors.ts';
 import { createClock } from '../runtime/clock.ts';
-import { checkText, findConfig, loadConfig } from './load.ts';
+import { checkText, findConfig, loadConfig, loadForCopies } from './load.ts';
 import { ConfigError } from './problem.ts';
 
 const complete = `cluster: shop
@@ -89,6 +89,32 @@ test('a complete configuration is read into values that code wants', () => {
   expect(config.services['uploads']?.files?.path).toBe(join(directory, 'uploads'));
   expect(config.security?.ca).toBe(join(directory, 'ca.pem'));
   expect(config.node.state).toBe('/var/lib/holdfast/.state');
+});
+
+test('for copies a file of locations is enough, and judged as in a whole one; any other is judged whole', () => {
+  chmodSync(write('correct horse\n', 'password'), 0o600);
+  const locations = `locations:
+  disk: { path: copies }
+  both: { mirror: [disk, far], password: "file:password" }
+`;
+  const problems = (text: string): string => {
+    try {
+      loadForCopies(write(text));
+      return '';
+    } catch (error) {
+      return (error as ConfigError).problems.map(({ line, path, message }) => `${line} ${path}: ${message}`).join('; ');
+    }
+  };
+  const whole = locations.replace('disk, far', 'disk').replace('mirror: [disk]', 'path: both');
+  const { locations: read, services } = loadForCopies(write(whole));
+  expect(services).toEqual({});
+  expect(read['disk']?.path).toBe(join(directory, 'copies'));
+  expect(read['both']?.password?.reveal()).toBe('correct horse');
+  expect(problems(locations)).toBe("3 locations.both.mirror[1]: there is no location 'far'; there are: disk, both");
+  expect(problems(locations.replace('far', 'both'))).toContain('both would contain itself');
+  expect(problems(whole.replace('path: copies', 'paths: copies'))).toContain("did you mean 'path'?");
+  expect(problems(whole.replace('locations', 'location'))).toContain("did you mean 'locations'?");
+  expect(problems(`cluster: shop\n${whole}`)).toContain('node: is missing');
 });
 
 test('commits wait for a journal only where that loses nothing and there are connections enough', () => {

@@ -1,16 +1,17 @@
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { HoldfastError, messageOf } from '../core/errors.ts';
 import { inspectCertificates } from './certificates.ts';
-import { crossCheck } from './cross-checks.ts';
+import { checkLocations, crossCheck } from './cross-checks.ts';
 import { readDocument } from './document.ts';
 import { explain } from './explain.ts';
 import type { ConfigDocument } from './document.ts';
 import type { Finding } from './problem.ts';
 import { ConfigError } from './problem.ts';
-import type { HoldfastConfig } from './schema.ts';
-import { configSchema } from './schema.ts';
+import type { CopiesConfig, HoldfastConfig } from './schema.ts';
+import { configSchema, locationsSchema } from './schema.ts';
 import { readTextFile } from './read-file.ts';
 import { mapKinds } from './schema-walk.ts';
 import type { Environment } from './secrets.ts';
@@ -63,12 +64,12 @@ export function loadCoordination(file: string, environment: Environment = proces
 }
 
 /**
- * Reads where copies live, for a restore on a machine that has nothing but this file: the whole text is judged, but no certificate is looked at,
- * and only the locations' secrets are read.
+ * Reads where copies live, for commands on a machine that has nothing but this file: no certificate is looked at, and only the locations' secrets
+ * are read. One in which nothing but `locations` stands is enough; any other is judged whole.
  * @throws CONFIG_UNREADABLE, CONFIG_INVALID
  */
-export function loadForRestore(file: string, environment: Environment = process.env): HoldfastConfig {
-  const { config, document, findings } = parseFile(file);
+export function loadForCopies(file: string, environment: Environment = process.env): CopiesConfig {
+  const { config, document, findings } = parseForCopies(file);
   const unreadable = resolveSecrets({ locations: config.locations }, environment, dirname(resolve(file)));
   requireNone(file, document, [...findings, ...unreadable]);
   return config;
@@ -85,20 +86,46 @@ export function findConfig(named: string | undefined, environment: Environment =
   });
 }
 
-function parseFile(file: string): { config: HoldfastConfig; document: ConfigDocument; findings: readonly Finding[] } {
+interface Parsed<Config> {
+  readonly config: Config;
+  readonly document: ConfigDocument;
+  readonly findings: readonly Finding[];
+}
+
+function parseFile(file: string): Parsed<HoldfastConfig> {
+  return parse(file, openDocument(file), configSchema, crossCheck);
+}
+
+function parseForCopies(file: string): Parsed<CopiesConfig> {
+  const document = openDocument(file);
+  if (Object.keys(document.value ?? {}).join() !== 'locations') return parse(file, document, configSchema, crossCheck);
+  const { config, ...rest } = parse(file, document, locationsSchema, checkLocations);
+  return { ...rest, config: { ...config, services: {} } };
+}
+
+function openDocument(file: string): ConfigDocument {
   const document = readDocument(readText(file));
   if (!('place' in document)) throw new ConfigError(file, document);
+  return document;
+}
+
+function parse<Config>(
+  file: string,
+  document: ConfigDocument,
+  schema: z.ZodType<Config>,
+  check: (config: Config) => Iterable<Finding>,
+): Parsed<Config> {
   const directory = dirname(resolve(file));
-  const input = mapKinds(configSchema, document.value, (kind, value) => (kind === 'path' ? resolve(directory, value) : value));
-  const { data, error } = configSchema.safeParse(input);
+  const input = mapKinds(schema, document.value, (kind, value) => (kind === 'path' ? resolve(directory, value) : value));
+  const { data, error } = schema.safeParse(input);
   if (error) {
-    const findings = error.issues.flatMap((issue) => explain(issue, configSchema, document.value));
+    const findings = error.issues.flatMap((issue) => explain(issue, schema, document.value));
     throw new ConfigError(
       file,
       findings.map((finding) => document.place(finding)),
     );
   }
-  return { config: data, document, findings: crossCheck(data) };
+  return { config: data, document, findings: [...check(data)] };
 }
 
 /** @throws CONFIG_INVALID when there is any */

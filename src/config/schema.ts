@@ -66,8 +66,14 @@ export const configSchema = z.strictObject({
   drills: z.array(drillSchema).max(1000).default([]).describe('Rehearsals on schedule.'),
 });
 
+/** A file of locations alone: enough for commands on copies. */
+export const locationsSchema = configSchema.pick({ locations: true });
+
 /**
  * A loaded configuration. Durations are milliseconds, sizes bytes, rates bytes per second, percentages fractions; paths are absolute;
  * addresses `{ host, port }`; secrets are read and give themselves away only to `reveal()`.
  */
 export type HoldfastConfig = z.output<typeof configSchema>;
+
+/** What it takes to reach copies. */
+export type CopiesConfig = Pick<HoldfastConfig, 'services' | 'locations'>;

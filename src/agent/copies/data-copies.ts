@@ -1,5 +1,5 @@
 import { findBases, planRecovery, restoreBase, tablespacesOf, WalFiles, type RecoveryPlan } from '../../backup/index.ts';
-import type { HoldfastConfig } from '../../config/schema.ts';
+import type { CopiesConfig } from '../../config/schema.ts';
 import type { DataCopies, RestoredBase, TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { parseSegmentName } from '../../core/lsn.ts';
@@ -28,7 +28,7 @@ const listedMsMax = 10_000;
  * A service's copies, with the way to a point planned and nothing written.
  * @throws BACKUP_…, STORAGE_…
  */
-export async function openDataCopies(config: HoldfastConfig, runtime: Runtime, order: CopiesOrder): Promise<PlannedCopies> {
+export async function openDataCopies(config: CopiesConfig, runtime: Runtime, order: CopiesOrder): Promise<PlannedCopies> {
   await using stack = new AsyncDisposableStack();
   const { service, systemId, signal } = order;
   const copies = stack.use(await openCopies(config, locationOf(config, order), runtime, { startsThreads: true, signal }));
@@ -143,7 +143,7 @@ function newestUpTo(wal: WalFiles, timelineMax: number | undefined): number | un
   return timelineMax;
 }
 
-function locationOf(config: HoldfastConfig, { service, from }: CopiesOrder): string {
+function locationOf(config: CopiesConfig, { service, from }: CopiesOrder): string {
   const settings = config.services[service];
   const location = from ?? settings?.backup?.to;
   if (location !== undefined) return location;
@@ -151,7 +151,7 @@ function locationOf(config: HoldfastConfig, { service, from }: CopiesOrder): str
     'BACKUP_NO_BASE',
     settings === undefined ? `there is no service '${service}'` : `${service} has no backup in this configuration`,
     {
-      hint: `There are: ${Object.keys(config.services).join(', ') || 'none'}. Name the location of the copies, or give the service a backup.`,
+      hint: `There are: ${Object.keys(config.services).join(', ') || 'none'}. Name the location of the copies (--from), or give the service a backup.`,
     },
   );
 }

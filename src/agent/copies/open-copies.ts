@@ -1,4 +1,4 @@
-import type { HoldfastConfig } from '../../config/schema.ts';
+import type { CopiesConfig } from '../../config/schema.ts';
 import { hasCode, HoldfastError } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { initRepository, openRepository, type OpenedRepository, type OpenOptions } from '../../backup/index.ts';
@@ -23,7 +23,7 @@ interface CopiesOptions extends Pick<OpenOptions, 'startsThreads'> {
  * @throws BACKUP_NO_PASSWORD, BACKUP_NO_REPOSITORY, BACKUP_PASSWORD_WRONG, STORAGE_…
  */
 export async function openCopies(
-  config: Pick<HoldfastConfig, 'locations'>,
+  config: Pick<CopiesConfig, 'locations'>,
   name: string,
   runtime: Runtime,
   { beforeMaking, startsThreads = false, signal }: CopiesOptions,

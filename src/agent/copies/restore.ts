@@ -1,5 +1,5 @@
 import type { BaseChoice, RecoveryPlan } from '../../backup/index.ts';
-import type { HoldfastConfig } from '../../config/schema.ts';
+import type { CopiesConfig } from '../../config/schema.ts';
 import type { RestoredBase, TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Recovered } from '../../core/recovery-target.ts';
@@ -36,7 +36,7 @@ export interface Restored extends RestoredBase {
  * store and no other node. Says before it writes whether the point can be reached.
  * @throws BACKUP_…, STORAGE_…, ENGINE_…
  */
-export async function restoreService(config: HoldfastConfig, runtime: MachineRuntime, order: RestoreOrder): Promise<Restored> {
+export async function restoreService(config: CopiesConfig, runtime: MachineRuntime, order: RestoreOrder): Promise<Restored> {
   const { signal } = order;
   const beganMs = runtime.clock.monotonicMs();
   const settings = config.services[order.service];

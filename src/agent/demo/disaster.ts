@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServiceStatus } from '../../api/schema.ts';
 import { findBases } from '../../backup/index.ts';
-import { loadForRestore } from '../../config/load.ts';
-import type { HoldfastConfig } from '../../config/schema.ts';
+import { loadForCopies } from '../../config/load.ts';
+import type { CopiesConfig } from '../../config/schema.ts';
 import type { MachineRuntime } from '../../core/runtime.ts';
 import { openCopies } from '../copies/open-copies.ts';
 import { restoreService } from '../copies/restore.ts';
@@ -45,7 +45,7 @@ export async function untilCopied(cluster: DemoCluster, runtime: MachineRuntime,
   }
 }
 
-async function basesOf(config: HoldfastConfig, runtime: MachineRuntime, signal: AbortSignal): Promise<number> {
+async function basesOf(config: CopiesConfig, runtime: MachineRuntime, signal: AbortSignal): Promise<number> {
   await using copies = await openCopies(config, config.services[DEMO_SERVICE]!.backup!.to, runtime, { signal });
   return (await findBases(copies.repository, { service: DEMO_SERVICE, signal })).length;
 }
@@ -107,7 +107,7 @@ function heldUntilMs(copies: ServiceStatus['copies'], nowMs: number): number {
 }
 
 /** When the last transaction was made that the copies still have: brought back, not guessed. */
-async function newestOf(cluster: DemoCluster, config: HoldfastConfig, runtime: MachineRuntime, signal: AbortSignal): Promise<number> {
+async function newestOf(cluster: DemoCluster, config: CopiesConfig, runtime: MachineRuntime, signal: AbortSignal): Promise<number> {
   const directory = join(cluster.layout.directory, 'newest');
   const order = { service: DEMO_SERVICE, target: { kind: 'latest' as const }, directory, overwrite: true, signal };
   const { base, recovered } = await restoreService(config, runtime, order);
@@ -120,6 +120,6 @@ async function isAsOf(load: CheckingLoad, moment: LoadPosition, disaster: LoadPo
 }
 
 /** As the node that only routes has it: it knows the locations, too. */
-function configOf(cluster: DemoCluster): HoldfastConfig {
-  return loadForRestore(cluster.layout.nodes.at(-1)!.configFile);
+function configOf(cluster: DemoCluster): CopiesConfig {
+  return loadForCopies(cluster.layout.nodes.at(-1)!.configFile);
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { restoreService, type Restored, type RestoreStep } from '../../agent/copies/restore.ts';
-import { findConfig, loadForRestore } from '../../config/load.ts';
+import { findConfig, loadForCopies } from '../../config/load.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { formatLsn } from '../../core/lsn.ts';
 import { readTarget, type TargetOptions } from '../../core/read-target.ts';
@@ -54,7 +54,7 @@ async function restore(service: string, options: RestoreOptions): Promise<void> 
   const isOther = rest.toLsn !== undefined || rest.toName !== undefined;
   const target = readTarget({ ...rest, ...(to !== undefined && !(isOther && to === 'latest') && { to }) });
   const timeline = options.timeline === undefined ? undefined : readTimeline(options.timeline);
-  const config = loadForRestore(findConfig(options.config));
+  const config = loadForCopies(findConfig(options.config));
   await using runtime = createRuntime({ log: { level: 'error' } });
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(interrupted()));

@@ -87,8 +87,8 @@ export async function placeOf({
     return { name: repo, locations: { [repo]: { path: resolve(repo) } } };
   }
   // Only here: what reads a configuration takes longer to load than a small repository takes to open.
-  const { findConfig, loadForRestore } = await import('../../config/load.ts');
-  const { locations } = loadForRestore(findConfig(file));
+  const { findConfig, loadForCopies } = await import('../../config/load.ts');
+  const { locations } = loadForCopies(findConfig(file));
   if (!Object.hasOwn(locations, repo)) {
     throw new HoldfastError('CLI_USAGE', `the configuration has no location "${repo}"`, {
       hint: `There are: ${Object.keys(locations).join(', ') || 'none'}. A directory is written with a slash: ./${repo}`,

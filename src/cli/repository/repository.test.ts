@@ -123,8 +123,7 @@ describe('a repository by hand', () => {
     const small = join(root, 'small');
     mkdirSync(small);
     const file = join(root, 'holdfast.yaml');
-    const locations = (size: string): string =>
-      `cluster: c\nnode: { name: a, listen: 127.0.0.1:1 }\nsecurity: { ca: a, cert: b, key: c }\ncoordination: { embedded: ./d }\nlocations:\n  small: { path: ${small}, limits: { size: ${size} } }\n`;
+    const locations = (size: string): string => `locations:\n  small: { path: ${small}, limits: { size: ${size} } }\n`;
     const at = ['--repo', 'small', '--config', file, '--password-file', names.password];
     const inSmall = (...words: string[]) => runAs([...words, ...at]);
     writeFileSync(file, locations('1MiB'));

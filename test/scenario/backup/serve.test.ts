@@ -44,14 +44,7 @@ beforeAll(async () => {
     twins: { mirror: ['left', 'right'] },
   };
   config = join(scratch, 'holdfast.yaml');
-  const document = {
-    cluster: 'shop',
-    node: { name: 'db1', listen: '127.0.0.1:7400' },
-    security: { ca: 'ca', cert: 'cert', key: 'key' },
-    coordination: { embedded: 'coordination' },
-    locations,
-  };
-  await writeFile(config, JSON.stringify(document), { mode: 0o600 });
+  await writeFile(config, JSON.stringify({ locations }), { mode: 0o600 });
   await mkdir(join(paths.source, 'below'), { recursive: true });
   await writeFile(join(paths.source, 'noise'), randomBytes(6 * mebibyte));
   await writeFile(join(paths.source, 'below', 'text'), 'the same line again and again\n'.repeat(50_000));
