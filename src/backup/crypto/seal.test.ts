@@ -2,7 +2,7 @@ import { randomBytes, scryptSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { deriveKey } from './kdf.ts';
-import { randomSealingKey, seal, sealBytes, unseal } from './seal.ts';
+import { randomSealingKey, seal, sealBytes, unseal, unsealInPlace } from './seal.ts';
 
 describe('seals', () => {
   const key = randomSealingKey();
@@ -13,6 +13,8 @@ describe('seals', () => {
       const sealed = seal(key, plain);
       expect(sealed.byteLength).toBe(size + sealBytes);
       expect(Buffer.compare(unseal(key, sealed)!, plain)).toBe(0);
+      expect(Buffer.compare(unsealInPlace(key, sealed)!, plain)).toBe(0);
+      expect(Buffer.compare(sealed.subarray(16, 16 + size), plain)).toBe(0);
     }
   });
 
@@ -22,7 +24,10 @@ describe('seals', () => {
       fc.property(fc.nat(sealed.byteLength - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
         const changed = sealed.slice();
         changed[at]! ^= change;
+        const before = changed.slice();
         expect(unseal(key, changed)).toBeUndefined();
+        expect(unsealInPlace(key, changed)).toBeUndefined();
+        expect(changed).toEqual(before);
       }),
     );
     expect(unseal(key, sealed.subarray(1))).toBeUndefined();

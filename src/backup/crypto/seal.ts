@@ -57,14 +57,31 @@ export function sealInto(key: SealingKey, plain: Uint8Array, sealed: Uint8Array)
 
 /** The plain bytes in a buffer of their own; undefined when they were not sealed so with this key. */
 export function unseal(key: SealingKey, sealed: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
-  if (sealed.byteLength < sealBytes) return undefined;
-  const nonce = sealed.subarray(0, nonceBytes);
-  const text = sealed.subarray(nonceBytes, sealed.byteLength - macBytes);
-  if (!timingSafeEqual(macOf(key, nonce, text), sealed.subarray(sealed.byteLength - macBytes))) return undefined;
+  const text = textOf(key, sealed);
+  if (text === undefined) return undefined;
   const plain = new Uint8Array(text.byteLength);
-  const decipher = createDecipheriv('aes-256-ctr', preparedOf(key).encrypt, nonce);
-  inSlices(text, (part) => decipher.update(part), plain);
+  decipherInto(key, sealed, text, plain);
   return plain;
+}
+
+/** The plain bytes in the place of those that were sealed; undefined, and nothing changed, when they were not sealed so with this key. */
+export function unsealInPlace<Buffer extends ArrayBufferLike>(key: SealingKey, sealed: Uint8Array<Buffer>): Uint8Array<Buffer> | undefined {
+  const text = textOf(key, sealed);
+  if (text !== undefined) decipherInto(key, sealed, text, text);
+  return text;
+}
+
+/** The cipher text, if its code is right. */
+function textOf<Buffer extends ArrayBufferLike>(key: SealingKey, sealed: Uint8Array<Buffer>): Uint8Array<Buffer> | undefined {
+  if (sealed.byteLength < sealBytes) return undefined;
+  const text = sealed.subarray(nonceBytes, sealed.byteLength - macBytes);
+  const code = macOf(key, sealed.subarray(0, nonceBytes), text);
+  return timingSafeEqual(code, sealed.subarray(sealed.byteLength - macBytes)) ? text : undefined;
+}
+
+function decipherInto(key: SealingKey, sealed: Uint8Array, text: Uint8Array, to: Uint8Array): void {
+  const decipher = createDecipheriv('aes-256-ctr', preparedOf(key).encrypt, sealed.subarray(0, nonceBytes));
+  inSlices(text, (part) => decipher.update(part), to);
 }
 
 /** Keys as OpenSSL takes them: to make them so takes longer than to seal a small blob. */

@@ -91,7 +91,7 @@ describe('inspecting a pack', () => {
   const inspect = (bytes: Buffer, known: readonly PackEntry[], bytesMax: number): PackFault[] => {
     const slices = slicesOf(known, bytes.length, bytesMax);
     const partOf = ({ offset, sizeBytes }: PackSlice): Buffer => bytes.subarray(offset, offset + sizeBytes);
-    const blobs = slices.flatMap((slice) => inspectSlice(key, partOf(slice), slice));
+    const blobs = slices.flatMap((slice) => inspectSlice(key, new Uint8Array(partOf(slice)), slice));
     return [...inspectHeader(key, partOf(slices.at(-1)!), bytes.length, known), ...blobs];
   };
 
@@ -112,6 +112,13 @@ describe('inspecting a pack', () => {
         'lies beyond the end of its pack',
         'lies beyond the end of its pack',
       ]);
+    });
+
+    test('finds nothing wrong with a blob that indexes tell of twice, and a wrong name beside the right one', () => {
+      const wrong = { ...entries[0]!, id: 'ab'.repeat(32) };
+      expect(inspect(pack, [...entries, ...entries], bytesMax)).toEqual([]);
+      const found = inspect(pack, [wrong, ...entries], bytesMax).filter(({ entry }) => entry !== undefined);
+      expect(found).toEqual([{ problem: 'is not the blob that it is said to be', entry: wrong }]);
     });
 
     test('tells where header and index are at odds', () => {

@@ -1,5 +1,5 @@
 import { decompress } from '../crypto/compression.ts';
-import { type SealingKey, unseal } from '../crypto/seal.ts';
+import { type SealingKey, unsealInPlace } from '../crypto/seal.ts';
 import { type OwnBytes, release } from '../documents/bytes.ts';
 import { sha256 } from '../documents/ids.ts';
 import { decodeHeader, type PackEntry, PackHeaderError } from './header.ts';
@@ -42,12 +42,25 @@ export function slicesOf(entries: readonly PackEntry[], packBytes: number, bytes
   return [...slices, { offset: begin, sizeBytes: packBytes - begin, entries: within }];
 }
 
-/** Every blob of a slice. @param stored its bytes */
-export function inspectSlice(key: SealingKey, stored: Uint8Array, { offset, entries }: PackSlice): PackFault[] {
-  return entries.flatMap((entry) => {
-    const problem = inspectBlob(key, stored, entry.offset - offset, entry);
-    return problem === undefined ? [] : [{ problem, entry }];
-  });
+/** Every blob of a slice. @param stored its bytes: what they are afterwards nobody can use */
+export function inspectSlice(key: SealingKey, stored: OwnBytes, { offset, entries }: PackSlice): PackFault[] {
+  const faults: PackFault[] = [];
+  // Indexes may tell of a blob twice: its bytes are plain by then.
+  let last: { readonly at: number; readonly sizeBytes: number; readonly form: OwnBytes | undefined } | undefined;
+  for (const entry of entries) {
+    const { sizeBytes } = entry;
+    const at = entry.offset - offset;
+    if (at + sizeBytes > stored.byteLength) {
+      faults.push({ problem: 'lies beyond the end of its pack', entry });
+      continue;
+    }
+    if (last?.at !== at || last.sizeBytes !== sizeBytes)
+      last = { at, sizeBytes, form: unsealInPlace(key, stored.subarray(at, at + sizeBytes)) };
+    const plain = hashed(expanded(last.form, entry), entry);
+    if (typeof plain === 'string') faults.push({ problem: plain, entry });
+    else if (plain !== last.form) release(plain);
+  }
+  return faults;
 }
 
 /**
@@ -81,32 +94,22 @@ function textOf({ type, id, offset, sizeBytes, plainSizeBytes, compressed }: Pac
   return `${type} ${id} ${offset} ${sizeBytes} ${plainSizeBytes} ${compressed}`;
 }
 
-/** Why a blob can not be had from `at` on; undefined when it can. */
-function inspectBlob(key: SealingKey, slice: Uint8Array, at: number, entry: PackEntry): string | undefined {
-  if (at + entry.sizeBytes > slice.byteLength) return 'lies beyond the end of its pack';
-  const opened = unsealBlob(key, slice.subarray(at, at + entry.sizeBytes), entry);
-  if (typeof opened === 'string') return opened;
-  release(opened);
-  return undefined;
-}
-
-/** The plain bytes of a blob; or why it can not be had. */
-export function unsealBlob(
-  key: SealingKey,
-  stored: Uint8Array,
-  entry: Pick<PackEntry, 'id' | 'plainSizeBytes' | 'compressed'>,
-): OwnBytes | string {
-  const plain = unsealUnhashed(key, stored, entry);
-  return typeof plain === 'string' || sha256(plain) === entry.id ? plain : notThatBlob;
+/**
+ * The plain bytes of a blob; or why it can not be had.
+ * @param stored is overwritten: what was not compressed lies in its place afterwards
+ */
+export function unsealBlob(key: SealingKey, stored: OwnBytes, blob: BlobForm & Pick<PackEntry, 'id'>): OwnBytes | string {
+  return hashed(unsealUnhashed(key, stored, blob), blob);
 }
 
 /** The same for who looks at the hash later: that they were sealed with this key, and how many they are, is known. */
-export function unsealUnhashed(
-  key: SealingKey,
-  stored: Uint8Array,
-  { plainSizeBytes, compressed }: Pick<PackEntry, 'plainSizeBytes' | 'compressed'>,
-): OwnBytes | string {
-  const form = unseal(key, stored);
+export function unsealUnhashed(key: SealingKey, stored: OwnBytes, blob: BlobForm): OwnBytes | string {
+  return expanded(unsealInPlace(key, stored), blob);
+}
+
+type BlobForm = Pick<PackEntry, 'plainSizeBytes' | 'compressed'>;
+
+function expanded(form: OwnBytes | undefined, { plainSizeBytes, compressed }: BlobForm): OwnBytes | string {
   if (form === undefined) return 'does not match its checksum';
   let plain = form;
   if (compressed) {
@@ -114,11 +117,13 @@ export function unsealUnhashed(
       plain = decompress(form, plainSizeBytes, plainSizeBytes);
     } catch {
       return 'can not be decompressed';
-    } finally {
-      release(form);
     }
   }
   return plain.byteLength === plainSizeBytes ? plain : notThatBlob;
+}
+
+function hashed(plain: OwnBytes | string, { id }: Pick<PackEntry, 'id'>): OwnBytes | string {
+  return typeof plain === 'string' || sha256(plain) === id ? plain : notThatBlob;
 }
 
 const notThatBlob = 'is not the blob that it is said to be';

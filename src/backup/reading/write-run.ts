@@ -66,7 +66,7 @@ export function writeRun(
       continue;
     }
     writeUses(files, data, uses, failures);
-    release(data);
+    if (data.buffer !== stored.buffer) release(data);
   }
   return { damaged, failures: [...failures.values()] };
 }

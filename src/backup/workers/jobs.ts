@@ -1,6 +1,6 @@
 // The work that takes processor time, as pure functions of what they are given: run on a worker thread, or in place when it is little.
 import type { SealingKey } from '../crypto/seal.ts';
-import type { OwnBytes } from '../documents/bytes.ts';
+import { type OwnBytes, owned } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
 import { sha256 } from '../documents/ids.ts';
 import { openDocument } from '../documents/sealed.ts';
@@ -97,8 +97,8 @@ export function buffersOf(value: object): ArrayBuffer[] {
   });
 }
 
-/** The plain bytes; undefined when what is stored is not that blob. */
+/** The plain bytes; undefined when what is stored, which is overwritten, is not that blob. */
 export function openBlob(key: SealingKey, { stored, id, plainSizeBytes, compressed }: Readonly<StoredBlob>): OwnBytes | undefined {
   const opened = unsealBlob(key, stored, { id, plainSizeBytes, compressed });
-  return typeof opened === 'string' ? undefined : opened;
+  return typeof opened === 'string' ? undefined : owned(opened);
 }
