@@ -5,7 +5,9 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import module from 'node:module';
 import { constants as osConstants, userInfo } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { PerformanceObserver } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
+import v8 from 'node:v8';
 
 const nodeMajorNeeded = 24;
 
