@@ -10,7 +10,7 @@ import type { RestoreIssues } from './issues.ts';
 import { type PresentOptions, type SeenFile, seeFiles } from './present.ts';
 import type { RestoreSelection } from './select.ts';
 import { survey, type Survey } from './survey.ts';
-import { assertSpace, prepareTarget } from './target.ts';
+import { assertSpace, lookAtTarget, type Target } from './target.ts';
 
 export interface PlanOptions extends Pick<PresentOptions, 'trustTimes' | 'onSame'> {
   /** Told how many bytes there are in all, before the first of them is the same. */
@@ -26,32 +26,31 @@ export interface PlanOptions extends Pick<PresentOptions, 'trustTimes' | 'onSame
 
 export interface RestorePlan extends Survey {
   readonly tree: BlobId;
-  readonly targetPath: string;
-  readonly targetIsEmpty: boolean;
+  readonly target: Target;
   /** Where a path of the snapshot lies in the target. */
   readonly targetOf: (path: string) => string;
   /** What the target has of the first lot of files. */
   readonly first: readonly SeenFile[];
 }
 
-/** What is to be done, and that it can be: the target is made, and nothing in it changed. @throws what `restoreFiles` throws before it writes */
+/** What is to be done, and that it can be; nothing is changed. @throws what `restoreFiles` throws before it writes */
 export async function planRestore(repository: Repository, snapshot: Snapshot, options: PlanOptions): Promise<RestorePlan> {
   const { select, issues, sparse, trustTimes, onSame, signal } = options;
   const tree = await treeOf(repository, snapshot, options.from, signal);
-  const { path: targetPath, isEmpty: targetIsEmpty } = await prepareTarget(options.target, snapshot.id, options.mayHold);
-  const targetOf = (path: string): string => (targetPath === '/' ? path : targetPath + path);
+  const target = await lookAtTarget(options.target, snapshot.id, options.mayHold);
+  const targetOf = (path: string): string => (target.path === '/' ? path : target.path + path);
   const found = await survey(repository, tree, select, issues, signal);
-  const looks = targetIsEmpty ? [] : await lookAtTarget(repository, found, targetOf, signal);
+  const looks = target.isEmpty ? [] : await lookWithin(repository, found, targetOf, signal);
   const needs = (holes: ReadonlySet<BlobId>): number => neededBytes(repository, found, looks, holes);
   options.onSurvey(found.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
-  await assertSpace(targetPath, needs(new Set()), () => (sparse ? needs(zeroBlobs()) : Infinity));
+  await assertSpace(target, needs(new Set()), () => (sparse ? needs(zeroBlobs()) : Infinity));
   const first = found.files.slice(0, firstLot(found.files));
   const seen = await seeFiles(first, looks, { repository, targetOf, trustTimes, onSame, signal });
-  return { ...found, tree, targetPath, targetIsEmpty, targetOf, first: seen };
+  return { ...found, tree, target, targetOf, first: seen };
 }
 
 /** At files: undefined for those to which something else than directories leads, as it will be replaced. */
-async function lookAtTarget(
+async function lookWithin(
   repository: Repository,
   { files, directories }: Survey,
   targetOf: (path: string) => string,

@@ -97,7 +97,7 @@ describe('the target', () => {
     expect(restore(await backup(), { target: path })).rejects.toMatchObject({ code: 'BACKUP_TARGET_UNUSABLE' }),
   );
 
-  test('of a repository that is locked stays empty, and that is what is told, even of what its holder has removed', async () => {
+  test('of a repository that is locked is not made, and that is what is told, even of what its holder has removed', async () => {
     const snapshot = await backup();
     await using holder = await repository.lock({ signal, exclusive: true });
     expect(holder.exclusive).toBe(true);
@@ -112,7 +112,7 @@ describe('the target', () => {
     for (const gone of [false, true]) {
       if (gone) for (const key of objects.keys()) if (key.includes('data/')) objects.delete(key);
       await expect(restoreFiles(other, snapshot, { target, signal })).rejects.toMatchObject({ code: 'BACKUP_LOCKED' });
-      expect(existsSync(target) ? readdirSync(target) : []).toEqual([]);
+      expect(existsSync(target)).toBe(false);
     }
   });
 
@@ -122,7 +122,8 @@ describe('the target', () => {
     const tree = await save(writer, [node('huge', 0o100644, { content: Array.from({ length: 100_000 }, () => id), size: 8e11 })]);
     const snapshot = await writer.saveSnapshot(document(tree));
     await expect(restore(snapshot)).rejects.toMatchObject({ code: 'BACKUP_NO_SPACE' });
-    expect(readdirSync(target)).toEqual([]);
+    await expect(restore(snapshot, { target: join(target, 'deep', 'er') })).rejects.toMatchObject({ code: 'BACKUP_NO_SPACE' });
+    expect(existsSync(target)).toBe(false);
   });
 });
 

@@ -7,7 +7,7 @@ import { Flusher } from './flusher.ts';
 import { createRestoreIssues, type RestoreIssue } from './issues.ts';
 import { planRestore } from './plan.ts';
 import { createRestoreSelection, type RestoreFilter } from './select.ts';
-import { makeDirectory, markUnfinished, unmark } from './target.ts';
+import { makeDirectory, makeTarget, markUnfinished, unmark } from './target.ts';
 
 export interface RestoreOptions {
   /** A directory; made when it is absent. */
@@ -77,8 +77,10 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
   );
   await using held = lock;
   void held;
-  const { tree, targetPath, targetOf, targetIsEmpty: isNew } = plan;
+  const { tree, target, targetOf } = plan;
+  const [targetPath, isNew] = [target.path, target.isEmpty];
 
+  await makeTarget(target);
   const system = await opening;
   const flusher = (options.durable ?? true) && system !== undefined ? new Flusher(system, targetPath, issues) : undefined;
   await markUnfinished(targetPath, snapshot.id);

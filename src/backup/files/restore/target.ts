@@ -1,5 +1,5 @@
 import * as fs from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { HoldfastError } from '../../../core/errors.ts';
 import type { FileId } from '../../repository.ts';
 import { look } from '../fs.ts';
@@ -8,28 +8,62 @@ import { codeOf, fsPath, joinPath } from '../path.ts';
 /** In a target from the first byte to the last: who finds it knows that what lies there is not all, and of which snapshot it is. */
 export const unfinishedMark = '.holdfast-restore-unfinished';
 
+export interface Target {
+  /** Without a symbolic link above its last existing directory. */
+  readonly path: string;
+  /** Or absent. */
+  readonly isEmpty: boolean;
+  /** It, or the directory in which it will be made. */
+  readonly standing: string;
+}
+
 /**
- * Makes the directory that is restored into. One with something in it is refused unless `mayHold`, or it holds an unfinished restore of the same
- * snapshot, which goes on.
+ * Looks at the directory that is restored into, and changes nothing. One with something in it is refused unless `mayHold`, or it holds an
+ * unfinished restore of the same snapshot, which goes on.
  * @throws BACKUP_TARGET_NOT_EMPTY, BACKUP_TARGET_UNUSABLE
  */
-export async function prepareTarget(
-  target: string,
-  snapshot: FileId,
-  mayHold: boolean,
-): Promise<{ readonly path: string; readonly isEmpty: boolean }> {
+export async function lookAtTarget(target: string, snapshot: FileId, mayHold: boolean): Promise<Target> {
   const path = resolve(target);
-  try {
-    await makeDirectories(path);
-    const real = await fs.realpath(path);
-    const names = await fs.readdir(real);
-    const isUnfinished = names.includes(unfinishedMark) && (await fs.readFile(joinPath(real, unfinishedMark), 'utf8')).trim() === snapshot;
+  return await usable(path, async () => {
+    const found = await standingOf(path);
+    if (found.path !== found.standing) return { ...found, isEmpty: true };
+    const names = await fs.readdir(found.path);
+    const isUnfinished =
+      names.includes(unfinishedMark) && (await fs.readFile(joinPath(found.path, unfinishedMark), 'utf8')).trim() === snapshot;
     if (names.length > 0 && !mayHold && !isUnfinished) {
       throw new HoldfastError('BACKUP_TARGET_NOT_EMPTY', `${path} is not empty`, {
         hint: 'name an empty directory, or say that what differs there may be overwritten: --overwrite',
       });
     }
-    return { path: real, isEmpty: names.length === 0 };
+    return { ...found, isEmpty: names.length === 0 };
+  });
+}
+
+/** Makes it, with all above it that is absent. @throws BACKUP_TARGET_UNUSABLE */
+export async function makeTarget({ path }: Target): Promise<void> {
+  await usable(path, async () => {
+    await makeDirectories(path);
+    await fs.access(path, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+  });
+}
+
+/** Where a path really lies, and how far that is there. */
+async function standingOf(path: string): Promise<{ readonly path: string; readonly standing: string }> {
+  try {
+    const standing = await fs.realpath(path);
+    // Not a directory: told here, not when something is to be made in it.
+    await fs.access(`${standing}/.`, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+    return { path: standing, standing };
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+  }
+  const above = await standingOf(dirname(path));
+  return { path: joinPath(above.path, basename(path)), standing: above.standing };
+}
+
+async function usable<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
   } catch (error) {
     if (error instanceof HoldfastError || codeOf(error) === '') throw error;
     throw new HoldfastError('BACKUP_TARGET_UNUSABLE', `${path} can not be restored into: ${(error as Error).message}`, {
@@ -63,14 +97,14 @@ export async function unmark(target: string): Promise<void> {
  * @param leastBytes what is needed if all goes well; asked for when there is not room for all
  * @throws BACKUP_NO_SPACE when so much more is not free
  */
-export async function assertSpace(target: string, mostBytes: number, leastBytes: () => number): Promise<void> {
-  const { bavail, bsize } = await fs.statfs(target);
+export async function assertSpace({ path, standing }: Target, mostBytes: number, leastBytes: () => number): Promise<void> {
+  const { bavail, bsize } = await fs.statfs(standing);
   const freeBytes = bavail * bsize;
   if (mostBytes <= freeBytes) return;
   const neededBytes = Math.min(mostBytes, leastBytes());
   if (neededBytes <= freeBytes) return;
   const mib = (bytes: number): string => `${Math.ceil(bytes / 1_048_576)} MiB`;
-  throw new HoldfastError('BACKUP_NO_SPACE', `${target} has ${mib(freeBytes)} free, and ${mib(neededBytes)} are to be written`, {
+  throw new HoldfastError('BACKUP_NO_SPACE', `${path} has ${mib(freeBytes)} free, and ${mib(neededBytes)} are to be written`, {
     hint: 'nothing was written: make room, restore elsewhere, or only a part with --include',
   });
 }
