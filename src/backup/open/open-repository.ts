@@ -7,13 +7,13 @@ import { type Configuration, decodeConfiguration, encodeConfiguration, newConfig
 import type { RepositoryFiles } from '../documents/files.ts';
 import { configKey } from '../documents/ids.ts';
 import { openObject, sealDocument } from '../documents/sealed.ts';
-import { MasterIndex } from '../index/master-index.ts';
 import { findKey, storeKey, unopenable } from '../keys/keys.ts';
 import { type Owner, thisProcess } from '../machine/owner.ts';
-import { OpenedRepository } from './opened-repository.ts';
+import type { assemble as assembleRepository } from './assemble.ts';
+import type { OpenedRepository } from './opened-repository.ts';
 import { readConfig } from './read-config.ts';
 import { timeFromMs } from '../tree/time.ts';
-import { WorkerPool } from '../workers/pool.ts';
+import type { WorkerPool } from '../workers/pool.ts';
 
 const mebibyte = 1024 * 1024;
 /** Packs are closed as soon as they have so many bytes. restic's own limits are 4 and 128 MiB. */
@@ -85,26 +85,45 @@ export async function openRepository(
   runtime: Runtime,
   { signal }: CallOptions,
 ): Promise<OpenedRepository> {
-  const { password, packBytes = packBytesDefault, threads, owner = thisProcess(), skipsDamagedIndexes, startsThreads = false } = options;
+  const {
+    password,
+    packBytes = packBytesDefault,
+    threads,
+    owner = thisProcess(),
+    skipsDamagedIndexes = false,
+    startsThreads = false,
+  } = options;
   if (!(packBytes >= packBytesMin && packBytes <= packBytesMax)) throw new RangeError(`packs have 1 to 128 MiB, not ${packBytes} bytes`);
   const sealed = await readConfig(location, { signal });
-  const pool = new WorkerPool(undefined, threads);
+  await using stack = new AsyncDisposableStack();
+  let preparing: Promise<Prepared> | undefined;
+  const prepared = (): Promise<Prepared> => (preparing ??= prepare(stack, threads, startsThreads));
   const onDeriving = (): void => {
-    if (startsThreads) pool.start();
+    // Whoever needs it hears of its failure.
+    prepared().catch(() => undefined);
     options.onDeriving?.();
   };
-  try {
-    const { master: key, id: keyId } = await findKey(location, password, { signal, onDeriving });
-    const configuration = decodeConfiguration(openConfig(key, sealed, location));
-    const files: RepositoryFiles = { location, key, version: configuration.version };
-    pool.unlock(key);
-    const index = new MasterIndex(files, pool, skipsDamagedIndexes);
-    await index.refresh({ signal });
-    return new OpenedRepository({ files, index, pool, runtime, owner, configuration, keyId, packBytes });
-  } catch (error) {
-    await pool[Symbol.asyncDispose]();
-    throw error;
-  }
+  const { master: key, id: keyId } = await findKey(location, password, { signal, onDeriving });
+  const configuration = decodeConfiguration(openConfig(key, sealed, location));
+  const files: RepositoryFiles = { location, key, version: configuration.version };
+  const { pool, assemble } = await prepared();
+  const parts = { files, pool, runtime, owner, configuration, keyId, packBytes };
+  const repository = await assemble(parts, { skipsDamagedIndexes, signal });
+  stack.move();
+  return repository;
+}
+
+interface Prepared {
+  readonly pool: WorkerPool;
+  readonly assemble: typeof assembleRepository;
+}
+
+async function prepare(stack: AsyncDisposableStack, threads: number | undefined, startsThreads: boolean): Promise<Prepared> {
+  const { assemble, createPool } = await import('./assemble.ts');
+  // Where the key is not found meanwhile, nobody disposes of what comes later: then it is not started.
+  const pool = stack.use(createPool(threads));
+  if (startsThreads) pool.start();
+  return { pool, assemble };
 }
 
 function openConfig(key: SealingKey, sealed: Uint8Array, location: Location): Record<string, unknown> {
