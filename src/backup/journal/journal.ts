@@ -223,6 +223,7 @@ export class Journal {
         await reader.confirm(end, { signal });
       }
       if (next !== undefined) return { timeline: next, lsn: end };
+      if (end === start) throw new RangeError(`nothing was read from ${formatLsn(start)} on, though WAL ends at ${formatLsn(until.lsn)}`);
     }
     return undefined;
   }

@@ -117,6 +117,7 @@ export class SimulatedWal implements WalSource {
       await this.#turn(signal);
       this.#assertKept(from);
       const branch = this.#endOf(from.timeline);
+      if (from.lsn > branch.end) throw new HoldfastError('ENGINE_UPSTREAM_REFUSED', `${from.lsn} is in no history`, { retryable: true });
       const end = from.timeline === until.timeline ? until.lsn : branch.end;
       const bytes = this.#bytes(from, Math.min(sizeBytesMax, Number(end - from.lsn)));
       const isAtEnd = from.timeline !== until.timeline && from.lsn + BigInt(bytes.byteLength) === end;
