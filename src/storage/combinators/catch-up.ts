@@ -1,6 +1,7 @@
 import { linked } from '../../core/deadline.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Ensemble } from './ensemble.ts';
+import { areOne } from './mirror/copies-of.ts';
 import { type Repair, repair, type Scheme } from './repair.ts';
 
 /** Objects healed at once. */
@@ -20,13 +21,11 @@ export interface CatchUp {
 export async function catchUp(ensemble: Ensemble, scheme: Scheme, signal: AbortSignal): Promise<CatchUp> {
   await ensemble.opened(signal);
   await ensemble.meet(ensemble.parts, signal);
-  for (const number of ensemble.pending.doubtful) await resume(ensemble, scheme, number, signal);
-  return await healAll(
-    ensemble,
-    scheme,
-    new Set([...ensemble.pending.keys().filter((key) => mayBeHealed(ensemble, key)), ...ensemble.suspects.keys()]),
-    signal,
-  );
+  const results: CatchUp[] = [];
+  for (const number of ensemble.pending.doubtful) results.push(await resume(ensemble, scheme, number, signal));
+  const known = new Set([...ensemble.pending.keys().filter((key) => mayBeHealed(ensemble, key)), ...ensemble.suspects.keys()]);
+  results.push(await healAll(ensemble, scheme, known, signal));
+  return { done: results.reduce((sum, { done }) => sum + done, 0), open: results.flatMap(({ open }) => open) };
 }
 
 /** Of what only parts that are away miss nothing can be done. */
@@ -61,13 +60,14 @@ async function healOne(ensemble: Ensemble, scheme: Scheme, key: string, signal: 
   }
 }
 
-/** A part that missed more than was noted: whatever any part has is looked at. */
-async function resume(ensemble: Ensemble, scheme: Scheme, number: number, signal: AbortSignal): Promise<void> {
-  if (!ensemble.parts.every((part) => part.present)) return;
+/** A part that missed more than was noted, or was found empty: whatever any part has is looked at. */
+async function resume(ensemble: Ensemble, scheme: Scheme, number: number, signal: AbortSignal): Promise<CatchUp> {
+  if (!ensemble.parts.every((part) => part.present) || !(await areOne({ ensemble, scheme }, signal))) return { done: 0, open: [] };
   const listings = await ensemble.listings('', ensemble.parts.length, signal);
   const keys = new Set([...listings.values()].flatMap((listing) => [...listing.keys()]));
-  const { open } = await healAll(ensemble, scheme, keys, signal);
-  if (open.every(({ verdict }) => verdict !== 'wait')) await ensemble.pending.clearFull(ensemble.parts[number]!, signal);
+  const result = await healAll(ensemble, scheme, keys, signal);
+  if (result.open.every(({ verdict }) => verdict !== 'wait')) await ensemble.pending.clearFull(ensemble.parts[number]!, signal);
+  return result;
 }
 
 /** Catches up in the background, as soon as there is something to do and later and later while it does not succeed. */

@@ -55,6 +55,9 @@ export class Ensemble {
   readonly suspects = new Map<string, Set<number>>();
   /** Called when there is something to heal. */
   onWork: () => void = () => {};
+  /** Numbers of the parts of which it was looked whether they hold anything, and of those that did. */
+  readonly #looked = new Set<number>();
+  readonly #holding = new Set<number>();
   #ready: Promise<void> | undefined;
 
   constructor(name: string, locations: readonly Location[], writeMin: number, runtime: Runtime, options: CombinedOptions) {
@@ -123,8 +126,10 @@ export class Ensemble {
 
   /** Reads what these parts noted; those that answer are back. @throws the signal's reason */
   async meet(parts: readonly Part[], signal: AbortSignal): Promise<Part[]> {
+    const empty: Part[] = [];
     const outcomes = await this.each(parts, 1, signal, async (part, own) => {
       await part.run(() => this.pending.load(part, own), own);
+      if ((part.state === 'away' || !this.#looked.has(part.number)) && !(await this.#lookInto(part, own))) empty.push(part);
       if (part.state === 'away') {
         part.cameBack();
         this.runtime.logger.info('storage.part.back', { location: this.name, part: part.name, behind: this.pending.missed(part).objects });
@@ -132,7 +137,27 @@ export class Ensemble {
     });
     // Whose notes are not known is not to be believed.
     for (const { part, error } of failedIn(outcomes)) part.leave(error);
+    await this.#noteEmptied(empty, signal);
     return doneIn(outcomes).map(({ part }) => part);
+  }
+
+  /** Whether it holds anything at all. */
+  async #lookInto(part: Part, signal: AbortSignal): Promise<boolean> {
+    const holds = await part.run(async (location) => (await firstOf(location.list('', { signal }))) !== undefined, signal);
+    this.#looked.add(part.number);
+    if (holds) this.#holding.add(part.number);
+    return holds;
+  }
+
+  /** A part that holds nothing, beside others that do, is a disk that was replaced, or one that is new: it missed everything, and nobody noted it. */
+  async #noteEmptied(empty: readonly Part[], signal: AbortSignal): Promise<void> {
+    const holders = this.present.filter((part) => this.#holding.has(part.number) && !empty.includes(part));
+    if (holders.length === 0) return;
+    for (const part of empty) {
+      await this.pending.addFull(part, holders, 1, signal);
+      this.runtime.logger.warn('storage.part.empty', { location: this.name, part: part.name });
+      this.onWork();
+    }
   }
 
   each<T>(
@@ -259,7 +284,8 @@ export class Ensemble {
           : part.state === 'degraded' || late || own.state === 'degraded'
             ? 'degraded'
             : 'ok';
-      const message = part.message || own.message || (late ? `${objects} changes behind` : '');
+      const behind = this.pending.doubtful.has(part.number) ? 'all of it is being compared with the others' : `${objects} changes behind`;
+      const message = part.message || own.message || (late ? behind : '');
       return { name: part.name, state, message, behindObjects: objects, behindBytes: bytes, parts: own.parts };
     });
     const away = parts.filter(({ state }) => state === 'away').length;
@@ -273,6 +299,11 @@ export class Ensemble {
       parts,
     };
   }
+}
+
+async function firstOf<T>(all: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const one of all) return one;
+  return undefined;
 }
 
 async function settled(promise: Promise<void>): Promise<boolean> {

@@ -126,7 +126,7 @@ export class Pending {
     const full = missing.filter((part) => this.isFull(part) && !this.behind(key).has(part.number));
     const names = missing.filter((part) => !full.includes(part)).map(({ name }) => name);
     await this.#write(key, names, change, holders, least, signal);
-    for (const part of full) await this.#writeFull(part, holders, least, signal);
+    for (const part of full) await this.addFull(part, holders, least, signal);
   }
 
   /** As `add`, for a write that is about to stage its shards; which it may do in the parts that it gives back: what waits is noted beside it. */
@@ -168,7 +168,8 @@ export class Pending {
     });
   }
 
-  async #writeFull(part: Part, holders: readonly Part[], least: number, signal: AbortSignal): Promise<void> {
+  /** Notes that this part missed more than can be told one by one. @throws what a holder said */
+  async addFull(part: Part, holders: readonly Part[], least: number, signal: AbortSignal): Promise<void> {
     await putIn(holders, `${this.#prefix}full/${part.name}`, [], least, signal, (holder) => this.#rememberFull(part.number, holder.number));
   }
 

@@ -8,6 +8,8 @@ import { stampWallMs } from './stamps.ts';
 export interface Scheme {
   /** Copies that make an object. */
   readonly needed: number;
+  /** Whether each copy is the object as it is. */
+  readonly holdsWholes: boolean;
   /**
    * What a part has of an object. `deep` reads and verifies all of it, otherwise as little as tells. Never throws but for the signal.
    * @param meter is told of the bytes to be read, and may take its time

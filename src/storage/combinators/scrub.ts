@@ -1,9 +1,9 @@
 import { hasCode, messageOf } from '../../core/errors.ts';
 import type { Runtime } from '../../core/runtime.ts';
 import { TokenBucket } from '../decorators/token-bucket.ts';
-import type { CallOptions, Location, ObjectInfo } from '../location.ts';
+import type { Location, ObjectInfo } from '../location.ts';
 import { isCombined } from './combined.ts';
-import { copiesOf } from './mirror/copies-of.ts';
+import { areOne } from './mirror/copies-of.ts';
 import { type Verify, verifyResticKey } from './mirror/restic-keys.ts';
 import { scrubbedCombined } from './scrub-combined.ts';
 import type { Problem } from './scrub-findings.ts';
@@ -18,20 +18,14 @@ export async function scrub(location: Location, runtime: Runtime, options: Scrub
   const bucket = options.rateBytes === undefined ? undefined : new TokenBucket(options.rateBytes, runtime.clock);
   const meter = async (sizeBytes: number, signal: AbortSignal): Promise<void> => await bucket?.take(sizeBytes, signal);
   const report = isCombined(location)
-    ? await scrubbedCombined(location, meter, { ...options, heal: options.heal !== false && (await isOne(location, options)) })
+    ? await scrubbedCombined(location, meter, {
+        ...options,
+        heal: options.heal !== false && (await areOne(location.inside, options.signal)),
+      })
     : await scrubbedPlain(location, meter, options);
   const { objects, bytes, healed, open } = report;
   runtime.logger.info('storage.scrub.done', { location: location.name, objects, bytes, healed, open, counts: report.counts });
   return report;
-}
-
-/**
- * Whether the parts of a mirror hold one repository, or most of them do. Those that were made apart are not healed from one another: it would make
- * one of two, which neither one's key opens.
- */
-async function isOne(location: Location, options: CallOptions): Promise<boolean> {
-  const counts = (await copiesOf(location, 'config', options).catch(() => [])).map(({ locations }) => locations.length);
-  return counts.length <= 1 || 2 * Math.max(...counts) > counts.reduce((sum, count) => sum + count, 0);
 }
 
 async function scrubbedPlain(

@@ -37,6 +37,26 @@ test('a part that was away is caught up in the background, and loses what was re
   expect(mirror.status()).toMatchObject({ state: 'ok', behindObjects: 0, behindBytes: 0 });
 });
 
+test('a part that was replaced by an empty one while nobody looked is given everything, and status tells until then', async () => {
+  const { parts, runtime, time } = toys(3);
+  const packs = Array.from({ length: 20 }, (_, n) => packOf(100, n));
+  {
+    await using mirror = createMirror('all', parts, runtime);
+    for (const pack of packs) await mirror.put(pack.key, [pack.bytes], { signal });
+    await mirror.put('config', [bytes], { signal });
+  }
+  const replaced = parts[1]!;
+  replaced.objects.clear();
+  await using mirror = createMirror('all', parts, runtime);
+  expect(await mirror.get(packs[0]!.key, { signal })).toEqual(packs[0]!.bytes);
+  expect(mirror.status()).toMatchObject({ state: 'degraded', parts: [{ state: 'ok' }, { state: 'degraded' }, { state: 'ok' }] });
+  await mirror.remove(packs[1]!.key, { signal });
+  await time.advance(120_000);
+  expect(mirror.status()).toMatchObject({ state: 'ok' });
+  expect([...replaced.objects.keys()].toSorted()).toEqual([...parts[0]!.objects.keys()].toSorted());
+  expect(replaced.objects.size).toBe(20);
+});
+
 test('another process finds what was noted, though the first one is gone', async () => {
   const all = toys(3);
   const [, , away] = all.parts;

@@ -13,6 +13,7 @@ const versionByKey = 'by its key';
 /** How copies of a mirror are looked at and made. */
 export class MirrorScheme implements Scheme {
   readonly needed = 1;
+  readonly holdsWholes = true;
   readonly #ensemble: Ensemble;
   readonly #verify: Verify;
 

@@ -10,6 +10,7 @@ import { isDamage, type Shard, type Shards } from './shards.ts';
 /** How shards are looked at and made anew. */
 export class ParityScheme implements Scheme {
   readonly needed: number;
+  readonly holdsWholes = false;
   readonly #ensemble: Ensemble;
   readonly #shards: Shards;
 
