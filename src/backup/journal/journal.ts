@@ -10,16 +10,14 @@ import { KeptHistories } from './kept-histories.ts';
 import { readMarks } from './marks.ts';
 import { listStoredWal, rangesOf } from './stored-wal.ts';
 import { WalBuffer, type WalCut } from './wal-buffer.ts';
-import { Witness } from './witness.ts';
+import { lookMsMax, Witness } from './witness.ts';
 
 /** Pauses after a failure: doubled from the first to the last. */
 const retryMsMin = 500;
 const retryMsMax = 15_000;
-/** The server is asked at least so often, whatever the interval: of a quiet time so much is not known. */
-const lookMsMax = 10_000;
 /** Where commits wait for it: as much may have come and not be stored yet. */
 const bufferedBytesMax = 64 * 1024 * 1024;
-/** … */
+/** Where commits wait for it, pauses as above. */
 const urgentRetryMsMin = 25;
 const urgentRetryMsMax = 1_000;
 

@@ -5,10 +5,11 @@ import type { WalMoment, WalSource } from '../../core/wal-source.ts';
 import type { WalPosition } from './coverage.ts';
 import { writeSeen, writeStep, type ClockStep, type MarksPlace, type Seen } from './marks.ts';
 
-/** How often the server is asked for its time. */
+/** How often the server is asked for its time where WAL is streamed; and how often at least elsewhere, whatever the interval. */
 const askMs = 500;
-/** How often what was seen is stored: of a quiet time so much is out of reach at its end. */
-const storeMs = 10_000;
+export const lookMsMax = 2_000;
+/** How old what was seen and stored gets: of a quiet time so much is out of reach at its end. */
+const seenMsMax = 10_000;
 /** A clock that goes back by less is one that is kept right. */
 const stepMsMin = 100;
 
@@ -24,7 +25,7 @@ export function decideStep(before: Asked, now: WalMoment, askedMs: number): Cloc
   // What an earlier journal said may be as old as it was allowed to be.
   const atLeastMs = before.receivedMs === undefined ? before.timeMs : before.timeMs + Math.max(0, askedMs - before.receivedMs);
   if (now.timeMs >= atLeastMs - stepMsMin) return undefined;
-  const fromMs = before.receivedMs === undefined ? before.timeMs + storeMs : atLeastMs + askMs;
+  const fromMs = before.receivedMs === undefined ? before.timeMs + seenMsMax : atLeastMs + askMs;
   return { position: before.position, fromMs, toMs: now.timeMs };
 }
 
@@ -105,7 +106,7 @@ export class Witness {
   /** All is stored up to there: said in the location too, from time to time, when the server had no more. @throws STORAGE_… */
   async tell(stored: WalPosition | undefined, signal: AbortSignal): Promise<void> {
     const { clock } = this.#runtime;
-    if (stored === undefined || !this.note(stored) || clock.monotonicMs() - this.#storedMs < storeMs) return;
+    if (stored === undefined || !this.note(stored) || clock.monotonicMs() - this.#storedMs < seenMsMax - lookMsMax) return;
     this.#storedMs = clock.monotonicMs();
     await writeSeen(this.#place, this.#known!, { signal });
   }
