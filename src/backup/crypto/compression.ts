@@ -1,5 +1,6 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { owned } from '../documents/bytes.ts';
+import { compressByContext, decompressByContext } from './zstd-context.ts';
 
 /** Of 1 to 22: the next one takes a fifth more time in all for 2 % less of a repository. */
 const level = 2;
@@ -8,17 +9,18 @@ const unknownChunkBytes = 256 * 1024;
 
 /**
  * zstd (RFC 8878).
- * @param chunkBytes of a buffer that the result may need several of; what zstd may need at most (ZSTD_compressBound) when left out: one buffer, no copies
+ * @param chunkBytes of a buffer that the result may need several of: for what is large, where little memory counts more than time
  */
-export function compress(
-  plain: Uint8Array,
-  chunkBytes: number = plain.byteLength + (plain.byteLength >> 8) + 512,
-): Uint8Array<ArrayBuffer> {
-  const packed = zstdCompressSync(plain, {
-    params: { [constants.ZSTD_c_compressionLevel]: level },
-    chunkSize: Math.max(1024, chunkBytes),
-  });
-  return packed;
+export function compress(plain: Uint8Array, chunkBytes?: number): Uint8Array<ArrayBuffer> {
+  const packed = chunkBytes === undefined ? compressByContext(plain, level) : undefined;
+  return (
+    packed ??
+    zstdCompressSync(plain, {
+      params: { [constants.ZSTD_c_compressionLevel]: level },
+      // Else what zstd may need at most (ZSTD_compressBound): one buffer, no copies.
+      chunkSize: Math.max(1024, chunkBytes ?? plain.byteLength + (plain.byteLength >> 8) + 512),
+    })
+  );
 }
 
 /**
@@ -27,6 +29,8 @@ export function compress(
  * @throws Error when it is not zstd, or larger
  */
 export function decompress(packed: Uint8Array, plainBytesMax: number, plainBytes?: number): Uint8Array<ArrayBuffer> {
+  const known = plainBytes !== undefined && plainBytes <= plainBytesMax ? decompressByContext(packed, plainBytes) : undefined;
+  if (known !== undefined) return known;
   const plain = zstdDecompressSync(packed, {
     maxOutputLength: Math.max(plainBytesMax, 1),
     // One byte of room is left: a full buffer calls for a second one.
