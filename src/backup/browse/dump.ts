@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../core/errors.ts';
 import type { BlobId, Repository, Snapshot } from '../repository.ts';
 import type { TreeNode } from '../tree/node.ts';
+import { soundNodes } from '../tree/sound-nodes.ts';
 import { fitsTar, tarEnd, tarHeader, tarPadding } from './tar.ts';
 import { findNode, joinTreePath, walkTree } from './walk.ts';
 
@@ -15,7 +16,8 @@ const blobsAheadMax = 4;
 
 /**
  * What is at a path of a snapshot, as a stream of bytes.
- * @throws BACKUP_PATH_UNKNOWN, BACKUP_NOT_DUMPABLE (a link, a device), BACKUP_BLOB_MISSING, BACKUP_DAMAGED
+ * @throws BACKUP_PATH_UNKNOWN, BACKUP_NOT_DUMPABLE (a link, a device), BACKUP_BLOB_MISSING, BACKUP_DAMAGED; the latter also at the end of an archive
+ *   from which names that lead elsewhere were left out
  */
 export async function* dumpSnapshot(
   repository: Repository,
@@ -51,15 +53,26 @@ async function* dumpContent(
 
 async function* dumpTree(repository: Repository, tree: BlobId, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
   const linked = new Map<string, string>();
-  for await (const { phase, path: directory, node: own, nodes } of walkTree(repository, tree, { signal })) {
+  const sound = new WeakSet<TreeNode>();
+  let problem: string | undefined;
+  for await (const { phase, path: directory, node: own, nodes } of walkTree(repository, tree, {
+    into: (_, node) => sound.has(node),
+    signal,
+  })) {
     if (phase === 'leave') continue;
     // Right before what is in it: tar sets its times when the next member lies elsewhere.
     if (own !== undefined) yield tarHeader(directory.slice(1), own, 0);
-    for (const node of nodes)
+    for (const node of soundNodes(nodes, (message) => (problem ??= `${directory}: ${message}`))) {
+      sound.add(node);
       if (fitsTar(node) && node.type !== 'dir')
         yield* dumpMember(repository, joinTreePath(directory, node.name).slice(1), node, linked, signal);
+    }
   }
   yield tarEnd;
+  if (problem !== undefined)
+    throw new HoldfastError('BACKUP_DAMAGED', `not all of the snapshot is in the archive: ${problem}`, {
+      hint: 'No system makes such names: somebody wants something written elsewhere. The archive has all else.',
+    });
 }
 
 async function* dumpMember(

@@ -3,12 +3,13 @@ import { joinTreePath, walkTree } from '../../browse/walk.ts';
 import type { BlobId, Repository } from '../../repository.ts';
 import { compareNames } from '../../tree/name.ts';
 import type { TreeNode } from '../../tree/node.ts';
+import { soundNodes } from '../../tree/sound-nodes.ts';
 import { listDirectory } from '../fs.ts';
 import { mapAtOnce } from '../../gate.ts';
 import { codeOf, fsPath, joinPath } from '../path.ts';
 import { type Before, makeSpecial, restoreMetadata, type MetadataOptions } from './metadata.ts';
 import type { RestoreSelection } from './select.ts';
-import { soundNodes, type Survey } from './survey.ts';
+import type { Survey } from './survey.ts';
 import { unfinishedMark } from './target.ts';
 
 export interface FinishOptions extends MetadataOptions {
@@ -39,10 +40,9 @@ const entriesLookedAtMax = 256;
  * directory when nothing more changes in it.
  */
 export async function finish(options: FinishOptions): Promise<FinishResult> {
-  const { repository, tree, select, survey, issues, targetOf, signal } = options;
+  const { repository, tree, select, survey, targetOf, signal } = options;
   let specials = 0;
   let removed = 0;
-  const silent = { ...issues, add: () => undefined };
   const soundOnes = new WeakSet<TreeNode>();
   const into = (path: string, node: TreeNode): boolean => soundOnes.has(node) && select(path).below && survey.directories.has(path);
   for await (const { phase, path: directory, node: own, nodes } of walkTree(repository, tree, { into, signal })) {
@@ -50,7 +50,8 @@ export async function finish(options: FinishOptions): Promise<FinishResult> {
       if (own !== undefined) await restoreMetadata(targetOf(directory), directory, own, { isNew: options.isNew }, options);
       continue;
     }
-    const sound = soundNodes(directory, nodes, silent);
+    // They were told when it was surveyed.
+    const sound = soundNodes(nodes, () => undefined);
     for (const node of sound) soundOnes.add(node);
     if (options.removeOthers) removed += await removeOthers(directory, sound, options);
     const entries = sound.filter((node) => node.type !== 'dir' && select(joinTreePath(directory, node.name)).selected);

@@ -1,6 +1,7 @@
 import { joinTreePath, walkTree } from '../../browse/walk.ts';
 import type { BlobId, Repository } from '../../repository.ts';
 import type { TreeNode } from '../../tree/node.ts';
+import { soundNodes } from '../../tree/sound-nodes.ts';
 import type { RestoreIssues } from './issues.ts';
 import type { RestoreSelection } from './select.ts';
 
@@ -20,23 +21,6 @@ export interface Survey {
   readonly files: readonly PlannedFile[];
   /** Files that are further names of a planned one, by their paths: the path of that one. */
   readonly hardLinks: ReadonlyMap<string, string>;
-}
-
-/** Names that would lead elsewhere: no system makes them, only who wants to write outside of the target. */
-function isHostileName(name: string): boolean {
-  return name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0');
-}
-
-/** The entries of a directory that can be restored: hostile and repeated names are told and left out. */
-export function soundNodes(directory: string, nodes: readonly TreeNode[], issues: RestoreIssues): TreeNode[] {
-  const seen = new Set<string>();
-  return nodes.filter((node) => {
-    const problem = isHostileName(node.name) ? 'leads elsewhere' : seen.has(node.name) ? 'comes twice' : undefined;
-    seen.add(node.name);
-    if (problem !== undefined)
-      issues.add({ path: directory, kind: 'hostile', message: `the name ${JSON.stringify(node.name)} ${problem}; it is left out` });
-    return problem === undefined;
-  });
 }
 
 export function linkKey(node: TreeNode): string | undefined {
@@ -61,7 +45,7 @@ export async function survey(
   const into = (path: string, node: TreeNode): boolean => sound.has(node) && select(path).below;
   for await (const { phase, path: directory, nodes } of walkTree(repository, tree, { into, signal })) {
     if (phase === 'leave') continue;
-    for (const node of soundNodes(directory, nodes, issues)) {
+    for (const node of soundNodes(nodes, (message) => issues.add({ path: directory, kind: 'hostile', message }))) {
       sound.add(node);
       const path = joinTreePath(directory, node.name);
       if (!select(path).selected) continue;
