@@ -33,6 +33,19 @@ export interface RecoverOptions {
   readonly signal: AbortSignal;
 }
 
+export interface RecoveryCheck extends Pick<RecoverOptions, 'bin' | 'account'> {
+  /** Of the server whose data they are: `17.10`. */
+  readonly version: string;
+}
+
+/**
+ * Whether data of a version can be recovered here, before they are restored into a directory: by these programs, and with no server on what it holds.
+ * @throws ENGINE_UNSUITABLE, ENGINE_VERSION_MISMATCH, ENGINE_DATA_IN_USE
+ */
+export async function checkRecovery(data: string, runtime: MachineRuntime, options: RecoveryCheck): Promise<void> {
+  await (await import('./adapters/postgres/recover.ts')).check(data, runtime, options);
+}
+
 /**
  * Brings restored data of PostgreSQL to a point: the server replays WAL up to there by itself, on a socket that nobody else reaches, begins a
  * timeline of its own unless they become a replica's, and is stopped. What the data were configured to do meanwhile (listen, follow, archive) is overruled. Cut off, the

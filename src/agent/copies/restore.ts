@@ -4,13 +4,15 @@ import type { RestoredBase, TablespacePlace } from '../../core/data-copies.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import type { Recovered } from '../../core/recovery-target.ts';
 import type { MachineRuntime } from '../../core/runtime.ts';
-import { recoverData } from '../../engine/registry.ts';
+import { checkRecovery, recoverData } from '../../engine/registry.ts';
 import { serviceAccount } from '../account.ts';
 import { openDataCopies, type CopiesOrder } from './data-copies.ts';
 
 export interface RestoreOrder extends CopiesOrder {
   /** Where the data directory is made. */
   readonly directory: string;
+  /** Directory of the PostgreSQL programs; those of the service's configuration when left out. */
+  readonly bin?: string;
   /** Where tablespaces are to be that are not to lie where they did, by name, number or old place. */
   readonly tablespaces?: ReadonlyMap<string, string>;
   /** Goes over what is in the directory: only blocks that differ are written. */
@@ -44,6 +46,9 @@ export async function restoreService(config: CopiesConfig, runtime: MachineRunti
   const { plan } = copies;
   order.onStep?.({ step: 'planned', plan });
   const tablespaceAt = placesOf(copies.tablespaces, order.tablespaces ?? new Map());
+  const bin = order.bin ?? settings?.postgres?.bin;
+  const account = await serviceAccount(undefined, bin !== undefined);
+  await checkRecovery(order.directory, runtime, { bin, account, version: copies.version });
   const restored = await copies.restore(
     { directory: order.directory, tablespaceAt },
     {
@@ -52,9 +57,8 @@ export async function restoreService(config: CopiesConfig, runtime: MachineRunti
       signal,
     },
   );
-  const account = await serviceAccount(undefined, settings?.postgres?.bin !== undefined);
   const recovered = await recoverData(order.directory, runtime, {
-    bin: settings?.postgres?.bin,
+    bin,
     account,
     target: order.target,
     timeline: plan.timeline,

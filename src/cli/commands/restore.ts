@@ -17,6 +17,7 @@ interface RestoreOptions extends CommonOptions, TargetOptions {
   readonly timeline?: string;
   readonly system?: string;
   readonly from?: string;
+  readonly bin?: string;
   readonly tablespace?: readonly string[];
   readonly overwrite?: boolean;
 }
@@ -33,6 +34,7 @@ export function register(command: Command): void {
     .option('--timeline <number>', 'along which timeline; the newest stored when left out')
     .option('--system <identifier>', 'which database, where several had this name')
     .option('--from <location>', 'another location than the one of its backup, such as one that is left of a mirror')
+    .option('--bin <directory>', "PostgreSQL's programs; those of the service in the configuration, or the embedded ones, when left out")
     .option(
       '--tablespace <name=directory>',
       'where a tablespace is to be, by its name, number or old place; otherwise where it was. Its directory must be empty or absent',
@@ -73,6 +75,7 @@ async function restore(service: string, options: RestoreOptions): Promise<void> 
     ...(timeline === undefined ? {} : { timeline }),
     ...(options.system === undefined ? {} : { systemId: options.system }),
     ...(options.from === undefined ? {} : { from: options.from }),
+    ...(options.bin === undefined ? {} : { bin: resolve(options.bin) }),
     tablespaces: readTablespaces(options.tablespace ?? []),
     onStep,
     signal: stop.signal,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDataCopies, type CopiesOrder, type PlannedCopies } from '../../../src/agent/copies/data-copies.ts';
@@ -275,6 +275,16 @@ describe('a restore of tablespaces', () => {
     await expect(restoreTo({})).rejects.toEqual(refused);
     await expect(restoreTo({ fast: join(directory, 'inside') })).rejects.toEqual(refused);
     await expect(restoreTo({ slow: join(cluster.directory, 'elsewhere') })).rejects.toEqual(refused);
+    const programs = join(cluster.directory, 'programs-of-15');
+    await mkdir(programs);
+    for (const name of ['postgres', 'initdb'])
+      await writeFile(join(programs, name), '#!/bin/sh\necho "$(basename "$0") (PostgreSQL) 15.13"\n', { mode: 0o755 });
+    const others = restoreService(config, cluster.runtime, { ...order, bin: programs, tablespaces: new Map() });
+    await expect(others).rejects.toMatchObject({ code: 'ENGINE_VERSION_MISMATCH' });
+    // Not over data that a server runs on, whatever may be overwritten.
+    const over = restoreService(config, cluster.runtime, { ...order, directory: primary.data, overwrite: true });
+    await expect(over).rejects.toMatchObject({ code: 'ENGINE_DATA_IN_USE' });
+    expect(await notes(primary)).toContain('after the base');
     expect(await readdir(cluster.directory)).not.toContain('restored');
     await restoreTo({ fast: join(cluster.directory, 'elsewhere') });
     await using restored = await startRestored(directory, (await primary.engine.credentials())!['superuser']!, cluster.runtime);

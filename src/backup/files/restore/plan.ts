@@ -10,11 +10,9 @@ import type { RestoreIssues } from './issues.ts';
 import { type PresentOptions, type SeenFile, seeFiles } from './present.ts';
 import type { RestoreSelection } from './select.ts';
 import { survey, type Survey } from './survey.ts';
-import { assertSpace, lookAtTarget, type Target } from './target.ts';
+import { assertSpace, lookAtTarget, type Room, type Target } from './target.ts';
 
-export interface PlanOptions extends Pick<PresentOptions, 'trustTimes' | 'onSame'> {
-  /** Told how many bytes there are in all, before the first of them is the same. */
-  readonly onSurvey: (totalBytes: number) => void;
+export interface MeasureOptions {
   readonly target: string;
   readonly from: string;
   readonly select: RestoreSelection;
@@ -22,6 +20,11 @@ export interface PlanOptions extends Pick<PresentOptions, 'trustTimes' | 'onSame
   readonly mayHold: boolean;
   readonly sparse: boolean;
   readonly signal: AbortSignal;
+}
+
+export interface PlanOptions extends MeasureOptions, Pick<PresentOptions, 'trustTimes' | 'onSame'> {
+  /** Told how many bytes there are in all, before the first of them is the same. */
+  readonly onSurvey: (totalBytes: number) => void;
 }
 
 export interface RestorePlan extends Survey {
@@ -33,20 +36,45 @@ export interface RestorePlan extends Survey {
   readonly first: readonly SeenFile[];
 }
 
+interface Measured extends Survey {
+  readonly tree: BlobId;
+  readonly target: Target;
+  readonly targetOf: (path: string) => string;
+  readonly looks: readonly (FileLook | undefined)[];
+  readonly room: Room;
+}
+
 /** What is to be done, and that it can be; nothing is changed. @throws what `restoreFiles` throws before it writes */
 export async function planRestore(repository: Repository, snapshot: Snapshot, options: PlanOptions): Promise<RestorePlan> {
-  const { select, issues, sparse, trustTimes, onSame, signal } = options;
-  const tree = await treeOf(repository, snapshot, options.from, signal);
-  const target = await lookAtTarget(options.target, snapshot.id, options.mayHold);
+  const { trustTimes, onSame, signal } = options;
+  const { looks, room, ...found } = await measure(repository, snapshot, options);
+  options.onSurvey(found.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  await assertSpace([room]);
+  const first = found.files.slice(0, firstLot(found.files));
+  const seen = await seeFiles(first, looks, { repository, targetOf: found.targetOf, trustTimes, onSame, signal });
+  return { ...found, first: seen };
+}
+
+/** Refuses restores that can not all be done, one after the other. @throws what `restoreFiles` throws before it writes */
+export async function assertRoom(repository: Repository, snapshot: Snapshot, orders: readonly MeasureOptions[]): Promise<void> {
+  const rooms: Room[] = [];
+  for (const order of orders) rooms.push((await measure(repository, snapshot, order)).room);
+  await assertSpace(rooms);
+}
+
+async function measure(
+  repository: Repository,
+  snapshot: Snapshot,
+  { from, target: directory, select, issues, mayHold, sparse, signal }: MeasureOptions,
+): Promise<Measured> {
+  const tree = await treeOf(repository, snapshot, from, signal);
+  const target = await lookAtTarget(directory, snapshot.id, mayHold);
   const targetOf = (path: string): string => (target.path === '/' ? path : target.path + path);
   const found = await survey(repository, tree, select, issues, signal);
   const looks = target.isEmpty ? [] : await lookWithin(repository, found, targetOf, signal);
   const needs = (holes: ReadonlySet<BlobId>): number => neededBytes(repository, found, looks, holes);
-  options.onSurvey(found.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
-  await assertSpace(target, needs(new Set()), () => (sparse ? needs(zeroBlobs()) : Infinity));
-  const first = found.files.slice(0, firstLot(found.files));
-  const seen = await seeFiles(first, looks, { repository, targetOf, trustTimes, onSame, signal });
-  return { ...found, tree, target, targetOf, first: seen };
+  const room = { target, mostBytes: needs(new Set()), leastBytes: () => (sparse ? needs(zeroBlobs()) : Infinity) };
+  return { ...found, tree, target, targetOf, looks, room };
 }
 
 /** At files: undefined for those to which something else than directories leads, as it will be replaced. */

@@ -5,7 +5,7 @@ import { restoreContents, type ContentProgress } from './contents.ts';
 import { finish } from './finish.ts';
 import { Flusher } from './flusher.ts';
 import { createRestoreIssues, type RestoreIssue } from './issues.ts';
-import { planRestore } from './plan.ts';
+import { assertRoom, planRestore, type MeasureOptions } from './plan.ts';
 import { createRestoreSelection, type RestoreFilter } from './select.ts';
 import { makeDirectory, makeTarget, markUnfinished, unmark } from './target.ts';
 
@@ -57,9 +57,9 @@ export interface RestoreResult extends RestoreProgress {
  * @throws BACKUP_TARGET_NOT_EMPTY, BACKUP_TARGET_UNUSABLE, BACKUP_NO_SPACE, BACKUP_PATH_UNKNOWN before anything is written; ENOSPC
  */
 export async function restoreFiles(repository: Repository, snapshot: Snapshot, options: RestoreOptions): Promise<RestoreResult> {
-  const { from = '/', sparse = true, trustTimes = false, signal } = options;
-  const select = createRestoreSelection(options.filter ?? {});
-  const issues = createRestoreIssues(options.onIssue);
+  const { trustTimes = false, signal } = options;
+  const order = orderOf(options);
+  const { select, issues, sparse } = order;
   const progress: ContentProgress = { writtenBytes: 0, keptBytes: 0, loadedBlobs: 0 };
   let totalBytes = 0;
   const onProgress = (): void => options.onProgress?.({ ...progress, totalBytes });
@@ -68,12 +68,10 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     progress.keptBytes += bytes;
     onProgress();
   };
-  const mayHold = options.overwrite === true;
-  const order = { target: options.target, from, select, issues, mayHold, sparse, trustTimes, onSurvey, onSame };
   await using late = lateSystemCalls();
   const opening = late.get();
   const { lock, value: plan } = await whileLocking(repository.lock({ signal }), signal, (until) =>
-    planRestore(repository, snapshot, { ...order, signal: until }),
+    planRestore(repository, snapshot, { ...order, trustTimes, onSurvey, onSame, signal: until }),
   );
   await using held = lock;
   void held;
@@ -130,6 +128,19 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
     issues: issues.told,
     issueCount: issues.count,
   };
+}
+
+/**
+ * Whether restores can be begun one after the other: what would be refused of a later one is refused before the first. Nothing is changed.
+ * @throws what `restoreFiles` throws before anything is written
+ */
+export async function assertRestorable(repository: Repository, snapshot: Snapshot, orders: readonly RestoreOptions[]): Promise<void> {
+  await assertRoom(repository, snapshot, orders.map(orderOf));
+}
+
+function orderOf({ from = '/', sparse = true, target, filter = {}, overwrite = false, onIssue, signal }: RestoreOptions): MeasureOptions {
+  const [select, issues] = [createRestoreSelection(filter), createRestoreIssues(onIssue)];
+  return { target, from, select, issues, mayHold: overwrite, sparse, signal };
 }
 
 /**

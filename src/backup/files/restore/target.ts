@@ -93,15 +93,30 @@ export async function unmark(target: string): Promise<void> {
   await fs.rm(joinPath(target, unfinishedMark), { force: true });
 }
 
+/** What a restore writes to the disk of its target. */
+export interface Room {
+  readonly target: Target;
+  readonly mostBytes: number;
+  /** What is needed if all goes well; asked for when there is not room for all. */
+  readonly leastBytes: () => number;
+}
+
 /**
- * @param leastBytes what is needed if all goes well; asked for when there is not room for all
+ * Of several restores, one after the other, those to the same file system must have room together.
  * @throws BACKUP_NO_SPACE when so much more is not free
  */
-export async function assertSpace({ path, standing }: Target, mostBytes: number, leastBytes: () => number): Promise<void> {
+export async function assertSpace(rooms: readonly Room[]): Promise<void> {
+  const devices = await Promise.all(rooms.map(async ({ target }) => (await fs.stat(target.standing)).dev));
+  for (const device of new Set(devices)) await assertDevice(rooms.filter((_, index) => devices[index] === device));
+}
+
+async function assertDevice(rooms: readonly Room[]): Promise<void> {
+  const { path, standing } = rooms[0]!.target;
   const { bavail, bsize } = await fs.statfs(standing);
   const freeBytes = bavail * bsize;
-  if (mostBytes <= freeBytes) return;
-  const neededBytes = Math.min(mostBytes, leastBytes());
+  const sum = (of: (room: Room) => number): number => rooms.reduce((total, room) => total + of(room), 0);
+  if (sum(({ mostBytes }) => mostBytes) <= freeBytes) return;
+  const neededBytes = sum(({ mostBytes, leastBytes }) => Math.min(mostBytes, leastBytes()));
   if (neededBytes <= freeBytes) return;
   const mib = (bytes: number): string => `${Math.ceil(bytes / 1_048_576)} MiB`;
   throw new HoldfastError('BACKUP_NO_SPACE', `${path} has ${mib(freeBytes)} free, and ${mib(neededBytes)} are to be written`, {

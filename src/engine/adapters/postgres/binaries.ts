@@ -44,6 +44,14 @@ export async function openBinaries(bin: string | undefined, account: Account | u
   };
 }
 
+/** Only programs of the same major release can recover data. @throws ENGINE_VERSION_MISMATCH */
+export function requireVersion({ version }: Binaries, ofCopies: string): void {
+  if (Number.parseInt(ofCopies, 10) === version.major) return;
+  throw new HoldfastError('ENGINE_VERSION_MISMATCH', `the copies are of PostgreSQL ${ofCopies}, but \`bin\` is ${version.text}`, {
+    hint: `Set \`bin\` (of a restore by hand: --bin) to the programs of PostgreSQL ${Number.parseInt(ofCopies, 10)}: only these can recover them. Nothing was written.`,
+  });
+}
+
 async function findDirectory(bin: string | undefined, processes: Processes): Promise<string> {
   if (bin === undefined) return await copyEmbedded(embeddedNative(), processes);
   if (!existsSync(join(bin, 'postgres')) || !existsSync(join(bin, 'initdb'))) {

@@ -6,6 +6,7 @@ import { formatLsn } from '../../../core/lsn.ts';
 import type { RecoveryTarget } from '../../../core/recovery-target.ts';
 import { divergence, type TimelineHistory } from '../../../core/timeline.ts';
 import type { MemberAddress, RestoreSource } from '../../engine.ts';
+import { requireVersion } from './binaries.ts';
 import { makePrimary, restoringName } from './bootstrap.ts';
 import { prepareConfiguration, writeConfiguration } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
@@ -122,7 +123,7 @@ async function buildFromCopies(
   const { places, context, binaries, runtime } = member;
   const { data } = places;
   await requireAbsent(places, context, binaries.version);
-  requireVersion(member, copies);
+  requireVersion(binaries, copies.version);
   await requireReachable(data, context.account);
   await rm(places.rejoin, { force: true });
   await mkdir(dirname(data), { recursive: true, mode: 0o755 });
@@ -148,13 +149,6 @@ async function buildFromCopies(
   } catch (error) {
     throw asFileError(error, directory);
   }
-}
-
-function requireVersion({ binaries: { version } }: Member, copies: DataCopies): void {
-  if (Number.parseInt(copies.version, 10) === version.major) return;
-  throw new HoldfastError('ENGINE_VERSION_MISMATCH', `the copies are of PostgreSQL ${copies.version}, but \`bin\` is ${version.text}`, {
-    hint: `Set \`bin\` to the programs of PostgreSQL ${Number.parseInt(copies.version, 10)}: only these can recover them. Nothing was written.`,
-  });
 }
 
 /** The server of a recovery whose agent is gone: nobody gives it WAL any more. */

@@ -6,8 +6,8 @@ import { hasCode, HoldfastError } from '../../../core/errors.ts';
 import { formatLsn, parseLsn } from '../../../core/lsn.ts';
 import { formatTargetTime, type Recovered, type RecoveryTarget } from '../../../core/recovery-target.ts';
 import type { MachineRuntime } from '../../../core/runtime.ts';
-import type { RecoverOptions } from '../../registry.ts';
-import { openBinaries } from './binaries.ts';
+import type { RecoverOptions, RecoveryCheck } from '../../registry.ts';
+import { openBinaries, requireVersion } from './binaries.ts';
 import { makeStandalone } from './configuration.ts';
 import { readControlFile } from './control-file.ts';
 import { adminRole } from './credentials.ts';
@@ -32,6 +32,12 @@ const retryMs = 100;
 const askedAgainMax = 4;
 /** So often before it is consistent: then it never will be. */
 const inconsistentMax = 50;
+
+/** See `checkRecovery`. */
+export async function check(data: string, runtime: MachineRuntime, { bin, account, version }: RecoveryCheck): Promise<void> {
+  requireVersion(await openBinaries(bin, account, runtime.processes), version);
+  refuseRunning(data, runtime);
+}
 
 /** See `recoverData`. */
 export async function recover(data: string, runtime: MachineRuntime, options: RecoverOptions): Promise<Recovered> {
