@@ -57,12 +57,15 @@ export async function restoreMetadata(
   if (givesAway) await attempt(() => lchown(fsPath(target), node.uid, node.gid));
   const changes = await restoreAttributes(target, path, node, before, options);
   const mode = permissionsOf(node.mode);
-  const isMode = look !== undefined && !givesAway && !changes && (look.mode & permissionBits) === mode;
+  const isKept = !changes && (!givesAway || (mode & setIdBits) === 0);
+  const isMode = look !== undefined && isKept && (look.mode & permissionBits) === mode;
   if (node.type !== 'symlink' && !isMode) await attempt(() => chmod(fsPath(target), mode));
   await attempt(() => setTimes(target, node, look, system));
 }
 
 const permissionBits = 0o7777;
+/** All that a change of owner takes away (chown(2)). */
+const setIdBits = 0o6000;
 
 async function setTimes(target: string, node: TreeNode, look: FileLook | undefined, system: SystemCalls | undefined): Promise<void> {
   const times = { accessedNs: timeToNs(node.atime), modifiedNs: timeToNs(node.mtime) };

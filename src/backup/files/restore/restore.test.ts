@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -244,6 +245,30 @@ describe('over what is there', () => {
       const own = lstatSync(join(source, name), { bigint: true });
       expect(facts(name), name).toEqual([own.mode, own.mtimeNs, own.mtimeNs]);
     }
+  });
+
+  test.runIf(process.getuid?.() === 0)('owners, and modes that a change of owner leaves or takes away', async () => {
+    const modes = { plain: 0o640, setuid: 0o4755, setgid: 0o2750, sticky: 0o1644 };
+    for (const [name, mode] of Object.entries(modes)) {
+      writeFileSync(join(source, name), 'content');
+      chownSync(join(source, name), 12, 34);
+      chmodSync(join(source, name), mode);
+    }
+    const snapshot = await backup();
+    const found = (): unknown[] =>
+      Object.keys(modes).map((name) => {
+        const { uid, gid, mode } = lstatSync(join(target, name));
+        return [name, uid, gid, mode & 0o7777];
+      });
+    const right = Object.entries(modes).map(([name, mode]) => [name, 12, 34, mode]);
+    await restore(snapshot);
+    expect(found()).toEqual(right);
+    for (const [name, mode] of Object.entries(modes)) {
+      chownSync(join(target, name), 56, 78);
+      chmodSync(join(target, name), mode);
+    }
+    await restore(snapshot, { overwrite: true });
+    expect(found()).toEqual(right);
   });
 
   test('extended attributes become those of the source', async () => {
