@@ -23,6 +23,7 @@ describe('settings that failover depends on are refused, with the reason', () =>
     ['Port', 5433, /`listen`/],
     ['recovery_target_time', 'now', /end of the WAL/],
     ['include', '/etc/passwd', /here/],
+    ['idle_replication_slot_timeout', '1h', /walKeep/],
     ['fsync', 'off', /survive a crash/],
     ['fsync', false, /survive a crash/],
     ['wal_level', 'minimal', /replica or logical/],

@@ -22,6 +22,7 @@ const ours: Readonly<Record<string, string>> = {
   archive_cleanup_command: 'replicas get their WAL from the members',
   recovery_end_command: 'failover decides what follows a promotion',
   max_slot_wal_keep_size: 'it is `replication.walKeep`',
+  idle_replication_slot_timeout: 'slots keep WAL for whoever is away, and for the journal, as `replication.walKeep` allows',
   wal_retrieve_retry_interval: 'the default makes one promotion in ten take five seconds',
   password_encryption: 'passwords are kept as scram-sha-256 only',
   include: 'write the settings here',
