@@ -13,7 +13,7 @@ const time = '2026-11-22T14:03:07Z';
 const blobBytes = 8_000_000;
 
 function node(name: string, type: 'file' | 'dir', more: Partial<TreeNode>): TreeNode {
-  return { name, type, mode: type === 'file' ? 0o600 : 0o700, uid: 0, gid: 0, mtime: time, atime: time, ctime: time, ...more } as TreeNode;
+  return { name, type, mode: type === 'file' ? 0o600 : 0o700, uid: 0, gid: 0, mtime: time, atime: time, ctime: time, ...more };
 }
 
 test('what does not fit with its tablespaces is refused before the first byte, though each would fit by itself', async () => {
