@@ -50,7 +50,16 @@ test('what does not fit with its tablespaces is refused before the first byte, t
     await expect(restoreBase(repository, await snapshotOf(1), order)).rejects.toMatchObject({ code: 'BACKUP_TABLESPACE_REFUSED' });
     expect(existsSync(directory)).toBe(false);
     rmSync(space, { recursive: true });
-    expect(await restoreBase(repository, await snapshotOf(1), order)).toMatchObject({ files: 3, writtenBytes: 2 * blobBytes + 3 });
+    // Cut off in the midst of the tablespace: it is known again for the target's own.
+    const cut = new AbortController();
+    const onProgress = (): void => {
+      if (existsSync(space)) cut.abort(new Error('cut off'));
+    };
+    const small = await snapshotOf(1);
+    await expect(restoreBase(repository, small, { ...order, onProgress, signal: cut.signal })).rejects.toThrow('cut off');
+    expect(await restoreBase(repository, small, { ...order, overwrite: true })).toMatchObject({ files: 3, writtenBytes: 0 });
+    for (const one of [directory, space]) rmSync(one, { recursive: true });
+    expect(await restoreBase(repository, small, order)).toMatchObject({ files: 3, writtenBytes: 2 * blobBytes + 3 });
     expect(readdirSync(join(space, 'PG_17_202406281'))).toEqual(['noise']);
     expect(readdirSync(directory).toSorted()).toEqual(['PG_VERSION', 'noise', 'pg_tblspc', 'tablespace_map']);
   } finally {

@@ -144,7 +144,7 @@ function readTimeline(text: string): number {
 function interrupted(): HoldfastError {
   return new HoldfastError('BACKUP_INTERRUPTED', 'the restore was interrupted', {
     retryable: true,
-    hint: 'The same command goes on where it was; with --overwrite, when it had begun to replay WAL.',
+    hint: 'The same command goes on where it was; with --overwrite, when it had begun with tablespaces or to replay WAL.',
   });
 }
 
