@@ -110,6 +110,11 @@ export interface HeldLock extends AsyncDisposable {
   confirm(): Promise<void>;
 }
 
+export interface SnapshotsOptions extends CallOptions {
+  /** Told of each that is damaged; it is left out then. */
+  readonly onDamaged?: ((id: FileId, error: Error) => void) | undefined;
+}
+
 /** An open repository: keys known, index loaded. Calls may run at once. */
 export interface Repository extends AsyncDisposable {
   /** 64 hexadecimal digits of `config`. */
@@ -143,7 +148,10 @@ export interface Repository extends AsyncDisposable {
   /** What the system says of files, by the repository's threads. */
   lookAtFiles(paths: readonly string[], options: CallOptions): Promise<readonly (FileLook | undefined)[]>;
 
-  snapshots(options: CallOptions): AsyncIterable<Snapshot>;
+  /** @throws BACKUP_DAMAGED for the first that is not what was written, unless `onDamaged` is told of each */
+  snapshots(options: SnapshotsOptions): AsyncIterable<Snapshot>;
+  /** As `snapshot`, whatever it holds. @throws BACKUP_SNAPSHOT_UNKNOWN */
+  snapshotId(idOrPrefix: string, options: CallOptions): Promise<FileId>;
   /** By its whole id, an unambiguous prefix of it, or `latest`. @throws BACKUP_SNAPSHOT_UNKNOWN (which there are) */
   snapshot(idOrPrefix: string, options: CallOptions): Promise<Snapshot>;
 

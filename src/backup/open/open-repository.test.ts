@@ -9,6 +9,7 @@ import { createRandom } from '../../runtime/random.ts';
 import { type CallOptions, createMirror, isCombined, type Location, scrub, verifyResticKey } from '../../storage/index.ts';
 import { MemoryLocation, type MemoryObjects } from '../../storage/adapters/memory/index.ts';
 import type { IndexedBlob, Snapshot } from '../repository.ts';
+import { forgetSnapshots } from '../retention/forget.ts';
 import { cheapKdf, forever as signal, hastyRuntime, openMemoryRepository } from '../testing/repositories.ts';
 import { encodeTree } from '../tree/tree.ts';
 import { openRepository } from './open-repository.ts';
@@ -267,6 +268,22 @@ describe('a location with several copies', () => {
     await using again = await openMemoryRepository({ objects });
     expect(await checkRepository(again, { signal, readData: { kind: 'all' } })).toMatchObject({ ok: true, blobs: 3 });
   });
+});
+
+test('one damaged snapshot hides no other, and can be forgotten', async () => {
+  await using repository = await openMemoryRepository({ objects });
+  const [rotten, good] = [await save(repository, [1000]), await save(repository, [2000])];
+  objects.get(`snapshots/${rotten.id}`)!.bytes[20]! ^= 1;
+  const damaged: string[] = [];
+  const all = await Array.fromAsync(repository.snapshots({ signal, onDamaged: (id) => damaged.push(id) }));
+  expect([all.map(({ id }) => id), damaged]).toEqual([[good.id], [rotten.id]]);
+  const told = { code: 'BACKUP_DAMAGED', hint: expect.stringContaining(`holdfast forget ${rotten.id.slice(0, 8)}`) as unknown };
+  // What counts all of them is not content with some.
+  await expect(repository.snapshot('latest', { signal })).rejects.toMatchObject(told);
+  await expect(forgetSnapshots(repository, [good.id], { signal })).rejects.toMatchObject(told);
+  expect((await repository.snapshot(good.id, { signal })).id).toBe(good.id);
+  await forgetSnapshots(repository, [await repository.snapshotId(rotten.id.slice(0, 8), { signal })], { signal });
+  expect((await repository.snapshot('latest', { signal })).id).toBe(good.id);
 });
 
 test('a mirror of two repositories is not opened, served or healed: each stays what it is', async () => {

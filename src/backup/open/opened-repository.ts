@@ -32,10 +32,11 @@ import type {
   RepositoryMaintenance,
   RepositoryWriter,
   Snapshot,
+  SnapshotsOptions,
   StoredFile,
   WriteOptions,
 } from '../repository.ts';
-import { chooseSnapshot, snapshotOf, unknownSnapshot } from '../snapshot/snapshot.ts';
+import { chooseSnapshot, damagedSnapshot, snapshotOf, unknownSnapshot } from '../snapshot/snapshot.ts';
 import { timeFromMs } from '../tree/time.ts';
 import type { WorkerPool } from '../workers/pool.ts';
 import { Writer } from './writer.ts';
@@ -168,32 +169,42 @@ export class OpenedRepository implements Repository {
     return pending === undefined ? places : [...places, pending];
   }
 
-  async *snapshots(options: CallOptions): AsyncGenerator<Snapshot> {
+  async *snapshots(options: SnapshotsOptions): AsyncGenerator<Snapshot> {
     const load = ({ id }: StoredFile): Promise<Snapshot | undefined> =>
       this.#loadSnapshot(id, options).catch((error: unknown) => {
+        if (hasCode(error, 'BACKUP_DAMAGED') && options.onDamaged !== undefined) options.onDamaged(id, error);
         // Forgotten since it was listed.
-        if (!hasCode(error, 'STORAGE_NOT_FOUND')) throw error;
+        else if (!hasCode(error, 'STORAGE_NOT_FOUND')) throw error;
         return undefined;
       });
     for await (const snapshot of loadAhead(this.files('snapshot', options), load)) if (snapshot !== undefined) yield snapshot;
   }
 
-  async snapshot(idOrPrefix: string, options: CallOptions): Promise<Snapshot> {
-    if (idOrPrefix === 'latest') return await this.#latest(options);
-    const ids: FileId[] = [];
-    for await (const { id } of this.files('snapshot', options)) ids.push(id);
-    return await this.#loadSnapshot(chooseSnapshot(ids, idOrPrefix), options);
+  async snapshot(idOrPrefix: string, { signal }: CallOptions): Promise<Snapshot> {
+    if (idOrPrefix === 'latest') return await this.#latest(signal);
+    return await this.#loadSnapshot(await this.snapshotId(idOrPrefix, { signal }), { signal });
   }
 
-  async #latest(options: CallOptions): Promise<Snapshot> {
+  async snapshotId(idOrPrefix: string, { signal }: CallOptions): Promise<FileId> {
+    if (idOrPrefix === 'latest') return (await this.#latest(signal)).id;
+    const ids: FileId[] = [];
+    for await (const { id } of this.files('snapshot', { signal })) ids.push(id);
+    return chooseSnapshot(ids, idOrPrefix);
+  }
+
+  async #latest(signal: AbortSignal): Promise<Snapshot> {
     let latest: Snapshot | undefined;
-    for await (const snapshot of this.snapshots(options)) if (latest === undefined || snapshot.timeMs > latest.timeMs) latest = snapshot;
+    for await (const snapshot of this.snapshots({ signal })) if (latest === undefined || snapshot.timeMs > latest.timeMs) latest = snapshot;
     if (latest === undefined) throw unknownSnapshot('the repository has no snapshot');
     return latest;
   }
 
   async #loadSnapshot(id: FileId, options: CallOptions): Promise<Snapshot> {
-    return snapshotOf(id, await loadDocument(this.parts.files, 'snapshot', id, options));
+    try {
+      return snapshotOf(id, await loadDocument(this.parts.files, 'snapshot', id, options));
+    } catch (error) {
+      throw hasCode(error, 'BACKUP_DAMAGED') || hasCode(error, 'STORAGE_DAMAGED') ? damagedSnapshot(id, error) : error;
+    }
   }
 
   files(kind: FileKind, options: CallOptions): AsyncIterable<StoredFile> {

@@ -276,6 +276,6 @@ function sumOf(ids: ReadonlySet<FileId>, states: ReadonlyMap<FileId, PackState>)
 
 function incomplete(what: string): HoldfastError {
   return new HoldfastError('BACKUP_INDEX_INCOMPLETE', `${what}; nothing was removed`, {
-    hint: '`holdfast check` tells what is damaged; `restic repair index` names packs anew',
+    hint: '`holdfast check` tells what is damaged; `holdfast repair` names packs anew',
   });
 }

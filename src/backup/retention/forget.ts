@@ -58,7 +58,7 @@ export async function forgetByRules(
   return groups;
 }
 
-/** Forgets snapshots by their ids. @throws BACKUP_WAL_NEEDED (nothing was removed), BACKUP_LOCKED */
+/** Forgets snapshots by their ids, damaged ones as well. @throws BACKUP_WAL_NEEDED, BACKUP_DAMAGED (another one; nothing was removed), BACKUP_LOCKED */
 export async function forgetSnapshots(
   repository: Repository,
   ids: Iterable<FileId>,
@@ -66,7 +66,10 @@ export async function forgetSnapshots(
 ): Promise<void> {
   await using maintenance = await repository.maintain({ signal });
   const going = new Set(ids);
-  const snapshots = await Array.fromAsync(repository.snapshots({ signal }));
+  const onDamaged = (id: FileId, error: Error): void => {
+    if (!going.has(id)) throw error;
+  };
+  const snapshots = await Array.fromAsync(repository.snapshots({ signal, onDamaged }));
   const needed = findNeededWal(snapshots, going);
   if (needed !== undefined) throw walNeeded(needed.wal, needed.base);
   await maintenance.removeSnapshots(going);

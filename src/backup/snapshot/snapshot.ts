@@ -45,6 +45,13 @@ export function unknownSnapshot(message: string): HoldfastError {
   return new HoldfastError('BACKUP_SNAPSHOT_UNKNOWN', message, { hint: '`holdfast snapshots` lists them.' });
 }
 
+export function damagedSnapshot(id: FileId, cause: Error): HoldfastError {
+  return new HoldfastError('BACKUP_DAMAGED', cause.message, {
+    hint: `Heal it from another copy (holdfast scrub), or give it up: holdfast forget ${id.slice(0, 8)}. All others are what they were: holdfast snapshots lists them.`,
+    cause,
+  });
+}
+
 function parseTime(time: string, what: string): number {
   try {
     return timeToMs(time);

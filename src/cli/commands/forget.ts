@@ -3,7 +3,7 @@ import type { ForgetGroup, GroupBy, KeepCount, KeepRules } from '../../backup/in
 import { prune } from '../../backup/prune/prune.ts';
 import { forgetByRules, forgetSnapshots } from '../../backup/retention/forget.ts';
 import { parseCalendarSpan } from '../../backup/retention/stamp.ts';
-import { HoldfastError } from '../../core/errors.ts';
+import { hasCode, HoldfastError } from '../../core/errors.ts';
 import { formatSizeBytes } from '../../core/units.ts';
 import { printJson, printLine } from '../print.ts';
 import { addRepositoryOptions, type RepositoryOptions, type RepositorySession, withRepository } from '../repository/open.ts';
@@ -67,16 +67,21 @@ async function run(ids: string[], options: ForgetOptions): Promise<void> {
   });
 }
 
-async function forgetIds(ids: readonly string[], options: ForgetOptions, { repository, signal }: RepositorySession): Promise<void> {
-  const snapshots = await Promise.all(ids.map((id) => repository.snapshot(id, { signal })));
-  if (options.dryRun !== true)
-    await forgetSnapshots(
-      repository,
-      snapshots.map((snapshot) => snapshot.id),
-      { signal },
-    );
-  if (options.json === true) printJson({ removed: snapshots.map(snapshotJson) });
-  else printLine(`${options.dryRun === true ? 'would forget' : 'forgot'} ${snapshots.map((snapshot) => shortId(snapshot.id)).join(', ')}`);
+async function forgetIds(words: readonly string[], options: ForgetOptions, { repository, signal }: RepositorySession): Promise<void> {
+  const ids = await Promise.all(words.map((word) => repository.snapshotId(word, { signal })));
+  // Of a damaged one nothing is known but its id.
+  const known = await Promise.all(
+    ids.map((id) =>
+      repository.snapshot(id, { signal }).catch((error: unknown) => (hasCode(error, 'BACKUP_DAMAGED') ? undefined : fail(error))),
+    ),
+  );
+  if (options.dryRun !== true) await forgetSnapshots(repository, ids, { signal });
+  if (options.json === true) printJson({ removed: ids.map((id, at) => (known[at] === undefined ? { id } : snapshotJson(known[at]))) });
+  else printLine(`${options.dryRun === true ? 'would forget' : 'forgot'} ${ids.map(shortId).join(', ')}`);
+}
+
+function fail(error: unknown): never {
+  throw error;
 }
 
 function tell(groups: readonly ForgetGroup[], options: ForgetOptions): void {

@@ -10,7 +10,11 @@ export function register(command: Command): void {
 
 async function run(ids: string[], options: RepositoryOptions & FilterOptions): Promise<void> {
   await withRepository(options, async (session) => {
-    const snapshots = await chosenSnapshots(session, ids, options);
+    const onDamaged = (_: string, error: Error): void => {
+      process.stderr.write(`damaged: ${error.message}\n`);
+      process.exitCode = 1;
+    };
+    const snapshots = await chosenSnapshots(session, ids, { ...options, onDamaged });
     if (options.json === true) return printJson(snapshots.map(snapshotJson));
     if (snapshots.length === 0) return printLine('no snapshots');
     printSnapshots(snapshots.map((snapshot) => ({ snapshot })));

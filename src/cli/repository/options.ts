@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Snapshot } from '../../backup/index.ts';
+import type { SnapshotsOptions } from '../../backup/repository.ts';
 import { matchesFilter, type SnapshotFilter } from '../../backup/retention/group.ts';
 import { HoldfastError } from '../../core/errors.ts';
 import { parsePercent, parseSizeBytes } from '../../core/units.ts';
@@ -49,10 +50,10 @@ export function filterOf({ host, path, tag }: FilterOptions): SnapshotFilter {
 export async function chosenSnapshots(
   { repository, signal }: RepositorySession,
   ids: readonly string[],
-  options: FilterOptions,
+  options: FilterOptions & { readonly onDamaged?: SnapshotsOptions['onDamaged'] },
 ): Promise<Snapshot[]> {
   if (ids.length > 0) return Promise.all(ids.map((id) => repository.snapshot(id, { signal })));
   const filter = filterOf(options);
-  const all = await Array.fromAsync(repository.snapshots({ signal }));
+  const all = await Array.fromAsync(repository.snapshots({ signal, onDamaged: options.onDamaged }));
   return all.filter((snapshot) => matchesFilter(snapshot, filter)).toSorted((a, b) => a.timeMs - b.timeMs);
 }
