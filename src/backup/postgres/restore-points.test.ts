@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
+import { segmentBytes, segmentsWith } from '../../core/testing/wal-segments.ts';
 import { findRestorePoints } from './restore-points.ts';
-
-const segmentBytes = 64 * 1024;
-const pageBytes = 8192;
 
 /** A record as PostgreSQL writes it for a restore point; `change` makes something else of it. */
 function recordOf(name: string, change: (record: Buffer) => void = () => {}): Buffer {
@@ -18,19 +16,9 @@ function recordOf(name: string, change: (record: Buffer) => void = () => {}): Bu
   return record;
 }
 
-/** Segments that hold the records, each from its LSN on, over the ends of pages and segments; noise between them. */
-async function* segmentsWith(count: number, records: readonly (readonly [lsn: number, record: Buffer])[]) {
-  const all = Buffer.alloc(count * segmentBytes, 0x55);
-  const isHeader = (at: number): boolean => at % pageBytes < (at % segmentBytes < pageBytes ? 40 : 24);
-  for (let lsn = 0; lsn < all.length; lsn += segmentBytes) all.writeUInt32LE(pageBytes, lsn + 36);
-  for (const [lsn, record] of records) {
-    let at = lsn;
-    for (const byte of record) {
-      while (isHeader(at)) at += 1;
-      all[at++] = byte;
-    }
-  }
-  for (let lsn = 0; lsn < all.length; lsn += segmentBytes) yield { lsn: BigInt(lsn), bytes: all.subarray(lsn, lsn + segmentBytes) };
+/** As they are read for it. */
+async function* readWith(count: number, records: Parameters<typeof segmentsWith>[2]) {
+  for (const [index, bytes] of segmentsWith(count, 0x55, records).entries()) yield { lsn: BigInt(index * segmentBytes), bytes };
 }
 
 test('restore points are found wherever they lie: in pages, across pages, across segments', async () => {
@@ -44,7 +32,7 @@ test('restore points are found wherever they lie: in pages, across pages, across
     segmentBytes + 40 + 200,
     2 * segmentBytes - 8,
   ];
-  const segments = segmentsWith(
+  const segments = readWith(
     3,
     places.map((lsn) => [lsn, recordOf('before upgrade')] as const),
   );
@@ -52,7 +40,7 @@ test('restore points are found wherever they lie: in pages, across pages, across
 });
 
 test('nothing else is taken for one', async () => {
-  const segments = segmentsWith(1, [
+  const segments = readWith(1, [
     [1_000, recordOf('before upgrades')],
     [2_000, recordOf('not before upgrade')],
     [3_000, recordOf('before upgrade', (record) => (record[16] = 0x50))],

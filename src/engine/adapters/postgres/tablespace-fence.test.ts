@@ -3,11 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { segmentName } from '../../../core/lsn.ts';
+import { pageBytes, segmentBytes, segmentsWith } from '../../../core/testing/wal-segments.ts';
 import { crc32c } from './crc32c.ts';
 import { TablespaceFence } from './tablespace-fence.ts';
-
-const segmentBytes = 64 * 1024;
-const pageBytes = 8192;
 
 /** A record as PostgreSQL writes it when a tablespace is made; `change` makes something else of it. */
 function recordOf(location: string, change: (record: Buffer) => void = () => {}): Buffer {
@@ -23,19 +21,9 @@ function recordOf(location: string, change: (record: Buffer) => void = () => {})
   return record;
 }
 
-/** Two segments that hold the records, each from its LSN on, over the ends of pages and segments; noise between them. */
-function segmentsWith(...records: readonly (readonly [lsn: number, record: Buffer])[]): Buffer[] {
-  const all = Buffer.alloc(2 * segmentBytes, 0x05);
-  const isHeader = (at: number): boolean => at % pageBytes < (at % segmentBytes < pageBytes ? 40 : 24);
-  for (let lsn = 0; lsn < all.length; lsn += segmentBytes) all.writeUInt32LE(pageBytes, lsn + 36);
-  for (const [lsn, record] of records) {
-    let at = lsn;
-    for (const byte of record) {
-      while (isHeader(at)) at += 1;
-      all[at++] = byte;
-    }
-  }
-  return [all.subarray(0, segmentBytes), all.subarray(segmentBytes)];
+/** Two segments full of what such records have, where none is. */
+function twoWith(...records: Parameters<typeof segmentsWith>[2]): Buffer[] {
+  return segmentsWith(2, 0x05, records);
 }
 
 /** What recovery gets of each of the two, as it asks for them. */
@@ -76,14 +64,14 @@ test('WAL ends where a tablespace is made that is not free, wherever the record 
       [segmentBytes - 8, taken, segmentBytes, 2 * segmentBytes],
       [segmentBytes + 4_000, taken, segmentBytes + 4_000, 2 * segmentBytes],
     ] as const) {
-      const segments = segmentsWith([at, recordOf(location)]);
+      const segments = twoWith([at, recordOf(location)]);
       await using fence = open(data);
       const given = Buffer.concat(await passed(fence, segments));
       expect(given.equals(Buffer.concat(segments).fill(0, from, to)), `at ${at}`).toBe(true);
       expect(fence.refusal).toMatchObject({ code: 'ENGINE_TABLESPACE_IN_USE', hint: expect.stringContaining('up to LSN 0/1000') });
     }
     await using whole = open(data, true);
-    await expect(passed(whole, segmentsWith([1_000, recordOf(taken)]))).rejects.toMatchObject({ code: 'ENGINE_TABLESPACE_IN_USE' });
+    await expect(passed(whole, twoWith([1_000, recordOf(taken)]))).rejects.toMatchObject({ code: 'ENGINE_TABLESPACE_IN_USE' });
   });
 });
 
@@ -93,7 +81,7 @@ test('what is free is made ready, and goes again unless it is used; what is link
     for (const name of ['own', 'taken']) await mkdir(join(at(name), 'PG_17_202406281'), { recursive: true });
     await mkdir(join(at('empty'), 'lost+found'), { recursive: true });
     await symlink(at('own'), join(data, 'pg_tblspc', '16402'));
-    const segments = segmentsWith(
+    const segments = twoWith(
       [1_000, recordOf(at('own'))],
       [2_000, recordOf(at('empty'))],
       [3_000, recordOf(at('new/used'))],
@@ -113,7 +101,7 @@ test('what is free is made ready, and goes again unless it is used; what is link
       expect((await readdir(at('new'))).toSorted()).toEqual(['unused', 'used']);
       await mkdir(at('new/used/PG_17_202406281'));
       // What it has let by it knows for its own.
-      await passed(fence, segmentsWith([1_000, recordOf(at('new/used'))]));
+      await passed(fence, twoWith([1_000, recordOf(at('new/used'))]));
       expect(fence.refusal).toBeUndefined();
     }
     expect(await readdir(at('new'))).toEqual(['used']);
