@@ -70,15 +70,11 @@ export function firstLot(files: readonly PlannedFile[]): number {
 /**
  * Gives files their contents: only blobs that a file does not hold already are loaded, each once for all its places, pack after pack in the
  * order in which they lie there.
- * @param first what was seen of the first lot
+ * @param first what was seen of the first lot; empty afterwards
  */
-export async function restoreContents(
-  files: readonly PlannedFile[],
-  first: readonly SeenFile[],
-  options: ContentOptions,
-): Promise<RestoredFiles> {
+export async function restoreContents(files: readonly PlannedFile[], first: SeenFile[], options: ContentOptions): Promise<RestoredFiles> {
   const restored: RestoredFiles = { whole: new Set(), verifiedFiles: options.verify ? 0 : undefined };
-  let seen = first;
+  let seen: readonly SeenFile[] = first.splice(0);
   for (let rest = files; rest.length > 0;) {
     const opened = await restoreLot(seen, options);
     options.onWritten();

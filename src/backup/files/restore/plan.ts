@@ -32,8 +32,8 @@ export interface RestorePlan extends Survey {
   readonly target: Target;
   /** Where a path of the snapshot lies in the target. */
   readonly targetOf: (path: string) => string;
-  /** What the target has of the first lot of files. */
-  readonly first: readonly SeenFile[];
+  /** What the target has of the first lot of files: taken over by who restores them, as it is large. */
+  readonly first: SeenFile[];
 }
 
 interface Measured extends Survey {
