@@ -31,7 +31,7 @@ import type { TreeNode } from '../../tree/node.ts';
 import { encodeTree } from '../../tree/tree.ts';
 import { backupFiles } from '../backup.ts';
 import { openSystemCalls } from '../system.ts';
-import { restoreFiles, type RestoreOptions, type RestoreResult } from './restore.ts';
+import { restoreFiles, type RestoreOptions, type RestoreProgress, type RestoreResult } from './restore.ts';
 import { unfinishedMark } from './target.ts';
 
 let root: string;
@@ -191,6 +191,23 @@ describe('over what is there', () => {
     expect(statSync(join(target, 'other')).isDirectory()).toBe(true);
     expect((await restore(snapshot, { overwrite: true, removeOthers: true })).removed).toBe(1);
     expect(readdirSync(target)).toEqual(['dir', 'link', 'other']);
+  });
+
+  test('what is there is compared while the lock settles', async () => {
+    writeFileSync(join(source, 'file'), randomBytes(3_000_000));
+    const snapshot = await backup();
+    await restore(snapshot);
+    const compared = Promise.withResolvers<void>();
+    class Slow extends MemoryLocation {
+      override async put(...args: Parameters<MemoryLocation['put']>): Promise<void> {
+        if (args[0].startsWith('locks/')) await compared.promise;
+        await super.put(...args);
+      }
+    }
+    await using slow = await openMemoryRepository({ objects, around: () => new Slow('slow', hastyRuntime, objects) });
+    const onProgress = ({ keptBytes, totalBytes }: RestoreProgress): void => void (keptBytes === totalBytes && compared.resolve());
+    const result = await restoreFiles(slow, snapshot, { target, overwrite: true, verify: true, durable: false, onProgress, signal });
+    expect(result).toMatchObject({ keptBytes: 3_000_000, writtenBytes: 0, verifiedFiles: 1 });
   });
 
   test('a link in the place of a directory is replaced, though it leads to the very same files', async () => {
