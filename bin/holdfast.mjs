@@ -24,7 +24,7 @@ const semiSpaceBytesMax = 4 * 1024 * 1024;
 if (Number.parseInt(process.versions.node, 10) < nodeMajorNeeded) handOver(bundledNode());
 else {
   if (process.argv[2] === 'agent') becomeSmall();
-  else boundYoungGeneration();
+  else boundHeap();
   await run();
 }
 
@@ -37,10 +37,12 @@ function becomeSmall() {
 
 /**
  * A command has the bytes of files outside of its heap, and what lies in it dies young: a young generation that doubles from 1 MB to 16 and more only waits to be filled. The
- * factor is read each time that it grows: from 4 MB on it stays as it is. This costs no second start.
+ * factor is read each time that it grows: from 4 MB on it stays as it is. The old generation may double before it is looked through, not grow fourfold. This costs no second
+ * start.
  */
-function boundYoungGeneration() {
+function boundHeap() {
   if (isSizeChosen()) return;
+  v8.setFlagsFromString('--heap-growing-percent=100');
   const observer = new PerformanceObserver(() => {
     const young = v8.getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');
     if (young.space_size < 2 * semiSpaceBytesMax) return;

@@ -14,7 +14,7 @@ import type { Damages } from './report.ts';
 import type { Verdicts } from './verdicts.ts';
 
 /** Of a pack, one call reads so many bytes at most, unless one blob has more. */
-const sliceBytesMax = 4 * 1024 * 1024;
+const sliceBytesMax = 2 * 1024 * 1024;
 /** Slices in memory beyond those that threads look through. */
 const slicesAhead = 3;
 /** Packs that are read at once: where a store is far away, calls of several are under way. */

@@ -20,8 +20,8 @@ export interface SealedRun {
   readonly blobs: readonly SealedBlob[];
 }
 
-/** Packs that are stored at once; whoever has the next one full waits. */
-const storingMax = 4;
+/** Packs that are stored at once, which lie in memory until they are durable; whoever has the next one full waits. */
+const storingMax = 2;
 
 interface OpenPack {
   readonly parts: Uint8Array[];

@@ -53,7 +53,7 @@ export interface ReadResult {
 }
 
 /** Complete chunks that are worked on together: they share a question. */
-const windowBytes = 4 * 1024 * 1024;
+const windowBytes = 2 * 1024 * 1024;
 /** No cutter makes larger ones. */
 const chunkBytesMax = 8 * 1024 * 1024;
 /** What one call reads: it lies in the cache still when it is looked through. */

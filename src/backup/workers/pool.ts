@@ -15,7 +15,7 @@ const firstInPlaceBytes = 2 * 1024 * 1024;
 /** Threads that are started at most: each takes some 20 MiB, and no store takes more than so many can seal. */
 const threadsMax = 6;
 /** What a thread has to collect is small: bytes lie outside of its heap. */
-const maxYoungGenerationSizeMb = 4;
+const maxYoungGenerationSizeMb = 2;
 
 interface Waiting {
   readonly order: Order;
