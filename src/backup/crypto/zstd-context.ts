@@ -67,6 +67,7 @@ function optionsOf(level: number): NonNullable<Parameters<typeof createZstdCompr
 /** How many bytes of the output it took; undefined when something failed, or input was left. */
 function work({ handle, state }: Context, input: Uint8Array, to: Uint8Array): number | undefined {
   let failed = false;
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- a handle of zlib has no other way to say so
   handle.onerror = () => {
     failed = true;
   };
