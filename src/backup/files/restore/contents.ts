@@ -52,9 +52,9 @@ interface NeededBlob extends PlacedBlob {
 
 /** Blobs planned at once: bounds memory, at the price that a pack may be read once more for each further lot (some 250 GB of files). */
 const blobsPlannedMax = 250_000;
-const runsAtOnceMax = 4;
+const runsAtOnceMax = 6;
 /** One call reads at most so many bytes of a pack, unless one blob has more. */
-const runBytesMax = 4 * 1024 * 1024;
+const runBytesMax = 2 * 1024 * 1024;
 /** And one thread writes at most so many: pages of databases take a twentieth of that in a pack, and a few long runs would end one by one. */
 const runPlainBytesMax = 16 * 1024 * 1024;
 /** Shorter than what another call costs a store that is far away. */
