@@ -150,6 +150,8 @@ export interface Repository extends AsyncDisposable {
 
   /** @throws BACKUP_DAMAGED for the first that is not what was written, unless `onDamaged` is told of each */
   snapshots(options: SnapshotsOptions): AsyncIterable<Snapshot>;
+  /** Those that are not damaged, for who can do without the others; the log tells which are. */
+  readableSnapshots(options: CallOptions): AsyncIterable<Snapshot>;
   /** As `snapshot`, whatever it holds. @throws BACKUP_SNAPSHOT_UNKNOWN */
   snapshotId(idOrPrefix: string, options: CallOptions): Promise<FileId>;
   /** By its whole id, an unambiguous prefix of it, or `latest`. @throws BACKUP_SNAPSHOT_UNKNOWN (which there are) */

@@ -63,7 +63,7 @@ export const configSchema = z.strictObject({
     .record(name(), locationSchema)
     .default({})
     .describe('Where copies live, by name. Each is exactly one of path, s3, sftp, mirror, parity.'),
-  drills: z.array(drillSchema).max(1000).default([]).describe('Rehearsals on schedule.'),
+  drills: z.array(drillSchema).max(1000).default([]).describe('Rehearsals on schedule: checked, and not run by this version.'),
 });
 
 /** A file of locations alone: enough for commands on copies. */

@@ -275,7 +275,7 @@ function decideFollowing(o: Observation, record: LeadershipRecord): Decision {
   const { engine } = o;
   const leader = record.leader;
   if (engine.data === 'absent')
-    return { act: 'provision', leader, setAside: false, say: 'cloning', why: `copying all data from ${leader}` };
+    return { act: 'provision', leader, setAside: false, say: 'cloning', why: `has no data: all is copied, to follow ${leader}` };
   if (o.remedy === 'provision') {
     return {
       act: 'provision',

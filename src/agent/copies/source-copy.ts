@@ -36,7 +36,7 @@ export async function findSourceCopies(
   { service, node, signal }: { readonly service: string; readonly node?: string; readonly signal: AbortSignal },
 ): Promise<Snapshot[]> {
   const found: Snapshot[] = [];
-  for await (const snapshot of repository.snapshots({ signal })) {
+  for await (const snapshot of repository.readableSnapshots({ signal })) {
     const isIt = snapshot.tags.includes(kind) && snapshot.tags.includes(`service=${service}`);
     if (isIt && (node === undefined || snapshot.hostname === node)) found.push(snapshot);
   }

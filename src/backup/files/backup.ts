@@ -177,7 +177,7 @@ export async function findParent(
 ): Promise<Snapshot | undefined> {
   const wanted = JSON.stringify(paths.toSorted());
   let latest: Snapshot | undefined;
-  for await (const snapshot of repository.snapshots({ signal })) {
+  for await (const snapshot of repository.readableSnapshots({ signal })) {
     if (snapshot.hostname !== host || JSON.stringify(snapshot.paths.toSorted()) !== wanted) continue;
     if (latest === undefined || snapshot.timeMs > latest.timeMs) latest = snapshot;
   }

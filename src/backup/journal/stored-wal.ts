@@ -28,7 +28,7 @@ const historyBytesMax = 1024 * 1024;
  * Parts come first: one that is removed meanwhile has been folded before, and is found there. @throws STORAGE_…, BACKUP_DAMAGED
  */
 export async function listStoredWal(
-  repository: Pick<Repository, 'location' | 'snapshots'>,
+  repository: Pick<Repository, 'location' | 'readableSnapshots'>,
   { service, systemId }: WalOwner,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<StoredWal> {
@@ -41,7 +41,7 @@ export async function listStoredWal(
   }
   const folded: FoldedWal[] = [];
   const bases: BaseFacts[] = [];
-  for await (const snapshot of repository.snapshots({ signal })) {
+  for await (const snapshot of repository.readableSnapshots({ signal })) {
     const facts = foldedFactsOf(snapshot);
     if (facts?.service === service && facts.systemId === systemId) folded.push({ snapshot, facts });
     const base = baseFactsOf(snapshot);

@@ -4,6 +4,8 @@ import { checkRepository } from '../check/check.ts';
 import { repairIndex } from '../check/repair-index.ts';
 import { parseSubset } from '../check/subset.ts';
 import { sha256 } from '../documents/ids.ts';
+import { findParent } from '../files/backup.ts';
+import { findBases } from '../postgres/plan.ts';
 import { createClock } from '../../runtime/clock.ts';
 import { createRandom } from '../../runtime/random.ts';
 import { type CallOptions, createMirror, isCombined, type Location, scrub, verifyResticKey } from '../../storage/index.ts';
@@ -278,6 +280,10 @@ test('one damaged snapshot hides no other, and can be forgotten', async () => {
   const all = await Array.fromAsync(repository.snapshots({ signal, onDamaged: (id) => damaged.push(id) }));
   expect([all.map(({ id }) => id), damaged]).toEqual([[good.id], [rotten.id]]);
   const told = { code: 'BACKUP_DAMAGED', hint: expect.stringContaining(`holdfast forget ${rotten.id.slice(0, 8)}`) as unknown };
+  // Who can do without it goes on, whatever else is made or restored.
+  expect((await Array.fromAsync(repository.readableSnapshots({ signal }))).map(({ id }) => id)).toEqual([good.id]);
+  await expect(findBases(repository, { service: 'orders', signal })).rejects.toMatchObject({ code: 'BACKUP_NO_BASE' });
+  expect(await findParent(repository, { host: 'elsewhere', paths: ['/'], signal })).toBeUndefined();
   // What counts all of them is not content with some.
   await expect(repository.snapshot('latest', { signal })).rejects.toMatchObject(told);
   await expect(forgetSnapshots(repository, [good.id], { signal })).rejects.toMatchObject(told);

@@ -180,6 +180,12 @@ export class OpenedRepository implements Repository {
     for await (const snapshot of loadAhead(this.files('snapshot', options), load)) if (snapshot !== undefined) yield snapshot;
   }
 
+  readableSnapshots({ signal }: CallOptions): AsyncGenerator<Snapshot> {
+    const { logger } = this.parts.runtime;
+    const onDamaged = (snapshot: FileId, error: Error): void => logger.warn('backup.snapshot.damaged', { snapshot, error: error.message });
+    return this.snapshots({ signal, onDamaged });
+  }
+
   async snapshot(idOrPrefix: string, { signal }: CallOptions): Promise<Snapshot> {
     if (idOrPrefix === 'latest') return await this.#latest(signal);
     return await this.#loadSnapshot(await this.snapshotId(idOrPrefix, { signal }), { signal });

@@ -136,7 +136,7 @@ async function newestBases(
   { service, systemId, signal }: { readonly service: string; readonly systemId: string; readonly signal: AbortSignal },
 ): Promise<StoredBase[]> {
   const bases: StoredBase[] = [];
-  for await (const snapshot of repository.snapshots({ signal })) {
+  for await (const snapshot of repository.readableSnapshots({ signal })) {
     const facts = baseFactsOf(snapshot);
     if (facts?.service === service && facts.systemId === systemId) bases.push({ snapshot, facts });
   }

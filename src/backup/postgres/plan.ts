@@ -26,7 +26,7 @@ export async function findBases(
   { service, systemId, signal }: { readonly service: string; readonly systemId?: string; readonly signal: AbortSignal },
 ): Promise<BaseChoice[]> {
   const bases: BaseChoice[] = [];
-  for await (const snapshot of repository.snapshots({ signal })) {
+  for await (const snapshot of repository.readableSnapshots({ signal })) {
     const facts = baseFactsOf(snapshot);
     if (facts?.service === service && (systemId ?? facts.systemId) === facts.systemId) bases.push({ snapshotId: snapshot.id, facts });
   }
