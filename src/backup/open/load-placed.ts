@@ -1,5 +1,5 @@
-import { hasCode } from '../../core/errors.ts';
-import type { CallOptions } from '../../storage/index.ts';
+import { hasCode, HoldfastError } from '../../core/errors.ts';
+import { type ByteRange, type CallOptions, type Location, OBJECT_BYTES_MAX } from '../../storage/index.ts';
 import { type OwnBytes, owned } from '../documents/bytes.ts';
 import type { RepositoryFiles } from '../documents/files.ts';
 import { objectKey } from '../documents/ids.ts';
@@ -42,16 +42,19 @@ export async function loadPlaced(
 }
 
 /** Undefined when the pack is shorter. */
-async function partOf(
-  { location }: RepositoryFiles,
-  key: string,
-  range: { readonly offset: number; readonly sizeBytes: number },
-  signal: AbortSignal,
-): Promise<Uint8Array | undefined> {
+async function partOf({ location }: RepositoryFiles, key: string, range: ByteRange, signal: AbortSignal): Promise<Uint8Array | undefined> {
   try {
-    return await location.get(key, { signal, range });
+    return await readPart(location, key, range, signal);
   } catch (error) {
     if (hasCode(error, 'STORAGE_DAMAGED')) return undefined;
     throw error;
   }
+}
+
+/** A part of a pack, wherever an index says that it lies. @throws STORAGE_DAMAGED, also for what lies where no object reaches */
+export async function readPart(location: Location, key: string, range: ByteRange, signal: AbortSignal): Promise<Uint8Array> {
+  if (range.offset + range.sizeBytes <= OBJECT_BYTES_MAX) return await location.get(key, { signal, range });
+  throw new HoldfastError('STORAGE_DAMAGED', `${key} has no byte ${range.offset + range.sizeBytes}, which an index tells of`, {
+    hint: '`holdfast check` tells what is affected.',
+  });
 }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { checkRepository } from '../check/check.ts';
 import { repairIndex } from '../check/repair-index.ts';
 import { parseSubset } from '../check/subset.ts';
+import { saveDocument } from '../documents/files.ts';
 import { sha256 } from '../documents/ids.ts';
 import { findParent } from '../files/backup.ts';
 import { findBases } from '../postgres/plan.ts';
@@ -10,6 +11,7 @@ import { createClock } from '../../runtime/clock.ts';
 import { createRandom } from '../../runtime/random.ts';
 import { type CallOptions, createMirror, isCombined, type Location, scrub, verifyResticKey } from '../../storage/index.ts';
 import { MemoryLocation, type MemoryObjects } from '../../storage/adapters/memory/index.ts';
+import { encodeIndex } from '../index/index-file.ts';
 import type { IndexedBlob, Snapshot } from '../repository.ts';
 import { forgetSnapshots } from '../retention/forget.ts';
 import { cheapKdf, forever as signal, hastyRuntime, openMemoryRepository } from '../testing/repositories.ts';
@@ -290,6 +292,20 @@ test('one damaged snapshot hides no other, and can be forgotten', async () => {
   expect((await repository.snapshot(good.id, { signal })).id).toBe(good.id);
   await forgetSnapshots(repository, [await repository.snapshotId(rotten.id.slice(0, 8), { signal })], { signal });
   expect((await repository.snapshot('latest', { signal })).id).toBe(good.id);
+});
+
+test('a blob that an index puts where no pack reaches is damage, not a fault of the program', async () => {
+  const [id, packId] = ['ab'.repeat(32), 'cd'.repeat(32)];
+  const place = { offset: 0, sizeBytes: 4_000_000_000, plainSizeBytes: 4_000_000_000 - 32, compressed: false };
+  await using repository = await openMemoryRepository({ objects });
+  const forged = encodeIndex([{ packId, entries: [{ type: 'data', id, ...place }] }]);
+  await saveDocument(repository.parts.files, 'index', forged, { signal });
+  objects.set(`data/cd/${packId}`, { bytes: randomBytes(100), modifiedMs: 0 });
+  await repository.refresh({ signal });
+  expect(repository.find('data', id)).toEqual({ packId, ...place });
+  await expect(repository.loadBlob('data', id, { signal })).rejects.toMatchObject({ code: 'BACKUP_DAMAGED' });
+  const blobs = [{ entry: { type: 'data' as const, id, ...place }, uses: [] }];
+  await expect(repository.writeBlobs(packId, blobs, { signal })).rejects.toMatchObject({ code: 'STORAGE_DAMAGED' });
 });
 
 test('a mirror of two repositories is not opened, served or healed: each stays what it is', async () => {

@@ -19,7 +19,7 @@ import { acquireLock, type Lock, readLocks, unlock } from '../lock/lock.ts';
 import type { RepositoryLock } from '../lock/lock-document.ts';
 import type { Owner } from '../machine/owner.ts';
 import { loadAhead } from '../load-ahead.ts';
-import { loadPlaced } from './load-placed.ts';
+import { loadPlaced, readPart } from './load-placed.ts';
 import { Maintenance } from './maintenance.ts';
 import type {
   BlobId,
@@ -132,7 +132,7 @@ export class OpenedRepository implements Repository {
     const { offset } = blobs[0]!.entry;
     const last = blobs.at(-1)!.entry;
     const range = { offset, sizeBytes: last.offset + last.sizeBytes - offset };
-    const stored = await this.location.get(objectKey('data', packId), { signal, range });
+    const stored = await readPart(this.location, objectKey('data', packId), range, signal);
     const plainBytes = blobs.reduce((sum, { entry }) => sum + entry.plainSizeBytes, 0);
     return await this.parts.pool.run('write', { stored: owned(stored), offset, blobs, isReadBack }, plainBytes);
   }
