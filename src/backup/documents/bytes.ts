@@ -7,7 +7,7 @@ export type OwnBytes = Uint8Array<ArrayBuffer>;
  * left to the collector: they may be parts of Node's pool.
  */
 export function release({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize && !buffer.detached) buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize && !buffer.detached) buffer.transferToFixedLength(0);
 }
 
 /** Bytes with a buffer of their own: as they are, or a copy. Those of Node's pool are a part of it. */

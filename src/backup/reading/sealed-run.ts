@@ -1,3 +1,4 @@
+import { pages } from '../../core/pages.ts';
 import { compress } from '../crypto/compression.ts';
 import { sealBytes, sealInto, type SealingKey } from '../crypto/seal.ts';
 import { type OwnBytes, release } from '../documents/bytes.ts';
@@ -20,7 +21,7 @@ export function sealRun(
     if (packed !== data) release(packed);
     return data;
   });
-  const stored = new Uint8Array(forms.reduce((sum, form) => sum + form.byteLength + sealBytes, 0));
+  const stored = pages(forms.reduce((sum, form) => sum + form.byteLength + sealBytes, 0));
   let offset = 0;
   const sealed = blobs.map(({ id, data }, at): SealedBlob => {
     const form = forms[at]!;

@@ -21,7 +21,7 @@ function doJob({ kind, input }: Exclude<Order, { kind: 'read' | 'key' }>): void 
   const handedOver = 'output' in report ? buffersOf(report.output) : [];
   parentPort!.postMessage(report, handedOver);
   // What is done with is given back at once: the collector would let it pile up.
-  for (const buffer of kept) if (!buffer.detached) buffer.transfer(0);
+  for (const buffer of kept) if (!buffer.detached) buffer.transferToFixedLength(0);
 }
 
 function read({ segments, compresses, answer }: Extract<Order, { kind: 'read' }>): [Report, ArrayBuffer[]] {
