@@ -107,14 +107,36 @@ describe('the target', () => {
     await using other = await openRepository(location, { password: 'x', threads: 0 }, hastyRuntime, { signal });
     mkdirSync(join(root, 'full'));
     writeFileSync(join(root, 'full', 'file'), 'mine');
-    const over = restoreFiles(other, snapshot, { target: join(root, 'full'), overwrite: true, removeOthers: true, signal });
+    const over = restoreFiles(other, snapshot, { target: join(root, 'full'), overwrite: true, removeOthers: true, lockWaitMs: 0, signal });
     await expect(over).rejects.toMatchObject({ code: 'BACKUP_LOCKED' });
     expect([readdirSync(join(root, 'full')), readFileSync(join(root, 'full', 'file'), 'utf8')]).toEqual([['file'], 'mine']);
     for (const gone of [false, true]) {
       if (gone) for (const key of objects.keys()) if (key.includes('data/')) objects.delete(key);
-      await expect(restoreFiles(other, snapshot, { target, signal })).rejects.toMatchObject({ code: 'BACKUP_LOCKED' });
+      await expect(restoreFiles(other, snapshot, { target, lockWaitMs: 0, signal })).rejects.toMatchObject({ code: 'BACKUP_LOCKED' });
       expect(existsSync(target)).toBe(false);
     }
+  });
+
+  test('of a repository that retention has for itself is made once that is over', async () => {
+    const snapshot = await backup();
+    const holder = await repository.lock({ signal, exclusive: true });
+    let waits = 0;
+    const runtime: typeof hastyRuntime = {
+      ...hastyRuntime,
+      clock: {
+        ...hastyRuntime.clock,
+        sleep: async () => {
+          waits += 1;
+          if (waits === 3) await holder[Symbol.asyncDispose]();
+        },
+      },
+    };
+    await using other = await openRepository(new MemoryLocation('memory', runtime, objects), { password: 'x', threads: 0 }, runtime, {
+      signal,
+    });
+    await restoreFiles(other, snapshot, { target, signal });
+    // Three for the holder, one until our own lock has settled.
+    expect([waits, existsSync(target)]).toEqual([4, true]);
   });
 
   test('too small a disk is told before anything is written', async () => {

@@ -30,6 +30,8 @@ export interface RestoreOptions {
   readonly verify?: boolean;
   /** Ends when all of it is on the disk: survives a power cut then. Default true; needs perl. */
   readonly durable?: boolean;
+  /** How long to wait for whoever has the repository for himself. Default: a minute */
+  readonly lockWaitMs?: number;
   readonly onProgress?: (progress: RestoreProgress) => void;
   readonly onIssue?: (issue: RestoreIssue) => void;
   readonly signal: AbortSignal;
@@ -51,10 +53,13 @@ export interface RestoreResult extends RestoreProgress {
   readonly issueCount: number;
 }
 
+/** Retention and prune keep others out for seconds: a restore, also of a member that is made of copies, waits so long. */
+const lockWaitMsDefault = 60_000;
+
 /**
  * Restores a snapshot's files into a directory, and never writes outside of it, whatever its trees say; as long as nobody else changes the
  * target meanwhile. Cut off anywhere, the same call again goes on where it was. What can not be restored is told, and the rest is.
- * @throws BACKUP_TARGET_NOT_EMPTY, BACKUP_TARGET_UNUSABLE, BACKUP_NO_SPACE, BACKUP_PATH_UNKNOWN before anything is written; ENOSPC
+ * @throws BACKUP_TARGET_NOT_EMPTY, BACKUP_TARGET_UNUSABLE, BACKUP_NO_SPACE, BACKUP_PATH_UNKNOWN, BACKUP_LOCKED before anything is written; ENOSPC
  */
 export async function restoreFiles(repository: Repository, snapshot: Snapshot, options: RestoreOptions): Promise<RestoreResult> {
   const { trustTimes = false, signal } = options;
@@ -70,8 +75,10 @@ export async function restoreFiles(repository: Repository, snapshot: Snapshot, o
   };
   await using late = lateSystemCalls();
   const opening = late.get();
-  const { lock, value: plan } = await whileLocking(repository.lock({ signal }), signal, (until) =>
-    planRestore(repository, snapshot, { ...order, trustTimes, onSurvey, onSame, signal: until }),
+  const { lock, value: plan } = await whileLocking(
+    repository.lock({ waitMs: options.lockWaitMs ?? lockWaitMsDefault, signal }),
+    signal,
+    (until) => planRestore(repository, snapshot, { ...order, trustTimes, onSurvey, onSame, signal: until }),
   );
   await using held = lock;
   void held;
