@@ -1,4 +1,4 @@
-import { pages } from '../../core/pages.ts';
+import { pages } from '../machine/pages.ts';
 import { compress } from '../crypto/compression.ts';
 import { sealBytes, sealInto, type SealingKey } from '../crypto/seal.ts';
 import { type OwnBytes, release } from '../documents/bytes.ts';

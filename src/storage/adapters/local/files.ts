@@ -1,6 +1,5 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { pages } from '../../../core/pages.ts';
 
 /** The most that is read or written in one system call, between two looks at the signal. */
 const pieceBytesMax = 8 * 1024 * 1024;
@@ -43,7 +42,7 @@ function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
 
 /** So many bytes from `offset` on; fewer where the file ends before. @throws the signal's reason */
 export async function readPart(file: FileHandle, offset: number, sizeBytes: number, signal: AbortSignal): Promise<Uint8Array> {
-  const bytes = pages(sizeBytes);
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer);
   let have = 0;
   while (have < sizeBytes) {
     signal.throwIfAborted();
