@@ -1,6 +1,6 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { owned } from '../documents/bytes.ts';
-import { compressByContext, decompressByContext } from './zstd-context.ts';
+import { compressByContext, compressedBytesMax, decompressByContext } from './zstd-context.ts';
 
 /** Of 1 to 22: the next one takes a fifth more time in all for 2 % less of a repository. */
 const level = 2;
@@ -17,8 +17,8 @@ export function compress(plain: Uint8Array, chunkBytes?: number): Uint8Array<Arr
     packed ??
     zstdCompressSync(plain, {
       params: { [constants.ZSTD_c_compressionLevel]: level },
-      // Else what zstd may need at most (ZSTD_compressBound): one buffer, no copies.
-      chunkSize: Math.max(1024, chunkBytes ?? plain.byteLength + (plain.byteLength >> 8) + 512),
+      // Else all that may be needed: one buffer, no copies.
+      chunkSize: Math.max(1024, chunkBytes ?? compressedBytesMax(plain.byteLength)),
     })
   );
 }

@@ -34,10 +34,14 @@ let decompressing: Context | undefined;
 let output = new Uint8Array(0);
 let isKnown: boolean | undefined;
 
+/** What a frame takes at most: ZSTD_compressBound, and some more for small ones. */
+export function compressedBytesMax(plainBytes: number): number {
+  return plainBytes + (plainBytes >> 8) + 512;
+}
+
 /** A frame of its own; undefined when it is to be made by the function. */
 export function compressByContext(plain: Uint8Array, level: number): Uint8Array<ArrayBuffer> | undefined {
-  // ZSTD_compressBound, and some more for small ones.
-  const bytesMax = plain.byteLength + (plain.byteLength >> 8) + 512;
+  const bytesMax = compressedBytesMax(plain.byteLength);
   if (bytesMax > keptBytesMax || !isAsKnown()) return undefined;
   compressing ??= contextOf(createZstdCompress(optionsOf(level)));
   if (output.byteLength < bytesMax) output = new Uint8Array(bytesMax);

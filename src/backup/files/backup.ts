@@ -86,15 +86,15 @@ export async function backupFiles(
   assertClock(parent, startMs);
 
   await using system = lateSystemCalls();
-  await using writer = new LateWriter(repository, options.signal);
+  await using late = new LateWriter(repository, options.signal);
   const filesAtOnceMax = options.filesAtOnceMax ?? (repository.readsFiles ? filesReadByThreadsMax : filesAtOnceDefault);
   const pool = createBufferPool(filesAtOnceMax + chunksSavedAtOnceMax, fileChunkSizes.maxBytes);
-  const { read, issues, tally } = await walkOnFirmGround(repository, writer, async (signal) => {
+  const { read, issues, tally } = await walkOnFirmGround(repository, late, async (signal) => {
     const walked = { issues: createIssueList(options.onIssue), tally: createTally() };
     const saver = new TreeSaver({
       repository,
-      writer,
-      content: createContentSaver(writer, pool, (kind, saved, sizeBytes) => walked.tally.save(kind, saved, sizeBytes)),
+      writer: late,
+      content: createContentSaver(late, pool, (kind, saved, sizeBytes) => walked.tally.save(kind, saved, sizeBytes)),
       system,
       looks: createLooks(runtime.clock, options.mayBlock ?? false),
       selection,
@@ -119,12 +119,11 @@ export async function backupFiles(
       },
     );
   }
-  const { tree, tags } = (await options.complete?.(read, await writer.get())) ?? { tree: read, tags: options.tags ?? [] };
+  const writer = await late.get();
+  const { tree, tags } = (await options.complete?.(read, writer)) ?? { tree: read, tags: options.tags ?? [] };
   const result = { summary: { ...tally.summary }, issues: issues.told, issueCount: issues.count, isComplete: !issues.isIncomplete };
   if (options.skipIfUnchanged === true && parent?.tree === tree) return { ...result, snapshot: undefined };
-  const snapshot = await (
-    await writer.get()
-  ).saveSnapshot(
+  const snapshot = await writer.saveSnapshot(
     snapshotDocument({
       timeMs: startMs,
       startMs,

@@ -195,7 +195,10 @@ export class WalFiles {
         ...ancestors.slice(own === undefined ? ancestors.length : ancestors.indexOf(own)).map(({ timeline }) => timeline),
         begin.timeline,
       ];
-      const source = firstOf(line, (timeline) => this.#sourceAt(timeline, at));
+      const source = line
+        .values()
+        .map((timeline) => this.#sourceAt(timeline, at))
+        .find((found) => found !== undefined);
       if (source === undefined) {
         this.#refuseHole(begin, at, end);
         break;
@@ -257,15 +260,6 @@ export class WalFiles {
     }
     return part;
   }
-}
-
-/** The first that `find` finds for any of them, in their order. */
-function firstOf<T, Found>(all: readonly T[], find: (one: T) => Found | undefined): Found | undefined {
-  for (const one of all) {
-    const found = find(one);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 function missing(from: bigint, to: bigint, timeline: number | undefined): HoldfastError {

@@ -72,16 +72,14 @@ async function forgetIds(words: readonly string[], options: ForgetOptions, { rep
   // Of a damaged one nothing is known but its id.
   const known = await Promise.all(
     ids.map((id) =>
-      repository.snapshot(id, { signal }).catch((error: unknown) => (hasCode(error, 'BACKUP_DAMAGED') ? undefined : fail(error))),
+      repository.snapshot(id, { signal }).catch((error: unknown) => {
+        if (!hasCode(error, 'BACKUP_DAMAGED')) throw error;
+      }),
     ),
   );
   if (options.dryRun !== true) await forgetSnapshots(repository, ids, { signal });
   if (options.json === true) printJson({ removed: ids.map((id, at) => (known[at] === undefined ? { id } : snapshotJson(known[at]))) });
   else printLine(`${options.dryRun === true ? 'would forget' : 'forgot'} ${ids.map(shortId).join(', ')}`);
-}
-
-function fail(error: unknown): never {
-  throw error;
 }
 
 function tell(groups: readonly ForgetGroup[], options: ForgetOptions): void {
