@@ -15,6 +15,7 @@ describe('the code is built as docs/architecture.md says', () => {
   test('every layer is in the table', () => expect(rules.layersAreListed(src)).toEqual([]));
   test('adapters are leaves', () => expect(rules.adaptersAreLeaves(src)).toEqual([]));
   test('configurations load nothing heavy', () => expect(rules.configsAreLight(src)).toEqual([]));
+  test('repositories need no configuration', () => expect(rules.repositoriesNeedNoConfiguration(src)).toEqual([]));
   test('every package has one home', () => expect(rules.packagesHaveHomes(src)).toEqual([]));
   test('the domain reaches the machine by ports', () => expect(rules.domainReachesMachineByPorts(src)).toEqual([]));
   test('modules of Node are named so', () => expect(rules.nodeModulesAreNamedSo(all)).toEqual([]));
@@ -113,6 +114,13 @@ describe('the rules catch what they forbid', () => {
       'src/engine/adapters/process/config.ts',
       "import pg from 'pg';",
       "import { z } from 'zod';",
+    ],
+    [
+      'configuration for a repository',
+      rules.repositoriesNeedNoConfiguration,
+      'src/cli/repository/open.ts',
+      "import { z } from 'zod';",
+      "import type { z } from 'zod';",
     ],
     ['strange package', rules.packagesHaveHomes, 'src/core/a.ts', "import x from 'left-pad';", "import x from './left-pad.ts';"],
     ['package away from home', rules.packagesHaveHomes, 'src/core/a.ts', "import { parse } from 'yaml';", "import { z } from 'zod';"],

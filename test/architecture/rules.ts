@@ -45,6 +45,23 @@ export const configsAreLight: Rule = perImport((module, { specifier, target, kin
   return `a config.ts uses zod and core only, not ${specifier}`;
 });
 
+/** A repository in a directory is open before a configuration would be read: who works on one loads nothing that reads it, unless a location is named. */
+export const repositoriesNeedNoConfiguration: Rule = (modules) => {
+  const byPath = new Map(modules.map((module) => [module.path, module]));
+  const found: string[] = [];
+  const visit = (path: string, trail: readonly string[], seen: Set<string>): void => {
+    seen.add(path);
+    for (const { specifier, target, kind } of byPath.get(path)?.imports ?? []) {
+      // A location that was named, and one that is more than a directory.
+      if (kind === 'type' || (kind === 'lazy' && /^src\/config\/|\/(?:adapters|combinators)\//.test(target ?? ''))) continue;
+      if (specifier === 'zod') found.push([...trail, path, specifier].join(' → '));
+      if (target !== undefined && !seen.has(target)) visit(target, [...trail, path], seen);
+    }
+  };
+  visit('src/cli/repository/open.ts', [], new Set());
+  return found;
+};
+
 export const packagesHaveHomes: Rule = perImport((module, { specifier, target }) => {
   if (target !== undefined || isBuiltin(specifier)) return undefined;
   const name = specifier

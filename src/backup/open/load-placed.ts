@@ -1,5 +1,6 @@
 import { hasCode, HoldfastError } from '../../core/errors.ts';
-import { type ByteRange, type CallOptions, type Location, OBJECT_BYTES_MAX } from '../../storage/index.ts';
+import type { ByteRange, CallOptions, Location } from '../../storage/index.ts';
+import { OBJECT_BYTES_MAX } from '../../storage/key.ts';
 import { type OwnBytes, owned } from '../documents/bytes.ts';
 import type { RepositoryFiles } from '../documents/files.ts';
 import { objectKey } from '../documents/ids.ts';
