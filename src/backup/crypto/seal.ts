@@ -4,6 +4,7 @@ import {
   type Cipheriv,
   createCipheriv,
   createDecipheriv,
+  type Decipheriv,
   createSecretKey,
   type KeyObject,
   randomFillSync,
@@ -51,7 +52,7 @@ export function sealInto(key: SealingKey, plain: Uint8Array, sealed: Uint8Array)
   const nonce = randomFillSync(sealed.subarray(0, nonceBytes));
   const text = sealed.subarray(nonceBytes, nonceBytes + plain.byteLength);
   const cipher = createCipheriv('aes-256-ctr', preparedOf(key).encrypt, nonce);
-  inSlices(plain, (part) => cipher.update(part), text);
+  inSlices(cipher, plain, text);
   sealed.set(macOf(key, nonce, text), nonceBytes + plain.byteLength);
 }
 
@@ -81,7 +82,7 @@ function textOf<Buffer extends ArrayBufferLike>(key: SealingKey, sealed: Uint8Ar
 
 function decipherInto(key: SealingKey, sealed: Uint8Array, text: Uint8Array, to: Uint8Array): void {
   const decipher = createDecipheriv('aes-256-ctr', preparedOf(key).encrypt, sealed.subarray(0, nonceBytes));
-  inSlices(text, (part) => decipher.update(part), to);
+  inSlices(decipher, text, to);
 }
 
 /** Keys as OpenSSL takes them: to make them so takes longer than to seal a small blob. */
@@ -105,12 +106,14 @@ function preparedOf(key: SealingKey): Prepared {
 /** What one call of the cipher takes: its result is a buffer of that size, which lies in the cache still when it is copied from. */
 const sliceBytes = 256 * 1024;
 
-function inSlices(bytes: Uint8Array, apply: (part: Uint8Array) => Uint8Array, to: Uint8Array): void {
+function inSlices(cipher: Cipheriv | Decipheriv, bytes: Uint8Array, to: Uint8Array): void {
   for (let at = 0; at < bytes.byteLength; at += sliceBytes) {
-    const part = apply(bytes.subarray(at, at + sliceBytes));
+    const part = cipher.update(bytes.subarray(at, at + sliceBytes));
     to.set(part, at);
     release(part);
   }
+  // There is no more to come: OpenSSL's context is given back now, not when the collector comes across it.
+  cipher.final();
 }
 
 function macOf(key: SealingKey, nonce: Uint8Array, text: Uint8Array): Uint8Array {

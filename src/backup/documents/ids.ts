@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { FileId, FileKind } from '../repository.ts';
 
 const idForm = /^[0-9a-f]{64}$/;
@@ -15,10 +15,9 @@ export function isId(text: unknown): text is string {
   return typeof text === 'string' && idForm.test(text);
 }
 
-export function sha256(...parts: readonly Uint8Array[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex');
+/** In one call: an object for each of many hashes would lie in memory until the collector comes across it. */
+export function sha256(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex');
 }
 
 /** The prefix below which files of a kind lie. */
