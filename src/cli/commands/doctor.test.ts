@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { createAuthority, issueNodeCertificate } from '../../agent/certificates.ts';
+import { initRepository } from '../../backup/index.ts';
+import { createCommandRuntime } from '../../runtime/command-runtime.ts';
 import { createClock } from '../../runtime/clock.ts';
+import { openLocation } from '../../storage/registry.ts';
 import type { Finding } from '../doctor/finding.ts';
 
 const dayMs = 86_400_000;
@@ -17,6 +20,8 @@ const authority = createAuthority({ cluster: 'shop', wallMs: nowMs - 20 * dayMs,
 const stranger = createAuthority({ cluster: 'shop', wallMs: nowMs - dayMs, days: 100 });
 const bin = fileURLToPath(new URL('../../../bin/holdfast.mjs', import.meta.url));
 const servers: Server[] = [];
+const runtime = createCommandRuntime();
+const { signal } = new AbortController();
 let directory: string;
 
 beforeAll(() => {
@@ -27,7 +32,8 @@ beforeAll(() => {
   mkdirSync(join(directory, 'open'));
   chmodSync(join(directory, 'open'), 0o755);
 });
-afterAll(() => {
+afterAll(async () => {
+  await runtime[Symbol.asyncDispose]();
   for (const server of servers) server.close();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -72,10 +78,12 @@ interface Change {
   readonly peers?: readonly number[];
   readonly postgres?: object;
   readonly coordination?: object;
+  readonly locations?: object;
 }
 
 async function diagnose(change: Change): Promise<{ code: number; findings: string[] }> {
-  const { cert = 'db1', listen: port = await freePort(), peers = [], postgres, coordination = { embedded: 'store.sqlite' } } = change;
+  const { cert = 'db1', listen: port = await freePort(), peers = [], postgres, locations = {} } = change;
+  const { coordination = { embedded: 'store.sqlite' } } = change;
   const file = write(
     'holdfast.yaml',
     stringify({
@@ -84,6 +92,7 @@ async function diagnose(change: Change): Promise<{ code: number; findings: strin
       security: { ca: 'ca.pem', cert: `${cert}.pem`, key: `${cert}.key` },
       coordination,
       peers: peers.map((one) => `127.0.0.1:${one}`),
+      locations,
       services: postgres ? { orders: { postgres: { data: 'data', listen: `127.0.0.1:${await freePort()}`, ...postgres } } } : {},
     }),
   );
@@ -170,5 +179,39 @@ describe('peers', () => {
 
   test('that do not answer', async () => {
     expect((await diagnose({ peers: [await freePort()] })).findings.join('\n')).toMatch(/warn peers: 127.0.0.1:\d+ does not answer/);
+  });
+});
+
+describe('locations of copies', () => {
+  const told = async (locations: object): Promise<string> =>
+    (await diagnose({ locations })).findings.filter((finding) => finding.includes(' location ')).join('\n');
+
+  test('that answer, without a repository and with one, and with a password that is not its own', async () => {
+    const vault = join(directory, 'vault');
+    mkdirSync(vault);
+    write('right.secret', 'right\n', 0o600);
+    write('wrong.secret', 'wrong\n', 0o600);
+    const right = { vault: { path: vault, password: 'file:right.secret' } };
+    const none = await told(right);
+    expect(none).toMatch(/^ok location vault: answers\nok location vault: has no repository yet/);
+    expect(readdirSync(vault), 'it was marked as found, nothing else').toEqual(['~holdfast']);
+
+    await using location = await openLocation('vault', { vault: { path: vault } }, runtime, { signal });
+    await initRepository(location, { password: 'right' }, runtime, { signal });
+    expect(await told(right)).toMatch(/ok location vault: the password opens its repository, which has 0 snapshots/);
+    expect(await told({ vault: { path: vault, password: 'file:wrong.secret' } })).toMatch(/fail location vault: .*password/);
+    expect(await told({ vault: { path: vault } })).toMatch(/warn location vault: there is no password for its repository/);
+  });
+
+  test('that are not there, alone and as a part of another', async () => {
+    mkdirSync(join(directory, 'here'));
+    const places = { here: { path: join(directory, 'here') }, gone: { path: join(directory, 'gone') } };
+    expect(await told(places)).toMatch(/fail location gone: is away: .*gone/);
+    const both = await told({ ...places, both: { mirror: ['here', 'gone'] } });
+    // Whether there is a repository, the one that is away may know.
+    expect(both).toMatch(/^warn location both: is degraded: gone: .*\nfail location both: .*those that answer do not have it/);
+    mkdirSync(join(directory, 'gone'));
+    const whole = await told({ ...places, both: { mirror: ['here', 'gone'] } });
+    expect(whole).toBe('ok location both: all 2 of its parts answer\nok location both: has no repository yet: the first backup makes one');
   });
 });

@@ -12,6 +12,7 @@ import { inspectClockSync } from '../doctor/clock-sync.ts';
 import { inspectDirectories } from '../doctor/directories.ts';
 import type { Finding, Level } from '../doctor/finding.ts';
 import { findingsOf } from '../doctor/finding.ts';
+import { inspectLocations } from '../doctor/locations.ts';
 import { inspectMachine } from '../doctor/machine.ts';
 import { inspectNetwork } from '../doctor/network.ts';
 import { inspectCoordination } from '../doctor/coordination.ts';
@@ -23,7 +24,10 @@ const filesOfAgent = 512;
 export function register(command: Command): void {
   command
     .argument('[file]', 'the configuration; else that of HOLDFAST_CONFIG, ./holdfast.yaml or /etc/holdfast/holdfast.yaml')
-    .addHelpText('after', '\nChanges nothing. Exit code 1 when something fails.')
+    .addHelpText(
+      'after',
+      '\nChanges nothing but what opening a location does: a directory is marked as found, and parts that are behind catch up. Exit code 1 when something fails.',
+    )
     .action(diagnose);
 }
 
@@ -71,6 +75,7 @@ async function inspectConfigured(config: HoldfastConfig, runtime: MachineRuntime
     inspectBinaries(config, runtime.processes),
     inspectNetwork(config, runtime.clock),
     inspectCoordination(config, runtime),
+    inspectLocations(config, runtime),
   ]);
   return [...inspectSecurity(config, runtime.clock), ...inspectDirectories(config), ...asked.flat()];
 }
