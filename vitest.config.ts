@@ -4,6 +4,8 @@ import { TestOrder } from './tools/test-order.ts';
 // Real servers, processes and clocks on a loaded machine may miss a bound once. A second try in CI alone, reported as such, tells that from a
 // fault; on a developer's machine every failure shows. What is simulated is deterministic and fails twice.
 const retry = process.env['CI'] === undefined ? 0 : 1;
+/** Of what is waited for, where a test does not say: a second, the default, is little on a loaded machine. */
+const poll = { timeout: 20_000 };
 
 // Unit tests share workers. The scenario tests start real servers, so each file gets its own process; three at a time on two processors: two at a
 // time used just over half of them (27 of 48 minutes), as most of the time is waiting.
@@ -27,6 +29,7 @@ export default defineConfig({
           isolate: false,
           testTimeout: 30_000,
           retry,
+          expect: { poll },
         },
       },
       {
@@ -39,6 +42,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 120_000,
           retry,
+          expect: { poll },
         },
       },
     ],
