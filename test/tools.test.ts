@@ -49,12 +49,15 @@ describe('the last line of the tests', () => {
       const vitest = JSON.stringify(join(root, 'node_modules/vitest/dist/index.js'));
       writeFileSync(
         join(folder, 'a.case.mjs'),
-        `import { expect, test } from ${vitest}; test('good', () => {}); test('bad', () => { expect(1).toBe(2); }); test.skip('later', () => {});`,
+        `import { expect, test } from ${vitest}; test('good', () => {}); test('bad', () => { expect(1).toBe(2); }); test.skip('later', () => {});
+         let tries = 0; test('slow', { retry: 1 }, () => { expect(tries++).toBe(1); });`,
       );
       const some = await runNode(['tools/test.ts', '--project=case', '--config', config]);
       expect(some).toMatchObject({
         code: 1,
-        stdout: expect.stringMatching(/\nFAILED .*a\.case\.mjs: bad\n.*expected 1 to be 2[^]*\ntests: 1 passed, 1 failed, 1 skipped\n$/),
+        stdout: expect.stringMatching(
+          /\nFAILED .*a\.case\.mjs: bad\n.*expected 1 to be 2[^]*\nFAILED AT FIRST .*: slow\n.*expected \+?0 to be 1[^]*\ntests: 2 passed, 1 failed, 1 skipped\n$/,
+        ),
       });
       const none = await runNode(['tools/test.ts', '--project=case', '--config', config, 'no-such-file']);
       expect(none).toMatchObject({ code: 1, stdout: expect.stringMatching(/\ntests: 0 passed, 1 failed, 0 skipped\n$/) });

@@ -49,16 +49,19 @@ export function countReport(json: string | undefined, exitCode: number): Counts 
 }
 
 /**
- * What failed, to be shown once more at the end: in the log of an unattended run the rest is often cut off.
+ * What failed, at all or at its first try, to be shown once more at the end: in the log of an unattended run the rest is often cut off, and of
+ * a test that passed in the end vitest's own report for people tells no reason.
  * @param json vitest's report; undefined when it wrote none
  * @returns one text for each test: its file and name, then the beginning of its first message
  */
 export function failures(json: string | undefined): string[] {
   const report = json === undefined ? undefined : parse(json);
   return (report?.testResults ?? []).flatMap((file) =>
-    file.assertionResults
-      .filter((test) => test.status === 'failed')
-      .map((test) => `FAILED ${file.name}: ${test.fullName}\n${(test.failureMessages[0] ?? '').slice(0, messageCharactersMax)}`),
+    file.assertionResults.flatMap(({ status, fullName, failureMessages }) => {
+      if (status !== 'failed' && failureMessages.length === 0) return [];
+      const ended = status === 'failed' ? 'FAILED' : 'FAILED AT FIRST';
+      return [`${ended} ${file.name}: ${fullName}\n${(failureMessages[0] ?? '').slice(0, messageCharactersMax)}`];
+    }),
   );
 }
 
