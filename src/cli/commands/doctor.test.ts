@@ -203,6 +203,12 @@ describe('locations of copies', () => {
     expect(await told({ vault: { path: vault } })).toMatch(/warn location vault: there is no password for its repository/);
   });
 
+  test('of a configuration that is not right are not asked: their secrets were not read', async () => {
+    const { findings } = await diagnose({ cert: 'missing', locations: { vault: { path: directory, password: 'file:right.secret' } } });
+    expect(findings.join('\n')).toMatch(/^fail configuration: .*security\.cert/);
+    expect(findings.filter((finding) => finding.includes('location'))).toEqual([]);
+  });
+
   test('that are not there, alone and as a part of another', async () => {
     mkdirSync(join(directory, 'here'));
     const places = { here: { path: join(directory, 'here') }, gone: { path: join(directory, 'gone') } };

@@ -33,12 +33,14 @@ export function register(command: Command): void {
 
 async function diagnose(file: string | undefined, options: CommonOptions): Promise<void> {
   await using runtime = createRuntime({ log: { level: 'error' } });
-  const { config, findings: ofFile } = readConfig(file, runtime);
+  const { config, isRight = false, findings: ofFile } = readConfig(file, runtime);
   const findings = [
     ...ofFile,
     ...inspectMachine(filesNeeded(config)),
     ...(await inspectClockSync(runtime.processes)),
     ...(config ? await inspectConfigured(config, runtime) : []),
+    // Whose secrets were not read can not be asked.
+    ...(config && isRight ? await inspectLocations(config, runtime) : []),
   ];
   const failed = findings.some(({ level }) => level === 'fail');
   if (options.json) printJson({ fit: !failed, findings });
@@ -47,14 +49,17 @@ async function diagnose(file: string | undefined, options: CommonOptions): Promi
 }
 
 /** The configuration as far as it can be read, and what is wrong with it. */
-function readConfig(named: string | undefined, runtime: MachineRuntime): { config?: HoldfastConfig; findings: readonly Finding[] } {
+function readConfig(
+  named: string | undefined,
+  runtime: MachineRuntime,
+): { config?: HoldfastConfig; isRight?: boolean; findings: readonly Finding[] } {
   const { ok, warn, fail } = findingsOf('configuration');
   let config: HoldfastConfig | undefined;
   try {
     const file = findConfig(named);
     config = checkText(file).config;
     config = loadConfig(file, { clock: runtime.clock });
-    return { config, findings: [ok(`${file} is right`)] };
+    return { config, isRight: true, findings: [ok(`${file} is right`)] };
   } catch (error) {
     const found = config === undefined ? {} : { config };
     if (error instanceof ConfigError) {
@@ -75,7 +80,6 @@ async function inspectConfigured(config: HoldfastConfig, runtime: MachineRuntime
     inspectBinaries(config, runtime.processes),
     inspectNetwork(config, runtime.clock),
     inspectCoordination(config, runtime),
-    inspectLocations(config, runtime),
   ]);
   return [...inspectSecurity(config, runtime.clock), ...inspectDirectories(config), ...asked.flat()];
 }
