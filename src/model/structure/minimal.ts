@@ -22,8 +22,10 @@ export function minimalSets({ compiled, modules }: SolvedStructure, kind: 'cut' 
   const diagrams = new Map(modules.map(({ part, diagram }) => [part.id, diagram]));
   const { events, levelOf } = eventLevels(top, diagrams);
   const families = new Map<number, number>();
-  const familyOf = (id: number): number => families.get(id) ?? zdd.node(levelOf.get(id)!, NONE, UNIT);
-  for (const { part, diagram } of modules) {
+  const familyOf = (id: number): number => families.get(id) ?? (diagrams.has(id) ? NONE : zdd.node(levelOf.get(id)!, NONE, UNIT));
+  for (const { part, diagram, rising } of modules) {
+    // Nothing depends on it: the system is coherent.
+    if (!rising) continue;
     const own = minimalOf(zdd, diagram, kind);
     families.set(part.id, insert(zdd, own, diagram.leaves.map(familyOf)));
   }

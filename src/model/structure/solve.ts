@@ -40,7 +40,18 @@ export function solveStructure(structure: Structure, { nodesMax = NODES_MAX }: S
   const { modules, rest } = solveModules(compiled, nodesMax);
   if (rest !== undefined) throw tooLarge(rest, nodesMax);
   const constant = compiled.top <= 1 || modules.at(-1)?.diagram.root === 0;
-  return { compiled, modules, coherent: constant || (!negates(compiled, modules) && modules.every(({ rising }) => rising)) };
+  return { compiled, modules, coherent: constant || (!negates(compiled, modules) && neededOf(modules).every(({ rising }) => rising)) };
+}
+
+/** Those on which the outermost one depends: a module may stand in a gate whose other inputs decide alone. */
+function neededOf(modules: readonly SolvedPart[]): readonly SolvedPart[] {
+  const needed = new Set([modules.at(-1)?.part.id]);
+  // A diagram is reduced: of what it does not depend on it has no level.
+  return modules.toReversed().filter(({ part, diagram }) => {
+    if (!needed.has(part.id)) return false;
+    for (const level of diagram.level.subarray(1)) needed.add(diagram.leaves[level]);
+    return true;
+  });
 }
 
 /** The modules that can be solved, inner ones first; and where the whole can not, the part around them. */

@@ -134,4 +134,13 @@ describe('a random structure', () => {
       { numRuns: 300 },
     );
   });
+
+  test('is coherent when what would bring it back decides nothing: e2 stands twice among three of which two are needed', () => {
+    const even = { kind: 'probability', probability: 0.1 } as const;
+    const gates = { g0: { op: 'xor', of: ['e1', 'e0'] }, g1: { op: 'atleast', k: 2, of: ['e2', 'g0', 'e2'] } } as const;
+    const solved = solveStructure({ top: 'g1', gates, events: { e0: even, e1: even, e2: even } });
+    expect(solved.coherent).toBe(true);
+    for (const sets of [cutSets(solved), pathSets(solved)])
+      expect(sets.list('steady', { by: 'order' }).map(({ events }) => events)).toEqual([['e2']]);
+  });
 });
