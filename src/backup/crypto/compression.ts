@@ -13,14 +13,17 @@ const unknownChunkBytes = 256 * 1024;
  */
 export function compress(plain: Uint8Array, chunkBytes?: number): Uint8Array<ArrayBuffer> {
   const packed = chunkBytes === undefined ? compressByContext(plain, level) : undefined;
-  return (
-    packed ??
-    zstdCompressSync(plain, {
-      params: { [constants.ZSTD_c_compressionLevel]: level },
-      // Else all that may be needed: one buffer, no copies.
-      chunkSize: Math.max(1024, chunkBytes ?? compressedBytesMax(plain.byteLength)),
-    })
-  );
+  return packed?.slice() ?? compressByFunction(plain, chunkBytes ?? compressedBytesMax(plain.byteLength));
+}
+
+/** The same, in a buffer that the next call may overwrite: for what is used and done with before it. */
+export function compressForNow(plain: Uint8Array): Uint8Array {
+  // All that may be needed: one buffer, no copies.
+  return compressByContext(plain, level) ?? compressByFunction(plain, compressedBytesMax(plain.byteLength));
+}
+
+function compressByFunction(plain: Uint8Array, chunkBytes: number): Uint8Array<ArrayBuffer> {
+  return zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: level }, chunkSize: Math.max(1024, chunkBytes) });
 }
 
 /**

@@ -39,7 +39,7 @@ export function compressedBytesMax(plainBytes: number): number {
   return plainBytes + (plainBytes >> 8) + 512;
 }
 
-/** A frame of its own; undefined when it is to be made by the function. */
+/** A frame, in a buffer that the next call overwrites; undefined when it is to be made by the function. */
 export function compressByContext(plain: Uint8Array, level: number): Uint8Array<ArrayBuffer> | undefined {
   const bytesMax = compressedBytesMax(plain.byteLength);
   if (bytesMax > keptBytesMax || !isAsKnown()) return undefined;
@@ -47,7 +47,7 @@ export function compressByContext(plain: Uint8Array, level: number): Uint8Array<
   if (output.byteLength < bytesMax) output = new Uint8Array(bytesMax);
   const written = compressing && work(compressing, plain, output);
   // A full buffer may lack the end.
-  if (written !== undefined && written < output.byteLength) return output.slice(0, written);
+  if (written !== undefined && written < output.byteLength) return output.subarray(0, written);
   compressing = undefined;
   return undefined;
 }

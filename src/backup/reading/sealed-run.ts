@@ -1,7 +1,7 @@
-import { pages } from '../machine/pages.ts';
-import { compress } from '../crypto/compression.ts';
+import { Pages } from '../machine/pages.ts';
+import { compressForNow } from '../crypto/compression.ts';
 import { sealBytes, sealInto, type SealingKey } from '../crypto/seal.ts';
-import { type OwnBytes, release } from '../documents/bytes.ts';
+import type { OwnBytes } from '../documents/bytes.ts';
 import type { SealedBlob, SealedRun } from '../pack/packer.ts';
 import type { BlobId, BlobType } from '../repository.ts';
 
@@ -15,21 +15,14 @@ export function sealRun(
   blobs: readonly { readonly id: BlobId; readonly data: Uint8Array }[],
   compresses: boolean,
 ): OwnRun {
-  const forms = blobs.map(({ data }) => {
-    const packed = compresses && data.byteLength > 0 ? compress(data) : data;
-    if (packed.byteLength < data.byteLength) return packed;
-    if (packed !== data) release(packed);
-    return data;
-  });
-  const stored = pages(forms.reduce((sum, form) => sum + form.byteLength + sealBytes, 0));
-  let offset = 0;
-  const sealed = blobs.map(({ id, data }, at): SealedBlob => {
-    const form = forms[at]!;
+  const run = new Pages(blobs.reduce((sum, { data }) => sum + data.byteLength + sealBytes, 0));
+  const sealed = blobs.map(({ id, data }): SealedBlob => {
+    const packed = compresses && data.byteLength > 0 ? compressForNow(data) : data;
+    const compressed = packed.byteLength < data.byteLength;
+    const form = compressed ? packed : data;
     const sizeBytes = form.byteLength + sealBytes;
-    sealInto(key, form, stored.subarray(offset, offset + sizeBytes));
-    offset += sizeBytes;
-    if (form !== data) release(form);
-    return { type, id, sizeBytes, plainSizeBytes: data.byteLength, compressed: form !== data };
+    sealInto(key, form, run.take(sizeBytes));
+    return { type, id, sizeBytes, plainSizeBytes: data.byteLength, compressed };
   });
-  return { stored, blobs: sealed };
+  return { stored: run.end(), blobs: sealed };
 }
