@@ -38,6 +38,21 @@ test('what hangs is not waited for without end', async () => {
   await settling;
 });
 
+test("who tidies up is waited for, but not without end; what fails of it is nobody's", async () => {
+  const { time, calls } = scene();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isTidy = false;
+  const tidying = calls.tidy(() => promise).then(() => (isTidy = true));
+  await time.advance(1000);
+  expect(isTidy).toBe(false);
+  resolve();
+  await tidying;
+  await calls.tidy(() => Promise.reject(new Error('by the test')));
+  const hanging = calls.tidy(() => new Promise<never>(() => {}));
+  await time.advance(5000);
+  await hanging;
+});
+
 test('nothing begins when the signal is over before', async () => {
   const { calls } = scene();
   const reason = new Error('not wanted any more');

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { Health } from './health.ts';
 import type { LocationStatus } from './location.ts';
 
-/** How long what was given up is waited for when a location is closed: temporary files are removed meanwhile. */
+/** How long what was given up is waited for: temporary files are removed meanwhile. */
 const settleMsMax = 5_000;
 
 /**
@@ -27,12 +27,7 @@ export class Calls {
   async run<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     const work = call();
-    const settled = work.then(
-      () => {},
-      () => {},
-    );
-    this.#running.add(settled);
-    void settled.then(() => this.#running.delete(settled));
+    void this.#track(work);
     try {
       const result = await abortable(work, signal);
       this.#health.succeeded();
@@ -49,11 +44,30 @@ export class Calls {
     return this.#health.status();
   }
 
+  /** Tidies up behind a call; what fails of it is nobody's any more. It is waited for, but not for ever. */
+  async tidy(work: () => Promise<void>): Promise<void> {
+    await this.#wait(this.#track(work()));
+  }
+
   /** Waits until nothing is under way any more, but not for ever. */
   async settle(): Promise<void> {
+    await this.#wait(Promise.all(this.#running));
+  }
+
+  #track(work: Promise<unknown>): Promise<void> {
+    const settled = work.then(
+      () => {},
+      () => {},
+    );
+    this.#running.add(settled);
+    void settled.then(() => this.#running.delete(settled));
+    return settled;
+  }
+
+  async #wait(settled: Promise<unknown>): Promise<void> {
     const done = new AbortController();
     const late = this.#clock.sleep(settleMsMax, done.signal).catch(() => {});
-    await Promise.race([Promise.all(this.#running), late]);
+    await Promise.race([settled, late]);
     done.abort();
   }
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { describeAborts } from './contract/aborts.ts';
+import { describeDrafts } from './contract/drafts.ts';
 import type { LocationHarness } from './contract/harness.ts';
 import { describeListing } from './contract/listing.ts';
 import { describeObjects } from './contract/objects.ts';
@@ -21,5 +22,14 @@ export function describeLocationContract(name: string, harness: LocationHarness)
     describe('races', () => describeRaces(harness));
     describe('aborts', () => describeAborts(harness));
     describe('refusals', () => describeRefusals(harness));
+  });
+}
+
+/** The same of a location that takes objects bit by bit. */
+export function describeDraftContract(name: string, harness: LocationHarness): void {
+  describe(`a draft in ${name}`, () => {
+    beforeAll(() => harness.start?.());
+    afterAll(() => harness.stop?.());
+    describeDrafts(harness);
   });
 }

@@ -1,4 +1,4 @@
-export type { ByteRange, CallOptions, Location, LocationCapabilities, LocationStatus, ObjectInfo } from './location.ts';
+export type { ByteRange, CallOptions, Draft, Location, LocationCapabilities, LocationStatus, ObjectInfo } from './location.ts';
 export { assertKey, KEY_LENGTH_MAX, OBJECT_BYTES_MAX } from './key.ts';
 export { openLocation, openMemoryLocation } from './registry.ts';
 export { Quota } from './quota.ts';

@@ -42,6 +42,17 @@ export interface CallOptions {
 }
 
 /**
+ * An object that is written bit by bit and gets its key at its end; nobody sees it before. One call at a time. What has failed with a
+ * retryable error may be called again. Whoever disposes of it before it has its key gives it up.
+ */
+export interface Draft extends AsyncDisposable {
+  /** Adds bytes at its end: they are not changed, nor, once it has resolved, kept. */
+  append(bytes: Uint8Array, options: CallOptions): Promise<void>;
+  /** As `put` of all that was added. Nothing can be added afterwards. */
+  put(key: string, options: CallOptions & { readonly ifAbsent?: boolean }): Promise<void>;
+}
+
+/**
  * One place where copies live: a flat map from keys to immutable objects of bytes.
  *
  * Keys are 1 to 512 characters of `[A-Za-z0-9._-]` and `/`, with no empty, `.` or `..` segment (`assertKey`). An object is whole or not
@@ -65,6 +76,8 @@ export interface Location extends AsyncDisposable {
    * @throws STORAGE_EXISTS with `ifAbsent` when there is one already
    */
   put(key: string, data: readonly Uint8Array[], options: CallOptions & { readonly ifAbsent?: boolean }): Promise<void>;
+  /** Begins an object whose key is not known yet. Absent where one can only be written as a whole. */
+  readonly draft?: ((options: CallOptions) => Promise<Draft>) | undefined;
   /**
    * The object, or the part of it that `range` names, which must lie within it.
    * @throws STORAGE_NOT_FOUND, STORAGE_DAMAGED (shorter than asked for, its own checksum does not fit, or its disk can not read it)

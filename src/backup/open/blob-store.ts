@@ -215,7 +215,7 @@ export class BlobStore implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort(new Error('it was closed'));
     this.#end[Symbol.dispose]();
-    await Promise.allSettled([...this.#saving, this.#packer.settle(), this.#indexing]);
+    await Promise.allSettled([...this.#saving, this.#packer[Symbol.asyncDispose](), this.#indexing]);
   }
 }
 

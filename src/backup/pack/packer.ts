@@ -3,9 +3,9 @@ import type { CallOptions, Location } from '../../storage/index.ts';
 import { objectKey } from '../documents/ids.ts';
 import type { IndexedPack } from '../index/index-file.ts';
 import type { BlobType } from '../repository.ts';
-import { release } from '../documents/bytes.ts';
 import type { SealingKey } from '../crypto/seal.ts';
 import { encodeHeader, entriesMax, type PackEntry } from './header.ts';
+import { packBody, type PackBody } from './pack-body.ts';
 
 /** A blob that is sealed. */
 export type SealedBlob = Omit<PackEntry, 'offset'>;
@@ -20,11 +20,11 @@ export interface SealedRun {
   readonly blobs: readonly SealedBlob[];
 }
 
-/** Packs that are stored at once, which lie in memory until they are durable; whoever has the next one full waits. */
+/** Packs that are stored at once; whoever has the next one full waits. */
 const storingMax = 2;
 
 interface OpenPack {
-  readonly parts: Uint8Array[];
+  readonly body: PackBody;
   readonly entries: PackEntry[];
   readonly hash: Hash;
   sizeBytes: number;
@@ -42,9 +42,9 @@ export interface PackerParts {
 
 /**
  * Collects blobs into packs of about a target size, data and trees apart, in the order in which they come, and stores the full ones.
- * In memory are at most two open packs and `storingMax` + 1 full ones.
+ * Where the location does not take them bit by bit, at most two open packs and `storingMax` + 1 full ones are in memory.
  */
-export class Packer {
+export class Packer implements AsyncDisposable {
   readonly #parts: PackerParts;
   readonly #open = new Map<BlobType, OpenPack>();
   readonly #storing = new Set<Promise<void>>();
@@ -63,15 +63,17 @@ export class Packer {
     while (this.#closing !== undefined) await this.#closing;
     if (this.#failure !== undefined) throw this.#failure;
     const { type } = blobs[0]!;
-    const pack = this.#openPack(type);
-    pack.parts.push(stored);
+    const pack = this.#openPack(type, options);
     // Bit by bit: all of it at once would keep this thread from everything else, and another one would have to be free.
     pack.hash.update(stored);
     for (const blob of blobs) {
       pack.entries.push({ ...blob, offset: pack.sizeBytes });
       pack.sizeBytes += blob.sizeBytes;
     }
-    if (pack.sizeBytes < this.#parts.targetBytes && pack.entries.length < entriesMax - runBlobsMax) return;
+    const added = pack.body.add(stored, options);
+    if (pack.sizeBytes < this.#parts.targetBytes && pack.entries.length < entriesMax - runBlobsMax) return await added;
+    // What becomes of it, whoever stores it tells.
+    added.catch(() => {});
     this.#closing = this.#close(type, options).finally(() => {
       this.#closing = undefined;
     });
@@ -82,18 +84,22 @@ export class Packer {
   async flush(options: CallOptions): Promise<void> {
     while (this.#closing !== undefined) await this.#closing;
     await Promise.all(Array.from(this.#open.keys(), (type) => this.#close(type, options)));
-    await this.settle();
+    await Promise.all(this.#storing);
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Resolves when no pack is being stored, whatever came of it. */
-  async settle(): Promise<void> {
-    await Promise.all(this.#storing);
+  /** Resolves when no pack is being stored, whatever came of it, and nothing is left of those that are open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    while (this.#closing !== undefined) await this.#closing;
+    await Promise.all([...this.#storing, ...Array.from(this.#open.values(), ({ body }) => body.giveUp())]);
   }
 
-  #openPack(type: BlobType): OpenPack {
+  #openPack(type: BlobType, options: CallOptions): OpenPack {
     let pack = this.#open.get(type);
-    if (pack === undefined) this.#open.set(type, (pack = { parts: [], entries: [], hash: createHash('sha256'), sizeBytes: 0 }));
+    if (pack === undefined) {
+      pack = { body: packBody(this.#parts.location, options), entries: [], hash: createHash('sha256'), sizeBytes: 0 };
+      this.#open.set(type, pack);
+    }
     return pack;
   }
 
@@ -113,13 +119,17 @@ export class Packer {
     this.#parts.failed(this.#failure);
   }
 
-  async #store({ parts, entries, hash }: OpenPack, { signal }: CallOptions): Promise<void> {
-    const { location, key, stored } = this.#parts;
-    const header = encodeHeader(key, entries);
+  async #store({ body, entries, hash }: OpenPack, { signal }: CallOptions): Promise<void> {
+    const header = encodeHeader(this.#parts.key, entries);
     const packId = hash.update(header).digest('hex');
-    signal.throwIfAborted();
-    await location.put(objectKey('data', packId), [...parts, header], { signal });
-    for (const part of parts) release(part);
-    stored({ packId, entries });
+    try {
+      signal.throwIfAborted();
+      await body.add(header, { signal });
+      await body.store(objectKey('data', packId), { signal });
+    } catch (error) {
+      await body.giveUp();
+      throw error;
+    }
+    this.#parts.stored({ packId, entries });
   }
 }

@@ -4,6 +4,7 @@ import { SimulatedTime, seededRandom } from '../../sim/index.ts';
 import { MemoryLocation, type MemoryObjects } from '../adapters/memory/index.ts';
 import { describeLocationContract, memoryHarness } from '../contract.ts';
 import { busy, denied } from '../failures.ts';
+import type { Location } from '../location.ts';
 import { type FaultRates, FaultyLocation } from '../testing/faulty.ts';
 import { retry, type RetryPolicy } from './retry.ts';
 
@@ -179,4 +180,37 @@ test('a location that is busy is not given up', async () => {
     await expect(settled(time, location.put('k', [], { signal }))).rejects.toMatchObject({ code: 'STORAGE_BUSY' });
     expect(faulty.changes).toBe(n * policy.attemptsMax);
   }
+});
+
+test('a draft is begun, added to and named again where that may help; without drafts there are none', async () => {
+  const { time, faulty, runtime } = scene();
+  expect(retry(faulty, runtime, policy).draft).toBeUndefined();
+  const calls: string[] = [];
+  const second = (call: string): void => {
+    calls.push(call);
+    if (calls.filter((one) => one === call).length === 1) throw busy('far', undefined);
+  };
+  const draft: Location['draft'] = async () => {
+    second('draft');
+    return {
+      append: async (bytes) => second(`append ${bytes.byteLength}`),
+      put: async (key) => {
+        second(`put ${key}`);
+        if (key === 'denied') throw denied('far', undefined);
+      },
+      [Symbol.asyncDispose]: async () => void calls.push('given up'),
+    };
+  };
+  const location = retry(Object.assign(Object.create(faulty) as Location, { draft }), runtime, policy);
+  await settled(
+    time,
+    (async () => {
+      await using begun = await location.draft!({ signal });
+      await begun.append(text('four')[0]!, { signal });
+      await expect(begun.put('denied', { signal })).rejects.toMatchObject({ code: 'STORAGE_DENIED' });
+      await begun.put('k', { signal });
+    })(),
+  );
+  const twice = (call: string): string[] => [call, call];
+  expect(calls).toEqual([...twice('draft'), ...twice('append 4'), ...twice('put denied'), ...twice('put k'), 'given up']);
 });

@@ -72,6 +72,19 @@ class RetriedLocation implements Location {
     });
   }
 
+  get draft(): Location['draft'] {
+    const inner = this.#inner;
+    if (inner.draft === undefined) return undefined;
+    return async (options) => {
+      const draft = await this.#retried('draft', options.signal, () => inner.draft!(options));
+      return {
+        append: (bytes, { signal }) => this.#retried('append', signal, () => draft.append(bytes, { signal })),
+        put: (key, how) => this.#retried('put', how.signal, () => draft.put(key, how)),
+        [Symbol.asyncDispose]: () => draft[Symbol.asyncDispose](),
+      };
+    };
+  }
+
   get(key: string, options: CallOptions & { readonly range?: ByteRange }): Promise<Uint8Array> {
     return this.#retried('get', options.signal, () => this.#inner.get(key, options));
   }

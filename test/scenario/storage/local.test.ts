@@ -46,6 +46,20 @@ describe.skipIf(why !== undefined)(`a local directory on a disk of its own${why 
     expect(location.status().state).toBe('ok');
   });
 
+  test('that is full: a draft goes on where it stopped when there is room', async () => {
+    await location.put('k', mib(2), { signal });
+    const parts = [randomBytes(1_048_576), randomBytes(1_500_000)];
+    await using draft = await location.draft({ signal });
+    await draft.append(parts[0]!, { signal });
+    await expect(draft.append(parts[1]!, { signal })).rejects.toMatchObject({ code: 'STORAGE_FULL', retryable: false });
+    await location.remove('k', { signal });
+    await draft.append(parts[1]!, { signal });
+    await draft.put('k', { signal });
+    expect(Buffer.compare(await location.get('k', { signal }), Buffer.concat(parts))).toBe(0);
+    await draft[Symbol.asyncDispose]();
+    expect(await readdir(join(disk.path, '~holdfast'))).toEqual([]);
+  });
+
   test('that has no room for another name is full too', async () => {
     await location.put('k', [], { signal });
     await disk.remount('nr_inodes=8');

@@ -6,14 +6,16 @@ const pieceBytesMax = 8 * 1024 * 1024;
 /** And the most pieces (writev(2): IOV_MAX is 1024 on Linux). */
 const piecesMax = 512;
 
-/** Writes all of it, in as few calls as may be. @throws the signal's reason */
-export async function writeAll(file: FileHandle, data: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+/** Writes all of it from `position` on, in as few calls as may be. @throws the signal's reason */
+export async function writeAll(file: FileHandle, data: readonly Uint8Array[], signal: AbortSignal, position = 0): Promise<void> {
+  let at = position;
   let batch: Uint8Array[] = [];
   let batchBytes = 0;
   const flush = async (): Promise<void> => {
     while (batch.length > 0) {
       signal.throwIfAborted();
-      const { bytesWritten } = await file.writev(batch);
+      const { bytesWritten } = await file.writev(batch, at);
+      at += bytesWritten;
       batch = behind(batch, bytesWritten);
     }
     batchBytes = 0;

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '../../../core/logger.ts';
 import { createClock } from '../../../runtime/clock.ts';
 import { createRandom } from '../../../runtime/random.ts';
-import { describeLocationContract } from '../../contract.ts';
+import { describeDraftContract, describeLocationContract, type LocationHarness } from '../../contract.ts';
+import { retry } from '../../decorators/retry.ts';
 import { create } from './index.ts';
 
 const runtime = { clock: createClock(), random: createRandom(), logger: silentLogger };
@@ -15,14 +16,17 @@ const signal = new AbortController().signal;
 const bytes = new TextEncoder().encode('bytes');
 
 let contracted: string;
-describeLocationContract('a local directory', {
+const harness: LocationHarness = {
   clock: runtime.clock,
   start: async () => void (contracted = await mkdtemp(join(tmpdir(), 'holdfast-local-'))),
   stop: () => rm(contracted, { recursive: true }),
   open: async () => create('disk', contracted, runtime),
   // It looks at 64 entries at a time.
   manyKeys: 350,
-});
+};
+describeLocationContract('a local directory', harness);
+describeDraftContract('a local directory', harness);
+describeDraftContract('a retried local directory', { ...harness, open: async () => retry(create('disk', contracted, runtime), runtime) });
 
 describe('a local directory', () => {
   let outside: string;
@@ -142,6 +146,48 @@ describe('a local directory', () => {
     expect(await Array.fromAsync(location.list('', { signal }))).toEqual([]);
     await location.put('k', [bytes], { signal });
     expect(await readdir(scratch)).toEqual(['other', `put-${'b'.repeat(24)}`]);
+  });
+
+  test('removes what killed drafts have left, once nothing was added for a week', async () => {
+    const scratch = join(directory, '~holdfast');
+    await mkdir(scratch);
+    for (const [letter, days] of [
+      ['a', 6.9],
+      ['b', 7.1],
+    ] as const) {
+      const file = join(scratch, `draft-${letter.repeat(24)}`);
+      await writeFile(file, bytes);
+      const old = runtime.clock.wallMs() / 1000 - days * 24 * 3600;
+      await utimes(file, old, old);
+    }
+    await using location = open();
+    await location.put('k', [bytes], { signal });
+    expect(await readdir(scratch)).toEqual([`draft-${'a'.repeat(24)}`]);
+  });
+
+  test('a draft that is given up leaves nothing, and one whose directory went away comes into no other', async () => {
+    await using location = open();
+    const scratch = async (): Promise<string[]> => await readdir(join(directory, '~holdfast'));
+    const given = await location.draft({ signal });
+    await given.append(bytes, { signal });
+    expect(await scratch()).toHaveLength(1);
+    await given[Symbol.asyncDispose]();
+    expect(await scratch()).toEqual([]);
+
+    await using draft = await location.draft({ signal });
+    await draft.append(bytes, { signal });
+    await rename(directory, `${directory}-away`);
+    const away = { code: 'STORAGE_UNREACHABLE', retryable: true };
+    await expect(draft.put('a/k', { signal })).rejects.toMatchObject(away);
+    await mkdir(directory);
+    await expect(draft.put('a/k', { signal })).rejects.toMatchObject(away);
+    expect(await readdir(directory)).toEqual([]);
+    await rm(directory, { recursive: true });
+    await rename(`${directory}-away`, directory);
+    await draft.put('a/k', { signal });
+    await draft[Symbol.asyncDispose]();
+    expect(await location.get('a/k', { signal })).toEqual(bytes);
+    expect(await scratch()).toEqual([]);
   });
 
   test('what is a directory or a pipe there is no object', async () => {

@@ -6,11 +6,12 @@ import type { Runtime } from '../../../core/runtime.ts';
 import { Calls } from '../../calls.ts';
 import { alreadyExists, damaged, notFound, unreachable, unsuitable } from '../../failures.ts';
 import { assertKey, assertPrefix, assertRange, isKey, objectBytes } from '../../key.ts';
-import type { ByteRange, CallOptions, Location, LocationCapabilities, LocationStatus, ObjectInfo } from '../../location.ts';
+import type { ByteRange, CallOptions, Draft, Location, LocationCapabilities, LocationStatus, ObjectInfo } from '../../location.ts';
 import { type Entries, listBelow, readWithin } from '../../object-files.ts';
 import type { LocalConfig } from './config.ts';
 import { errnoOf, explainErrno, isMissing } from './failure.ts';
 import { flushDirectory, openForReading, openToFlush, readPart, writeAll } from './files.ts';
+import { LocalDraft } from './local-draft.ts';
 import { Scratch } from './scratch.ts';
 
 /** Entries of a directory that are looked at together. */
@@ -69,26 +70,41 @@ export class LocalLocation implements Location {
     assertKey(key);
     const sizeBytes = objectBytes(data);
     await this.#calls.run(signal, async () => {
-      const { root, scratch } = await this.#open(true);
-      const target = join(root, key);
+      const { scratch } = await this.#open(true);
       const flushes = flushingWrites && sizeBytes > 0 && sizeBytes <= flushedBytesMax;
       // Where this can be made, the place is there: only then directories may be.
-      const { file, path: written } = await scratch.create({ flushes });
+      const { file, path: written } = await scratch.create('put', { flushes });
       await using _file = file;
       const writing = writeAll(file, data, signal).then(() => (flushes ? undefined : file.datasync()));
       // Whether it failed is asked for below: the disk is at work meanwhile.
       writing.catch(() => {});
       try {
-        await using directory = await this.#directory(root, dirname(key));
-        await writing;
-        signal.throwIfAborted();
-        await (ifAbsent ? this.#create(written, target, key) : rename(written, target));
-        await directory.sync();
+        await this.#name(written, key, writing, { signal, ifAbsent });
       } catch (error) {
         await writing.catch(() => {});
         await unlink(written).catch(() => {});
         throw error;
       }
+    });
+  }
+
+  async draft({ signal }: CallOptions): Promise<Draft> {
+    return await this.#calls.run(signal, async () => {
+      const { scratch } = await this.#open(true);
+      const { file, path } = await scratch.create('draft');
+      const draft = new LocalDraft(
+        file,
+        this.#calls,
+        async (key, flushed, options) => {
+          // Only where it is there is the place, and directories may be made.
+          await lstat(path);
+          await this.#name(path, key, flushed, options);
+        },
+        () => unlink(path),
+      );
+      // A call that is given up goes on by itself: what it makes then is nobody's.
+      if (signal.aborted) await draft[Symbol.asyncDispose]();
+      return draft;
     });
   }
 
@@ -172,6 +188,22 @@ export class LocalLocation implements Location {
       marked = false;
     }
     return (this.#opened = { root, scratch, marked });
+  }
+
+  /** Gives what was written its key, to stay, once it is on the disk. */
+  async #name(
+    written: string,
+    key: string,
+    flushed: Promise<void>,
+    { signal, ifAbsent = false }: CallOptions & { readonly ifAbsent?: boolean },
+  ): Promise<void> {
+    const { root } = await this.#open(true);
+    const target = join(root, key);
+    await using directory = await this.#directory(root, dirname(key));
+    await flushed;
+    signal.throwIfAborted();
+    await (ifAbsent ? this.#create(written, target, key) : rename(written, target));
+    await directory.sync();
   }
 
   /** Gives what was written its name, unless another has it. @throws STORAGE_EXISTS */

@@ -7,8 +7,9 @@ import { errnoOf } from './failure.ts';
 
 /** Beside the objects, by a name that no key can have. Only a directory that has it is known to be the one that was opened. */
 export const SCRATCH = '~holdfast';
-/** What a put that was killed left behind is removed at this age: no put takes so long. */
-const leftoverMs = 24 * 3_600_000;
+/** What was killed left behind is removed once nothing was written to it for so long: no put rests longer, nor does a draft that is still added to. */
+const leftoverMs = { put: 24 * 3_600_000, draft: 7 * 24 * 3_600_000 };
+type Kind = keyof typeof leftoverMs;
 /** How often they are looked for, and how many of them at once. */
 const tidyEveryMs = 3_600_000;
 const leftoversMax = 10_000;
@@ -32,9 +33,9 @@ export class Scratch {
   }
 
   /** An empty file of its own name, for its owner alone. With `flushes` a write to it returns once it is on the disk. */
-  async create({ flushes = false } = {}): Promise<{ readonly file: FileHandle; readonly path: string }> {
+  async create(kind: Kind, { flushes = false } = {}): Promise<{ readonly file: FileHandle; readonly path: string }> {
     await this.#tidy();
-    const path = join(this.path, `put-${randomBytes(12).toString('hex')}`);
+    const path = join(this.path, `${kind}-${randomBytes(12).toString('hex')}`);
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_DSYNC } = constants;
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | (flushes ? O_DSYNC : 0);
     return { path, file: await open(path, flags, 0o600) };
@@ -42,7 +43,7 @@ export class Scratch {
 
   /** Whether a file can get a second name (link(2)): FAT, and some network file systems, have no such thing. */
   async canLink(): Promise<boolean> {
-    const { file, path } = await this.create();
+    const { file, path } = await this.create('put');
     const second = `${path}-link`;
     try {
       await file.close();
@@ -63,11 +64,12 @@ export class Scratch {
     this.#tidiedAtMs = nowMs;
     let seen = 0;
     for await (const { name } of await opendir(this.path)) {
-      if (!/^put-[0-9a-f]{24}(?:-link)?$/.test(name)) continue;
+      const [, kind] = /^(put|draft)-[0-9a-f]{24}(?:-link)?$/.exec(name) ?? [];
+      if (kind === undefined) continue;
       if (++seen > leftoversMax) return;
       const path = join(this.path, name);
       const info = await lstat(path).catch(() => undefined);
-      if (info !== undefined && this.#clock.wallMs() - info.mtimeMs > leftoverMs) await unlink(path).catch(() => {});
+      if (info !== undefined && this.#clock.wallMs() - info.mtimeMs > leftoverMs[kind as Kind]) await unlink(path).catch(() => {});
     }
   }
 }
