@@ -11,6 +11,8 @@ export class LocalDraft implements Draft {
   readonly #name: (key: string, flushed: Promise<void>, options: CallOptions & { readonly ifAbsent?: boolean }) => Promise<void>;
   readonly #remove: () => Promise<void>;
   #sizeBytes = 0;
+  /** Asked for once: after one that failed, the system forgets what it could not write, and another one succeeds (fsync(2), EIO). */
+  #flushed: Promise<void> | undefined;
   #isNamed = false;
 
   /**
@@ -41,10 +43,10 @@ export class LocalDraft implements Draft {
   async put(key: string, options: CallOptions & { readonly ifAbsent?: boolean }): Promise<void> {
     assertKey(key);
     await this.#calls.run(options.signal, async () => {
-      const flushed = this.#file.datasync();
+      this.#flushed ??= this.#file.datasync();
       // Whether it failed is asked for when it gets its name.
-      flushed.catch(() => {});
-      await this.#name(key, flushed, options);
+      this.#flushed.catch(() => {});
+      await this.#name(key, this.#flushed, options);
       this.#isNamed = true;
     });
   }
