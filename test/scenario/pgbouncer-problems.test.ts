@@ -61,6 +61,8 @@ describe.skipIf(pgbouncerProgram === undefined)('a PgBouncer driven by its conso
     await expect
       .poll(() => databases(program), { timeout: 30_000 })
       .toEqual(['or-de.rs 10.0.0.2:5432 or-de.rs 0', 'readers 10.0.0.3:5432 readers 0']);
+    // PgBouncer has it a moment before the router has looked whether it has.
+    await eventually(clock, () => router.status().term === 5, 'it is known to be done');
     expect(router.status()).toMatchObject({ kind: 'pgbouncer', term: 5, holding: false });
     const row = (await program.ask('SHOW DATABASES')).find(({ name }) => name === 'or-de.rs');
     expect(row).toMatchObject({ force_user: "o'neill", pool_size: 3 });
