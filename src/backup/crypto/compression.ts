@@ -28,18 +28,24 @@ function compressByFunction(plain: Uint8Array, chunkBytes: number): Uint8Array<A
 
 /**
  * @param plainBytesMax more than this is refused before it takes memory
- * @param plainBytes the size that is expected, when it is known
  * @throws Error when it is not zstd, or larger
  */
-export function decompress(packed: Uint8Array, plainBytesMax: number, plainBytes?: number): Uint8Array<ArrayBuffer> {
-  const known = plainBytes !== undefined && plainBytes <= plainBytesMax ? decompressByContext(packed, plainBytes) : undefined;
-  if (known !== undefined) return known;
-  const plain = zstdDecompressSync(packed, {
-    maxOutputLength: Math.max(plainBytesMax, 1),
-    // One byte of room is left: a full buffer calls for a second one.
-    chunkSize: Math.max(64, plainBytes === undefined ? Math.min(plainBytesMax, unknownChunkBytes) : plainBytes + 1),
-  });
-  // Its buffer is a byte longer, and nobody else's unless it is of Node's pool.
+export function decompress(packed: Uint8Array, plainBytesMax: number): Uint8Array<ArrayBuffer> {
+  return decompressByFunction(packed, plainBytesMax, Math.min(plainBytesMax, unknownChunkBytes));
+}
+
+/**
+ * The same where the size is known, in a buffer that the next call may overwrite: for what is used and done with before it.
+ * @returns perhaps fewer bytes
+ */
+export function decompressForNow(packed: Uint8Array, plainBytes: number): Uint8Array<ArrayBuffer> {
+  // One byte of room is left: a full buffer calls for a second one.
+  return decompressByContext(packed, plainBytes) ?? decompressByFunction(packed, plainBytes, plainBytes + 1);
+}
+
+function decompressByFunction(packed: Uint8Array, plainBytesMax: number, chunkBytes: number): Uint8Array<ArrayBuffer> {
+  const plain = zstdDecompressSync(packed, { maxOutputLength: Math.max(plainBytesMax, 1), chunkSize: Math.max(64, chunkBytes) });
+  // Its buffer is larger, and nobody else's unless it is of Node's pool.
   if (plain.buffer.byteLength > Buffer.poolSize) return new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength);
   return owned(plain);
 }

@@ -26,7 +26,7 @@ interface Context {
   readonly state: Uint32Array;
 }
 
-/** Of what is compressed by a context: a larger buffer is not kept. */
+/** A larger buffer is not kept: what takes one is left to the functions. */
 const keptBytesMax = 9 * 1024 * 1024;
 
 let compressing: Context | undefined;
@@ -44,24 +44,30 @@ export function compressByContext(plain: Uint8Array, level: number): Uint8Array<
   const bytesMax = compressedBytesMax(plain.byteLength);
   if (bytesMax > keptBytesMax || !isAsKnown()) return undefined;
   compressing ??= contextOf(createZstdCompress(optionsOf(level)));
-  if (output.byteLength < bytesMax) output = new Uint8Array(bytesMax);
-  const written = compressing && work(compressing, plain, output);
+  const to = outputOf(bytesMax);
+  const written = compressing && work(compressing, plain, to);
   // A full buffer may lack the end.
-  if (written !== undefined && written < output.byteLength) return output.subarray(0, written);
+  if (written !== undefined && written < to.byteLength) return to.subarray(0, written);
   compressing = undefined;
   return undefined;
 }
 
-/** What a frame has, when that is as much as expected; undefined when the function is to say what it is. */
+/** What a frame has, when that is as much as expected, in a buffer that the next call overwrites; undefined when the function is to say what it is. */
 export function decompressByContext(packed: Uint8Array, plainBytes: number): Uint8Array<ArrayBuffer> | undefined {
-  if (!isAsKnown()) return undefined;
+  if (plainBytes > keptBytesMax || !isAsKnown()) return undefined;
   decompressing ??= contextOf(createZstdDecompress());
   // Whatever came before, an unfinished frame among it.
   decompressing?.handle.reset();
-  const plain = new Uint8Array(Buffer.allocUnsafeSlow(plainBytes).buffer);
+  const plain = outputOf(plainBytes);
   if (decompressing && work(decompressing, packed, plain) === plainBytes) return plain;
   decompressing = undefined;
   return undefined;
+}
+
+/** Parts of it that were never written to take no memory. */
+function outputOf(bytes: number): Uint8Array<ArrayBuffer> {
+  if (output.byteLength < bytes) output = new Uint8Array(keptBytesMax);
+  return output.subarray(0, bytes);
 }
 
 function optionsOf(level: number): NonNullable<Parameters<typeof createZstdCompress>[0]> {

@@ -1,6 +1,6 @@
-import { decompress } from '../crypto/compression.ts';
+import { decompressForNow } from '../crypto/compression.ts';
 import { type SealingKey, unsealInPlace } from '../crypto/seal.ts';
-import { type OwnBytes, release } from '../documents/bytes.ts';
+import type { OwnBytes } from '../documents/bytes.ts';
 import { sha256 } from '../documents/ids.ts';
 import { decodeHeader, type PackEntry, PackHeaderError } from './header.ts';
 
@@ -58,7 +58,6 @@ export function inspectSlice(key: SealingKey, stored: OwnBytes, { offset, entrie
       last = { at, sizeBytes, form: unsealInPlace(key, stored.subarray(at, at + sizeBytes)) };
     const plain = hashed(expanded(last.form, entry), entry);
     if (typeof plain === 'string') faults.push({ problem: plain, entry });
-    else if (plain !== last.form) release(plain);
   }
   return faults;
 }
@@ -108,8 +107,8 @@ function textOf({ type, id, offset, sizeBytes, plainSizeBytes, compressed }: Pac
 }
 
 /**
- * The plain bytes of a blob; or why it can not be had.
- * @param stored is overwritten: what was not compressed lies in its place afterwards
+ * The plain bytes of a blob; or why it can not be had. They lie in the place of what is stored, or where the next blob's may come.
+ * @param stored is overwritten
  */
 export function unsealBlob(key: SealingKey, stored: OwnBytes, blob: BlobForm & Pick<PackEntry, 'id'>): OwnBytes | string {
   return hashed(unsealUnhashed(key, stored, blob), blob);
@@ -127,7 +126,7 @@ function expanded(form: OwnBytes | undefined, { plainSizeBytes, compressed }: Bl
   let plain = form;
   if (compressed) {
     try {
-      plain = decompress(form, plainSizeBytes, plainSizeBytes);
+      plain = decompressForNow(form, plainSizeBytes);
     } catch {
       return 'can not be decompressed';
     }

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { messageOf } from '../../core/errors.ts';
 import type { SealingKey } from '../crypto/seal.ts';
-import { type OwnBytes, release } from '../documents/bytes.ts';
+import type { OwnBytes } from '../documents/bytes.ts';
 import { codeOf, fsPath } from '../files/path.ts';
 import type { PackEntry } from '../pack/header.ts';
 import { unsealBlob, unsealUnhashed } from '../pack/inspect.ts';
@@ -66,7 +66,6 @@ export function writeRun(
       continue;
     }
     writeUses(files, data, uses, failures);
-    if (data.buffer !== stored.buffer) release(data);
   }
   return { damaged, failures: [...failures.values()] };
 }
