@@ -26,12 +26,8 @@ export interface ContentProgress {
 
 /** Where a blob goes. */
 interface Use {
-  readonly file: OpenedFile;
+  readonly file: PresentFile;
   readonly position: number;
-}
-
-interface OpenedFile extends PresentFile {
-  failed: boolean;
 }
 
 export interface RestoredFiles {
@@ -74,16 +70,16 @@ export function firstLot(files: readonly PlannedFile[]): number {
  */
 export async function restoreContents(files: readonly PlannedFile[], first: SeenFile[], options: ContentOptions): Promise<RestoredFiles> {
   const restored: RestoredFiles = { whole: new Set(), verifiedFiles: options.verify ? 0 : undefined };
-  let seen: readonly SeenFile[] = first.splice(0);
+  let seen = first.splice(0);
   for (let rest = files; rest.length > 0;) {
+    rest = rest.slice(seen.length);
     const opened = await restoreLot(seen, options);
     options.onWritten();
     if (restored.verifiedFiles !== undefined) {
-      const mend = (wrong: WrongPiece<OpenedFile>): Promise<boolean> => mendPiece(wrong, options);
+      const mend = (wrong: WrongPiece<PresentFile>): Promise<boolean> => mendPiece(wrong, options);
       restored.verifiedFiles += await verifyContents(opened, { ...options, mend });
     }
     for (const { planned, failed } of opened) if (!failed) restored.whole.add(planned.path);
-    rest = rest.slice(seen.length);
     seen = await seeNext(rest.slice(0, firstLot(rest)), options);
   }
   return restored;
@@ -95,9 +91,9 @@ async function seeNext(files: readonly PlannedFile[], options: ContentOptions): 
   return await seeFiles(files, await repository.lookAtFiles(paths, { signal }), options);
 }
 
-/** Returns the files that can have theirs. */
-async function restoreLot(seen: readonly SeenFile[], options: ContentOptions): Promise<OpenedFile[]> {
-  const opened = (await prepareFiles(seen, options)).map((file): OpenedFile => ({ ...file, failed: false }));
+/** Returns the files that can have theirs. @param seen empty afterwards: it is as large as what becomes of it */
+async function restoreLot(seen: SeenFile[], options: ContentOptions): Promise<PresentFile[]> {
+  const opened = await prepareFiles(seen.splice(0), options);
   const runs = [...lackingBlobs(opened, options).values()].flatMap((blobs) => runsOf([...blobs.values()]));
   await mapAtOnce(runs, runsAtOnceMax, (run) => restoreRun(run, options.verify, options));
   return opened;
@@ -107,7 +103,7 @@ async function restoreLot(seen: readonly SeenFile[], options: ContentOptions): P
  * What was read back wrong is opened once more, and its hash looked at before it is written. Where the repository was to blame, another copy
  * of the blob is looked for; returns whether the file may be right now.
  */
-async function mendPiece({ file, piece }: WrongPiece<OpenedFile>, options: ContentOptions): Promise<boolean> {
+async function mendPiece({ file, piece }: WrongPiece<PresentFile>, options: ContentOptions): Promise<boolean> {
   const place = options.repository.find('data', piece.id);
   // What was only taken for right was not written.
   if (place === undefined || file.state === 'trusted') return false;
@@ -116,7 +112,7 @@ async function mendPiece({ file, piece }: WrongPiece<OpenedFile>, options: Conte
 }
 
 /** What is to be written, by packs. */
-function lackingBlobs(files: readonly OpenedFile[], { repository }: ContentOptions): Map<FileId, Map<BlobId, NeededBlob>> {
+function lackingBlobs(files: readonly PresentFile[], { repository }: ContentOptions): Map<FileId, Map<BlobId, NeededBlob>> {
   const packs = new Map<FileId, Map<BlobId, NeededBlob>>();
   for (const file of files) {
     if (file.state === 'trusted') continue;

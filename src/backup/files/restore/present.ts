@@ -30,10 +30,12 @@ export interface PresentFile {
   readonly state: 'new' | 'trusted' | 'compared';
   /** A byte for each piece: 1 when it was read in its place just now, and is as it should be. */
   readonly held: Uint8Array | undefined;
+  /** What it lacks could not be had, or not be written. */
+  failed: boolean;
 }
 
 /** What was seen of a file that nobody has touched yet. */
-export interface SeenFile extends Omit<PresentFile, 'state' | 'held'> {
+export interface SeenFile extends Omit<PresentFile, 'state' | 'held' | 'failed'> {
   readonly isTrusted: boolean;
   /** Of a plain file of its own that is there; undefined where there is none. */
   readonly thereBytes: number | undefined;
@@ -105,7 +107,7 @@ async function prepare(
   { targetOf, isNew }: PrepareOptions,
 ): Promise<PresentFile> {
   if (problem !== undefined) throw problem;
-  const file = { planned, pieces, sizeBytes, held: found?.same };
+  const file = { planned, pieces, sizeBytes, held: found?.same, failed: false };
   if (isTrusted) return { ...file, state: 'trusted' };
   if (found?.failure !== undefined) throw Object.assign(new Error(found.failure.message), { code: found.failure.code });
   if (thereBytes === sizeBytes) return { ...file, state: 'compared' };
