@@ -37,13 +37,13 @@ function becomeSmall() {
 
 /**
  * A command has the bytes of files outside of its heap, and what lies in it dies young: a young generation that doubles from 1 MB to 16 and more only waits to be filled. The
- * factor is read each time that it grows: from 4 MB on it stays as it is. The old generation may double before it is looked through, not grow fourfold. This costs no second
+ * factor is read each time that it grows: from 4 MB on it stays as it is. The old generation may grow by a quarter before it is looked through, not fourfold. This costs no second
  * start. With V8 13 (Node 24) those bytes are kept out of that account: beside them the heap is so small that each new pack began a collection, a tenth of a first backup's
  * processor time. Another V8 may not know the flag.
  */
 function boundHeap() {
   if (isSizeChosen()) return;
-  v8.setFlagsFromString('--heap-growing-percent=100');
+  v8.setFlagsFromString('--heap-growing-percent=50');
   if (process.versions.v8.startsWith('13.')) v8.setFlagsFromString('--external-memory-accounted-in-global-limit');
   const observer = new PerformanceObserver(() => {
     const young = v8.getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space');

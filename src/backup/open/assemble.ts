@@ -1,12 +1,11 @@
 // What a repository needs once its key is known: loaded while that is derived, which keeps another core busy.
 import type { CallOptions } from '../../storage/index.ts';
 import { MasterIndex } from '../index/master-index.ts';
-import { WorkerPool } from '../workers/pool.ts';
+import { type PoolOptions, WorkerPool } from '../workers/pool.ts';
 import { OpenedRepository, type RepositoryParts } from './opened-repository.ts';
 
-/** @param threads as many as there are cores when undefined */
-export function createPool(threads: number | undefined): WorkerPool {
-  return new WorkerPool(undefined, threads);
+export function createPool(options: PoolOptions): WorkerPool {
+  return new WorkerPool(undefined, options);
 }
 
 /** Loads the index. @throws BACKUP_DAMAGED */

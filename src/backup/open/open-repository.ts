@@ -13,7 +13,7 @@ import type { assemble as assembleRepository } from './assemble.ts';
 import type { OpenedRepository } from './opened-repository.ts';
 import { readConfig } from './read-config.ts';
 import { timeFromMs } from '../tree/time.ts';
-import type { WorkerPool } from '../workers/pool.ts';
+import type { PoolOptions, WorkerPool } from '../workers/pool.ts';
 
 const mebibyte = 1024 * 1024;
 /** Packs are closed as soon as they have so many bytes. restic's own limits are 4 and 128 MiB. */
@@ -41,6 +41,8 @@ export interface OpenOptions extends RepositorySecret {
   readonly threads?: number;
   /** Whether there will be much for threads to do at once: they start while the key is derived. */
   readonly startsThreads?: boolean;
+  /** Whether the calling thread does its share of the work, in place of one more thread: where it has nobody else to serve. */
+  readonly callerWorks?: boolean;
   /** Go on without index files that can not be read: for check and repair alone. */
   readonly skipsDamagedIndexes?: boolean;
   /** Whose locks they are, when not this process's. */
@@ -92,12 +94,13 @@ export async function openRepository(
     owner = thisProcess(),
     skipsDamagedIndexes = false,
     startsThreads = false,
+    callerWorks = false,
   } = options;
   if (!(packBytes >= packBytesMin && packBytes <= packBytesMax)) throw new RangeError(`packs have 1 to 128 MiB, not ${packBytes} bytes`);
   const sealed = await readConfig(location, { signal });
   await using stack = new AsyncDisposableStack();
   let preparing: Promise<Prepared> | undefined;
-  const prepared = (): Promise<Prepared> => (preparing ??= prepare(stack, threads, startsThreads));
+  const prepared = (): Promise<Prepared> => (preparing ??= prepare(stack, { size: threads, callerWorks }, startsThreads));
   const onDeriving = (): void => {
     // Whoever needs it hears of its failure.
     prepared().catch(() => undefined);
@@ -118,10 +121,10 @@ interface Prepared {
   readonly assemble: typeof assembleRepository;
 }
 
-async function prepare(stack: AsyncDisposableStack, threads: number | undefined, startsThreads: boolean): Promise<Prepared> {
+async function prepare(stack: AsyncDisposableStack, options: PoolOptions, startsThreads: boolean): Promise<Prepared> {
   const { assemble, createPool } = await import('./assemble.ts');
   // Where the key is not found meanwhile, nobody disposes of what comes later: then it is not started.
-  const pool = stack.use(createPool(threads));
+  const pool = stack.use(createPool(options));
   if (startsThreads) pool.start();
   return { pool, assemble };
 }

@@ -16,7 +16,7 @@ let pool: WorkerPool;
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'holdfast-compare-'));
-  pool = new WorkerPool(randomSealingKey(), 2);
+  pool = new WorkerPool(randomSealingKey(), { size: 2 });
 });
 afterAll(async () => {
   await pool[Symbol.asyncDispose]();

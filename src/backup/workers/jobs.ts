@@ -1,6 +1,6 @@
 // The work that takes processor time, as pure functions of what they are given: run on a worker thread, or in place when it is little.
 import type { SealingKey } from '../crypto/seal.ts';
-import { type OwnBytes, owned } from '../documents/bytes.ts';
+import type { OwnBytes } from '../documents/bytes.ts';
 import { damaged } from '../documents/damaged.ts';
 import { sha256 } from '../documents/ids.ts';
 import { openDocument } from '../documents/sealed.ts';
@@ -89,6 +89,19 @@ export const jobs: { readonly [Kind in JobKind]: Job<Kind> } = {
   },
 };
 
+/** Does a job on whichever thread it is. Bytes that went in and do not come out again are given back at once: the collector would let them pile up. */
+export function performJob(key: SealingKey, kind: JobKind, input: Jobs[JobKind]['input']): Jobs[JobKind]['output'] {
+  let done = buffersOf(input);
+  try {
+    const output = (jobs[kind] as Job<JobKind>)(key, input);
+    const stays = new Set(buffersOf(output));
+    done = done.filter((buffer) => !stays.has(buffer));
+    return output;
+  } finally {
+    for (const buffer of done) if (!buffer.detached) buffer.transferToFixedLength(0);
+  }
+}
+
 /** Buffers in an input or output that change hands. */
 export function buffersOf(value: object): ArrayBuffer[] {
   return Object.values(value).flatMap((member) => {
@@ -100,5 +113,5 @@ export function buffersOf(value: object): ArrayBuffer[] {
 /** The plain bytes; undefined when what is stored, which is overwritten, is not that blob. */
 export function openBlob(key: SealingKey, { stored, id, plainSizeBytes, compressed }: Readonly<StoredBlob>): OwnBytes | undefined {
   const opened = unsealBlob(key, stored, { id, plainSizeBytes, compressed });
-  return typeof opened === 'string' ? undefined : owned(opened);
+  return typeof opened === 'string' ? undefined : opened.slice();
 }

@@ -4,10 +4,15 @@ import type { OwnRun } from '../reading/sealed-run.ts';
 import type { ReadResult, Segment, WholeFile } from '../reading/read-segments.ts';
 import type { JobKind, Jobs } from './jobs.ts';
 
+export interface JobOrder {
+  readonly kind: JobKind;
+  readonly input: Jobs[JobKind]['input'];
+}
+
 /** A job for a worker, which does them one by one; before the first, the key of all of them. */
 export type Order =
   | { readonly kind: 'key'; readonly key: SealingKey }
-  | { readonly kind: JobKind; readonly input: Jobs[JobKind]['input'] }
+  | JobOrder
   | {
       readonly kind: 'read';
       readonly segments: readonly (Segment | WholeFile)[];

@@ -1,10 +1,10 @@
 // A thread that does jobs one by one.
 import { parentPort } from 'node:worker_threads';
 import { HoldfastError, messageOf } from '../../core/errors.ts';
-import { buffersOf, type JobKind, jobs, type Jobs } from './jobs.ts';
+import { buffersOf, type JobKind, type Jobs, performJob } from './jobs.ts';
 import { readSegments, type ReadResult } from '../reading/read-segments.ts';
 import type { SealingKey } from '../crypto/seal.ts';
-import { answerHeadBytes, answerStates, type Order, type Question, type Report } from './protocol.ts';
+import { answerHeadBytes, answerStates, type JobOrder, type Order, type Question, type Report } from './protocol.ts';
 
 let key: SealingKey;
 
@@ -14,14 +14,9 @@ parentPort!.on('message', (order: Order) => {
   else doJob(order);
 });
 
-function doJob({ kind, input }: Exclude<Order, { kind: 'read' | 'key' }>): void {
-  const kept = buffersOf(input);
-  const job = jobs[kind] as (key: SealingKey, input: Jobs[JobKind]['input']) => Jobs[JobKind]['output'];
-  const report = outcome(() => job(key, input));
-  const handedOver = 'output' in report ? buffersOf(report.output) : [];
-  parentPort!.postMessage(report, handedOver);
-  // What is done with is given back at once: the collector would let it pile up.
-  for (const buffer of kept) if (!buffer.detached) buffer.transferToFixedLength(0);
+function doJob({ kind, input }: JobOrder): void {
+  const report = outcome(() => performJob(key, kind, input));
+  parentPort!.postMessage(report, 'output' in report ? buffersOf(report.output) : []);
 }
 
 function read({ segments, compresses, answer }: Extract<Order, { kind: 'read' }>): [Report, ArrayBuffer[]] {

@@ -42,7 +42,7 @@ async function run(options: CheckCommandOptions): Promise<void> {
     );
     printLine(report.ok ? 'no damage was found' : `${report.damages.length + report.moreDamages} damages`);
   };
-  await withRepository(options, check, { skipsDamagedIndexes: true, startsThreads: readData !== undefined, load });
+  await withRepository(options, check, { skipsDamagedIndexes: true, startsThreads: readData !== undefined, callerWorks: true, load });
 }
 
 const load = () => import('../../backup/check/check.ts');

@@ -59,7 +59,7 @@ async function run(id: string, options: RestoreFilesOptions): Promise<void> {
     printLine(`${result.files} files in ${result.directories} directories${verified}: ${textOf(result)}`);
     if (result.issueCount > 0) printLine(`${result.issueCount} things are not as they were`);
   };
-  await withRepository(options, restore, { load, startsThreads: true });
+  await withRepository(options, restore, { load, startsThreads: true, callerWorks: true });
 }
 
 const load = () => import('../../backup/files/restore/restore.ts');

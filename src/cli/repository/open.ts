@@ -49,6 +49,8 @@ export async function withRepository(
     readonly load?: () => Promise<unknown>;
     /** Whether there will be much for threads to do at once. */
     readonly startsThreads?: boolean;
+    /** Whether this thread does its share: not where files are read, for which it answers the others. */
+    readonly callerWorks?: boolean;
   } = {},
 ): Promise<void> {
   await using runtime = createCommandRuntime();
@@ -61,8 +63,8 @@ export async function withRepository(
   if (open.create === true) await initRepository(location, { password }, runtime, { signal });
   // What fails to load fails again where it is used.
   const onDeriving = (): void => void open.load?.().catch(() => undefined);
-  const { skipsDamagedIndexes = false, startsThreads = false } = open;
-  const opening = { password, skipsDamagedIndexes, startsThreads, onDeriving };
+  const { skipsDamagedIndexes = false, startsThreads = false, callerWorks = false } = open;
+  const opening = { password, skipsDamagedIndexes, startsThreads, callerWorks, onDeriving };
   await using repository = await openRepository(location, opening, runtime, { signal });
   const admit = (): Promise<void> => new Quota(place.locations, runtime).admit(place.name, { signal });
   await work({ repository, runtime, signal, admit });
