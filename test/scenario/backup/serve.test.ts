@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthority, issueNodeCertificate } from '../../../src/agent/certificates.ts';
 import { holdfast } from '../demo-process.ts';
+import { contents } from './contents.ts';
 import { RestServer } from './rest-server.ts';
 import { hasRestic, Restic } from './restic.ts';
 
@@ -56,16 +57,6 @@ function serve(location: string, ...args: string[]): Promise<RestServer> {
 }
 
 const guarded = (): string[] => ['--users', paths.users, '--tls-cert', paths.cert, '--tls-key', paths.key];
-
-/** Every file below, with its checksum. */
-async function contents(path: string): Promise<Record<string, string>> {
-  const entries = (await readdir(path, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-  const sums = entries.map(async ({ parentPath, name }) => {
-    const bytes = await readFile(join(parentPath, name));
-    return [join(parentPath, name).slice(path.length), createHash('sha256').update(bytes).digest('hex')] as const;
-  });
-  return Object.fromEntries(await Promise.all(sums));
-}
 
 async function until(what: string, reached: () => Promise<boolean>, timeoutMs = 90_000): Promise<void> {
   for (const end = performance.now() + timeoutMs; performance.now() < end; await sleep(100)) if (await reached()) return;
