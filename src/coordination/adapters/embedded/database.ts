@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { HoldfastError } from '../../../core/errors.ts';
+import { isBusy } from './failures.ts';
 import type { Host } from './host.ts';
 
 /** Marks the file as ours in its header ("HFcs"), see the pragma application_id. */
@@ -12,6 +13,11 @@ const schemaVersion = 1;
  * revisions of places and sessions are never used again though they are not flushed one by one.
  */
 const revisionsPerBoot = 2n ** 32n;
+
+/** How long an opening waits for others that have the file locked. */
+const openMsMax = 5_000;
+/** Pauses between tries to set up the write-ahead log, where SQLite does not wait by itself. */
+const switchMs = 5;
 
 // `session.deadline_ms` counts on the machine's monotonic clock. Times of another start of the machine mean nothing: its sessions are over.
 const schema = `
@@ -50,12 +56,12 @@ export function openDatabase(file: string, host: Host): OpenDatabase {
   const handle = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   const opened = fstatSync(handle, { bigint: true });
   closeSync(handle);
-  const db = new DatabaseSync(file, { timeout: 5_000 });
+  const db = new DatabaseSync(file, { timeout: openMsMax });
   try {
-    // Before anything is written: what is not ours is not touched.
-    isOurs(db, file);
-    const { journal_mode: mode } = db.prepare('pragma journal_mode = wal').get() as { journal_mode: string };
-    if (mode !== 'wal') throw unsuitable(`${file} can not have a write-ahead log here`, 'Put the embedded store on a local disk.');
+    // Before anything is written: what is not ours is not touched. All of it is read as of one moment, as others may be making the file now.
+    inTransaction(db, () => isOurs(db, file), 'deferred');
+    if (switchToLog(db) !== 'wal')
+      throw unsuitable(`${file} can not have a write-ahead log here`, 'Put the embedded store on a local disk.');
     db.exec('pragma cache_size = -2048; pragma synchronous = full');
     inTransaction(db, () => {
       if (isOurs(db, file)) adopt(db, file, host);
@@ -77,9 +83,9 @@ export function openDatabase(file: string, host: Host): OpenDatabase {
   };
 }
 
-/** Runs `work` alone with the file; all or nothing. */
-export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
-  db.exec('begin immediate');
+/** Runs `work` alone with the file, or ('deferred') on what was there at its first look, if it only reads; all or nothing. */
+export function inTransaction<T>(db: DatabaseSync, work: () => T, mode: 'immediate' | 'deferred' = 'immediate'): T {
+  db.exec(`begin ${mode}`);
   try {
     const result = work();
     db.exec('commit');
@@ -105,6 +111,21 @@ function isOurs(db: DatabaseSync, file: string): boolean {
   if (found !== 0 || tables > 0)
     throw unsuitable(`${file} is a database of something else`, 'Name a file of its own for the embedded store.');
   return false;
+}
+
+/**
+ * Sets up the write-ahead log; gives the journal mode in force. That needs the file for oneself, and SQLite does not wait for it: it has read
+ * the file by then, and two that wait for each other's read to end would wait for ever (sqlite.org/c3ref/busy_handler.html).
+ */
+function switchToLog(db: DatabaseSync): string {
+  for (let waitedMs = 0; ; waitedMs += switchMs) {
+    try {
+      return (db.prepare('pragma journal_mode = wal').get() as { journal_mode: string }).journal_mode;
+    } catch (error) {
+      if (!isBusy(error) || waitedMs >= openMsMax) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, switchMs);
+    }
+  }
 }
 
 function create(db: DatabaseSync, host: Host): void {

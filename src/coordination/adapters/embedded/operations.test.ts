@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { DatabaseSync } from 'node:sqlite';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { openDatabase } from './database.ts';
 import { fileSystemRefused } from './host.ts';
@@ -20,6 +22,35 @@ function openTemporary(): { db: DatabaseSync; [Symbol.dispose](): void } {
     },
   };
 }
+
+it('is made by several at the same moment, and all of them take it for theirs', { timeout: 60_000 }, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-operations-'));
+  const openers = 3;
+  const script = `
+    const { workerData } = require('node:worker_threads');
+    const { module, host, files, arrived, openers } = workerData;
+    import(module).then(({ openDatabase }) => {
+      for (const [round, file] of files.entries()) {
+        Atomics.add(arrived, 0, 1);
+        while (Atomics.load(arrived, 0) < openers * (round + 1));
+        openDatabase(file, host)[Symbol.dispose]();
+      }
+    }).catch((error) => process.nextTick(() => { throw error; }));`;
+  const workerData = {
+    module: new URL('./database.ts', import.meta.url).href,
+    host,
+    files: Array.from({ length: 100 }, (_, n) => join(directory, `${n}.db`)),
+    arrived: new Int32Array(new SharedArrayBuffer(4)),
+    openers,
+  };
+  const workers = Array.from({ length: openers }, () => new Worker(script, { eval: true, workerData }));
+  try {
+    for (const [code] of await Promise.all(workers.map((worker) => once(worker, 'exit')))) expect(code).toBe(0);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    rmSync(directory, { recursive: true });
+  }
+});
 
 it('forgets old changes, says from where on, and keeps the log bounded', () => {
   using opened = openTemporary();
